@@ -1,0 +1,58 @@
+#include "requests.h"
+
+#include <valgrind/memcheck.h>
+#include <valgrind/valgrind.h>
+
+unsigned
+pvg_running_on_valgrind(void)
+{
+    return RUNNING_ON_VALGRIND;
+}
+
+int
+pvg_running_on_memcheck(void)
+{
+    char byte = 0;
+    unsigned char vbits = 0;
+    /* 1: done; 0: no tool that knows the request. */
+    return VALGRIND_GET_VBITS(&byte, &vbits, 1) == 1;
+}
+
+unsigned
+pvg_count_errors(void)
+{
+    return VALGRIND_COUNT_ERRORS;
+}
+
+void
+pvg_leak_check(void)
+{
+    VALGRIND_DO_ADDED_LEAK_CHECK;
+}
+
+pvg_leaks
+pvg_count_leaks(void)
+{
+    pvg_leaks leaks;
+    VALGRIND_COUNT_LEAKS(leaks.leaked, leaks.dubious, leaks.reachable,
+                         leaks.suppressed);
+    return leaks;
+}
+
+void
+pvg_print(const char *text)
+{
+    VALGRIND_PRINTF("%s\n", text);
+}
+
+void
+pvg_change_option(const char *option)
+{
+    VALGRIND_CLO_CHANGE(option);
+}
+
+void
+pvg_monitor_command(const char *command)
+{
+    (void)VALGRIND_MONITOR_COMMAND(command);
+}

@@ -1,0 +1,105 @@
+"""Leak checks: when they are done, and what each says about the tests before it.
+
+The interface serves checks that come later than the test, too: a check is handed every test that
+ran and returns those of which it knows by now what they leaked.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import Protocol
+
+from pytest_valgrind.evidence import Evidence
+from pytest_valgrind.findings import Finding
+from pytest_valgrind.ran import RanTest
+
+
+class LeakCheck(Protocol):
+    """A way to find out which test leaked what."""
+
+    #: In words, for the header.
+    description: str
+    #: Leaks that belong to no test.
+    outside: list[Finding]
+
+    def begin(self) -> None:
+        """Take what is lost before the first test as lost outside the tests."""
+
+    def before(self) -> None:
+        """Get ready for a test."""
+
+    def ran(self, test: RanTest) -> list[RanTest]:
+        """Take a test that ran; return those whose leaks are known by now, in order."""
+
+    def finish(self) -> list[RanTest]:
+        """Return the rest."""
+
+
+class NoCheck:
+    """Leaks are not looked for (``--no-memcheck``)."""
+
+    description = "errors only, no leaks"
+
+    def __init__(self) -> None:
+        self.outside: list[Finding] = []
+
+    def begin(self) -> None:
+        """Do nothing."""
+
+    def before(self) -> None:
+        """Do nothing."""
+
+    def ran(self, test: RanTest) -> list[RanTest]:
+        """Return the test."""
+        return [test]
+
+    def finish(self) -> list[RanTest]:
+        """Return nothing."""
+        return []
+
+
+class ExactCheck:
+    """A check in the process itself after every test.
+
+    :param evidence: does the check.
+    :param also_before: whether to check before every test as well, so that a block lost between
+        two tests is never taken for one of the second's.
+    """
+
+    description = "errors, and leaks after every test"
+
+    def __init__(self, evidence: Evidence, *, also_before: bool) -> None:
+        self.outside: list[Finding] = []
+        self._evidence = evidence
+        self._also_before = also_before
+
+    def begin(self) -> None:
+        """Take what is lost before the first test as lost outside the tests."""
+        settle()
+        self.outside.extend(self._evidence.leaks())
+
+    def before(self) -> None:
+        """Check once more, if asked to."""
+        if self._also_before:
+            self.outside.extend(self._evidence.leaks())
+
+    def ran(self, test: RanTest) -> list[RanTest]:
+        """Find the test's leaks and return the test."""
+        for leak in self._evidence.leaks():
+            (self.outside if leak.was_made_outside_tests else test.findings).append(leak)
+        return [test]
+
+    def finish(self) -> list[RanTest]:
+        """Look for what was lost after the last test."""
+        self.outside.extend(self._evidence.leaks())
+        return []
+
+
+def settle() -> None:
+    """Collect garbage until a round frees nothing.
+
+    Finalisers may go on making garbage for ever, so there is an end to it.
+    """
+    for _ in range(20):
+        if gc.collect() == 0:
+            return

@@ -1,0 +1,107 @@
+"""What valgrind counted, and what its log shows of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pytest_valgrind import client
+from pytest_valgrind.contexts import Contexts
+from pytest_valgrind.findings import Finding, Kind
+from pytest_valgrind.log import Line, Log, Parser, read_lines
+from pytest_valgrind.objects import ObjectFiles
+
+_NOTHING: tuple[Finding, ...] = ()
+
+
+class Evidence:
+    """Turns movements of valgrind's counters into findings.
+
+    Where there is no log, what the counters say is all there is to say.
+
+    :param log: valgrind's log, None where it goes to a terminal or a pipe.
+    :param leak_kinds: the kinds of leak that count.
+    :raises OSError: if the log cannot be read.
+    """
+
+    def __init__(self, log: Path | None, leak_kinds: frozenset[Kind]) -> None:
+        self._log = Log(log) if log else None
+        self._leak_kinds = leak_kinds
+        self._pid = os.getpid()
+        objects = ObjectFiles()
+        self._parser = Parser(objects.at, objects.owner)
+        self._contexts = Contexts(self._ask_for_contexts)
+        self._errors = client.count_errors()
+        self._leaked = 0
+        self.weaknesses: set[str] = set()
+        if self._errors:
+            self._contexts.catch_up()
+        self.skip()
+
+    def skip(self) -> None:
+        """Pass over what the log shows by now."""
+        if self._log:
+            self._log.skip()
+
+    def errors(self, where: str, phase: str) -> Sequence[Finding]:
+        """Return the errors since the last call; this runs several times for every test.
+
+        :param where: the test or module to which they belong.
+        :param phase: of the test.
+        """
+        count = client.count_errors()
+        if count == self._errors:
+            return _NOTHING
+        moved = count - self._errors
+        self._errors = count
+        shown = [finding for finding in self._new_findings() if not finding.kind.is_leak]
+        found = self._contexts.occurred(moved, shown, where)
+        if self._log is None:
+            message = "Valgrind counted an error, and there is no log file that shows it."
+            found = [replace(finding, message=message) for finding in found]
+        elif any(finding.kind is Kind.UNSHOWN for finding in found):
+            self._look_for_a_full_disk(self._log)
+        return [
+            finding
+            if finding.shown_in != where
+            else replace(finding, shown_in="")
+            for finding in (replace(finding, phase=phase) for finding in found)
+        ]
+
+    def leaks(self) -> list[Finding]:
+        """Check for leaks and return the loss records that grew."""
+        client.leak_check()
+        leaked = client.count_leaks().leaked
+        grew, self._leaked = leaked - self._leaked, leaked
+        if self._log is None:
+            message = "Memory was lost, and there is no log file that shows where it is from."
+            lost = Finding(kind=Kind.DEFINITE, message=message, bytes=grew, blocks=1)
+            return [lost] if grew > 0 else []
+        found = [finding for finding in self._new_findings() if finding.kind in self._leak_kinds]
+        if grew > 0 and not found:
+            self._look_for_a_full_disk(self._log)
+        return [replace(finding, phase="gc") for finding in found]
+
+    def _new_findings(self) -> list[Finding]:
+        return self._parser.findings(self._new_lines())
+
+    def _ask_for_contexts(self) -> list[Finding]:
+        if self._log is None:
+            return []
+        self._log.skip()
+        client.monitor_command("v.info all_errors")
+        return self._parser.contexts(self._new_lines())
+
+    def _new_lines(self) -> list[Line]:
+        if self._log is None:
+            return []
+        return [line for line in read_lines(self._log.read()) if line.pid == self._pid]
+
+    def _look_for_a_full_disk(self, log: Log) -> None:
+        if os.statvfs(log.path).f_bavail == 0:
+            self.weaknesses.add(
+                f"the disk of valgrind's log {log.path} is full, so findings are without evidence: "
+                "make room, or put the log elsewhere with --valgrind-args=--log-file=FILE"
+            )

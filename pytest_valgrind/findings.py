@@ -1,0 +1,153 @@
+"""What memcheck found, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+
+
+class Kind(Enum):
+    """What memcheck can find; the value is how reports call it (memcheck's manual, 4.2)."""
+
+    INVALID_READ = "invalid read"
+    INVALID_WRITE = "invalid write"
+    INVALID_JUMP = "invalid jump"
+    INVALID_FREE = "invalid free"
+    MISMATCHED_FREE = "mismatched free"
+    UNINITIALISED = "uninitialised value"
+    SYSCALL = "bad system call argument"
+    OVERLAP = "overlapping copy"
+    FISHY_SIZE = "fishy size"
+    FATAL_SIGNAL = "fatal signal"
+    OTHER_ERROR = "error"
+    #: The error counter moved and the log does not say why.
+    UNSHOWN = "error not shown again"
+    DEFINITE = "definitely lost"
+    INDIRECT = "indirectly lost"
+    POSSIBLE = "possibly lost"
+    REACHABLE = "still reachable"
+
+    @property
+    def is_leak(self) -> bool:
+        """Whether a leak check found it, rather than the execution of an instruction."""
+        return self in LEAKS
+
+    @property
+    def may_be_interpreter_noise(self) -> bool:
+        """Whether the interpreter is known to cause it without harm.
+
+        An invalid read, write or free is harmful whoever does it.
+        """
+        return self in (Kind.UNINITIALISED, Kind.SYSCALL)
+
+
+LEAKS = frozenset({Kind.DEFINITE, Kind.INDIRECT, Kind.POSSIBLE, Kind.REACHABLE})
+
+
+class Owner(Enum):
+    """Whose code a stack frame is."""
+
+    EXTENSION = "extension"
+    #: The interpreter, its standard library's modules, libc, the loader and valgrind.
+    INTERPRETER = "interpreter"
+    #: Libraries of the system's other than these.
+    LIBRARY = "library"
+    #: This plugin's own frames around a test.
+    CHECKER = "checker"
+    #: No object file: code made at run time, or a stack that could not be unwound.
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A stack frame."""
+
+    address: int
+    function: str  #: ``???`` where there is no symbol
+    file: str | None = None  #: None without debug information
+    line: int | None = None
+    object: str | None = None  #: path of the object file
+    owner: Owner = Owner.UNKNOWN
+
+    @property
+    def place(self) -> str:
+        """``file:line`` where known, else the object file's name."""
+        if self.file:
+            return f"{self.file}:{self.line}"
+        return f"in {self.object}" if self.object else "???"
+
+    def __str__(self) -> str:
+        return f"{self.function} ({self.place})"
+
+
+Stack = tuple[Frame, ...]
+
+
+@dataclass(frozen=True)
+class Further:
+    """A further stack of an error: where its block was allocated or freed, say."""
+
+    caption: str
+    stack: Stack
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An error, or a loss record."""
+
+    kind: Kind
+    message: str  #: memcheck's own words
+    stack: Stack = ()
+    further: tuple[Further, ...] = ()
+    pid: int = 0
+    #: For a loss record: what it grew by since the leak check before.
+    bytes: int = 0
+    blocks: int = 0
+    #: How often the error occurred.
+    count: int = 1
+    #: Of the test: setup, call, teardown, or the garbage collection after it.
+    phase: str = ""
+    #: The test in which valgrind showed the error, if it was an earlier one.
+    shown_in: str = ""
+    #: Its lines in the log.
+    raw: str = ""
+
+    @cached_property
+    def innermost(self) -> Frame | None:
+        """The frame to name in one line: the extension's innermost, else a library's."""
+        stacks = [self.stack, *(further.stack for further in self.further)]
+        for owner in (Owner.EXTENSION, Owner.LIBRARY):
+            for stack in stacks:
+                for frame in stack:
+                    if frame.owner is owner:
+                        return frame
+        return next((frame for frame in self.stack if frame.owner is not Owner.CHECKER), None)
+
+    @property
+    def is_interpreter_noise(self) -> bool:
+        """Whether the interpreter alone has to do with it, in a way known to be harmless."""
+        frames = [*self.stack, *(frame for further in self.further for frame in further.stack)]
+        return (
+            self.kind.may_be_interpreter_noise
+            and bool(frames)
+            and not any(frame.owner in (Owner.EXTENSION, Owner.LIBRARY) for frame in frames)
+            and any(frame.owner is Owner.INTERPRETER for frame in frames)
+        )
+
+    @property
+    def was_made_outside_tests(self) -> bool:
+        """Whether the lost block was allocated between tests, by hooks of other plugins."""
+        return any(frame.function.startswith("pvg_outside_tests") for frame in self.stack)
+
+    @property
+    def size(self) -> str:
+        """Bytes and blocks of a loss record, how often of an error; in words."""
+        if self.kind.is_leak:
+            return f"{plural(self.bytes, 'byte')} in {plural(self.blocks, 'block')}"
+        return f"{self.count:,} times" if self.count > 1 else "once"
+
+
+def plural(number: int, noun: str) -> str:
+    """``1 block``, ``2,000 blocks``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,71 @@
+"""What the launcher hands to the process that it starts under valgrind, by the environment."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+_DIRECTORY = "PYTEST_VALGRIND_DIRECTORY"
+_SAVED = "PYTEST_VALGRIND_SAVED_"
+_FOUND = "found"
+
+
+@dataclass(frozen=True)
+class Handover:
+    """The directory that launcher and launched process share; the log is in there."""
+
+    directory: Path
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment for the process to launch."""
+        changes = {"PYTHONMALLOC": "malloc"}
+        if repair := cpython_repair():
+            changes["LD_PRELOAD"] = f"{repair} {os.environ.get('LD_PRELOAD', '')}".strip()
+        environment = {**os.environ, **changes, _DIRECTORY: str(self.directory)}
+        for name in changes:
+            # Saved even where it is not set, so that the other side knows what to undo.
+            environment[_SAVED + name] = os.environ.get(name, "")
+        return environment
+
+    @classmethod
+    def adopt(cls) -> Handover | None:
+        """Return what the launcher handed over, None if there was no launcher.
+
+        What it put into the environment is taken out again, so that programs which tests start
+        run as they would without valgrind.
+        """
+        directory = os.environ.pop(_DIRECTORY, None)
+        if directory is None:
+            return None
+        for name in [name for name in os.environ if name.startswith(_SAVED)]:
+            value = os.environ.pop(name)
+            if value:
+                os.environ[name.removeprefix(_SAVED)] = value
+            else:
+                os.environ.pop(name.removeprefix(_SAVED), None)
+        return cls(Path(directory))
+
+    @staticmethod
+    def is_pending() -> bool:
+        """Whether a launcher waits for this process to adopt what it handed over."""
+        return _DIRECTORY in os.environ
+
+    def keep_log(self) -> None:
+        """Have the launcher leave the log where it is."""
+        with contextlib.suppress(OSError):  # a full disk; the log is still named in the summary
+            (self.directory / _FOUND).touch()
+
+    @property
+    def log_is_kept(self) -> bool:
+        """Whether anything was found, so that somebody may want to look at the log."""
+        return (self.directory / _FOUND).exists()
+
+
+def cpython_repair() -> Path | None:
+    """Return the shared object that keeps CPython 3.11 from tainting ints, if this is 3.11."""
+    if sys.version_info[:2] != (3, 11):
+        return None
+    return next(Path(__file__).parent.glob("_cpython311*.so"), None)

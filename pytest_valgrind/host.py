@@ -1,0 +1,114 @@
+"""The valgrind that this process runs under: its options, version and log."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_valgrind import client
+
+_VERSION = re.compile(r"Using Valgrind-(\S+) ")
+_COMMAND = re.compile(r"==\d+== Command: (.+)")
+
+
+@dataclass(frozen=True)
+class Host:
+    """The valgrind that this process runs under."""
+
+    version: str  #: empty where the log does not say
+    options: tuple[str, ...]  #: of its command line
+    log: Path | None
+
+
+def find_host(given_log: Path | None) -> Host:
+    """Find out about the valgrind that this process runs under.
+
+    :param given_log: the log's path by ``--valgrind-log``.
+    :raises pytest.UsageError: if that is not the log, or the tool is not memcheck.
+    """
+    options = _options()
+    if not client.running_on_memcheck():
+        tool = next((word for word in options if word.startswith("--tool=")), "another tool")
+        raise pytest.UsageError(
+            f"--valgrind needs valgrind's memcheck, and this is {tool}: leave that option out."
+        )
+    log = _find_log()
+    if given_log is not None:
+        log = _confirmed(given_log, log)
+    return Host(version=_version(log), options=options, log=log)
+
+
+def _confirmed(given: Path, found: Path | None) -> Path:
+    """Return the given log if it is this process's."""
+    truth = (
+        f"the log of this process is {_readable_name(found)}"
+        if found
+        else "this process has no log file: start valgrind with --log-file"
+    )
+    try:
+        with given.open("rb"):
+            pass
+    except FileNotFoundError:
+        raise pytest.UsageError(f"--valgrind-log: there is no file {given}; {truth}.") from None
+    except OSError as error:
+        raise pytest.UsageError(
+            f"--valgrind-log: cannot read {given} ({error.strerror}); {truth}."
+        ) from None
+    if found is None or not given.samefile(found):
+        raise pytest.UsageError(f"--valgrind-log: {given} is not the log of this process; {truth}.")
+    return given
+
+
+def _find_log() -> Path | None:
+    """Return the regular file among the open ones into which valgrind writes."""
+    token = f"pytest-valgrind looks for its log: {secrets.token_hex(8)}"
+    client.print_to_log(token)
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 (names, no paths)
+        descriptor = Path("/proc/self/fd", name)
+        try:
+            if stat.S_ISREG(descriptor.stat().st_mode) and _ends_with(descriptor, token):
+                path = descriptor.readlink()
+                # A deleted file can still be read through its descriptor.
+                return path if path.exists() else descriptor
+        except OSError:
+            continue  # closed meanwhile, or not readable
+    return None
+
+
+def _ends_with(path: Path, token: str) -> bool:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 4096))
+        return token.encode() in file.read()
+
+
+def _readable_name(path: Path) -> Path:
+    return path.readlink() if path.is_symlink() and path.parts[:2] == ("/", "proc") else path
+
+
+def _options() -> tuple[str, ...]:
+    # Valgrind shows the program its own command line as /proc/self/cmdline, not as this one.
+    try:
+        words = Path("/proc/thread-self/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return ()
+    options = []
+    for word in words[1:]:
+        if not word.startswith("-") or word == "--":
+            break
+        options.append(word)
+    return tuple(options)
+
+
+def _version(log: Path | None) -> str:
+    if log is not None:
+        with log.open("rb") as file:
+            if match := _VERSION.search(file.read(4096).decode(errors="replace")):
+                return match[1]
+    return ""

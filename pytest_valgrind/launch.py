@@ -1,0 +1,251 @@
+"""From a plain shell to a process under valgrind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import resource
+import shlex
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_valgrind.crash import obituary
+from pytest_valgrind.handover import Handover
+from pytest_valgrind.settings import Settings
+
+_DEFAULTS = (
+    # Deep enough to reach the extension below the frames of the interpreter.
+    "--num-callers=50",
+    "--error-limit=no",
+    # The plugin checks when it wants to; a check at exit would be for nothing.
+    "--leak-check=no",
+    # Without it valgrind 3.19 does not list the contexts that a repeated error belongs to.
+    "--show-error-list=yes",
+    # Frames of an extension that has been unloaded keep their names.
+    "--keep-debuginfo=yes",
+    # No debugger can attach, and no pipe for one is left behind in /tmp.
+    "--vgdb=no",
+)
+# Valgrind takes descriptors at the top of the limit, and keeps a table up to there; Docker's
+# limit of 2^30 is too much for it from 3.21 on ("Private file creation failed").
+_MOST_DESCRIPTORS = 1 << 20
+_SMALLEST_STACK = 8 << 20  # bytes; Linux's default
+
+
+class Launch:
+    """A command that runs once more, under valgrind.
+
+    :param command: the command's words, the interpreter first.
+    :raises pytest.UsageError: if this cannot work here, with what to do about it.
+    """
+
+    def __init__(self, command: list[str], settings: Settings) -> None:
+        self._valgrind = _find_valgrind()
+        self._command = command
+        self._settings = settings
+        _refuse_unusable_interpreter(command[0])
+        _refuse_what_stands_in_the_way(command, settings)
+
+    def run(self) -> int:
+        """Run it, wait for its end and return the exit code.
+
+        :raises pytest.UsageError: if there is no room for the log, or valgrind does not start.
+        """
+        try:
+            handover = Handover(Path(tempfile.mkdtemp(prefix="pytest-valgrind-")))
+        except OSError as error:
+            raise pytest.UsageError(
+                f"--valgrind: there is no room for valgrind's log in {tempfile.gettempdir()} "
+                f"({error.strerror}): make some, or name another directory in TMPDIR."
+            ) from None
+        log = self._settings.log or handover.directory / "valgrind.%p.log"
+        sys.stdout.flush()
+        sys.stderr.flush()
+        process = subprocess.Popen(
+            [self._valgrind, *self._options(log), *self._command],
+            env=handover.environment(),
+            close_fds=False,
+            preexec_fn=_set_limits,
+        )
+        with _leaving_signals_to(process):
+            code = process.wait()
+        log = Path(str(log).replace("%p", str(process.pid)))
+        if not log.exists() and "--log-file" not in _names(self._settings.args):
+            shutil.rmtree(handover.directory, ignore_errors=True)
+            raise pytest.UsageError(
+                f"--valgrind: valgrind did not start (exit code {code}); its own message is above."
+            )
+        if code < 0:
+            print(*obituary(-code, log), sep="\n", file=sys.stderr)
+        elif not handover.log_is_kept:
+            shutil.rmtree(handover.directory, ignore_errors=True)
+        # As a shell says it.
+        return 128 - code if code < 0 else code
+
+    def _options(self, log: Path) -> list[str]:
+        # Valgrind reads these before its command line, which would win.
+        given = _names(_options_from_elsewhere())
+        options = ["--tool=memcheck", f"--log-file={_escaped(log)}"]
+        options += [option for option in _DEFAULTS if _name(option) not in given]
+        soft, _ = resource.getrlimit(resource.RLIMIT_STACK)
+        if soft != resource.RLIM_INFINITY and soft < _SMALLEST_STACK:
+            options.append(f"--main-stacksize={_SMALLEST_STACK}")
+        options += [f"--suppressions={path}" for path in self._settings.suppressions]
+        return [*options, *self._settings.args]
+
+
+def tests_will_run(option: object) -> bool:
+    """Whether tests will run, rather than help be printed."""
+    tells = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
+    return not any(getattr(option, name, None) for name in tells)
+
+
+def _find_valgrind() -> str:
+    valgrind = shutil.which("valgrind")
+    if valgrind is None:
+        raise pytest.UsageError(
+            "--valgrind: there is no valgrind here: install it with `apt install valgrind`, "
+            "`dnf install valgrind`, `pacman -S valgrind` or `brew install valgrind`."
+        )
+    return valgrind
+
+
+def _refuse_unusable_interpreter(path: str) -> None:
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        raise pytest.UsageError(
+            f"--valgrind: {path} is a free-threaded build, which has no PYTHONMALLOC=malloc, so "
+            "valgrind cannot see its objects: use a build with the GIL."
+        )
+    if _is_script(path):
+        raise pytest.UsageError(
+            f"--valgrind: {path} is a script that starts Python, and valgrind would watch the "
+            f"script: run {Path('/proc/self/exe').readlink()} -m pytest instead."
+        )
+    if _has_privileges(path):
+        raise pytest.UsageError(
+            f"--valgrind: {path} is setuid, setgid or has file capabilities, and valgrind cannot "
+            "run such a program: use a copy of it without them."
+        )
+    if not _is_linked_dynamically():
+        raise pytest.UsageError(
+            f"--valgrind: {path} is linked statically, so valgrind cannot see its malloc: use a "
+            "Python that is linked to libc dynamically."
+        )
+
+
+def _refuse_what_stands_in_the_way(command: list[str], settings: Settings) -> None:
+    if sys.flags.ignore_environment:
+        raise pytest.UsageError(
+            "--valgrind needs PYTHONMALLOC=malloc, which Python ignores with -E and -I: leave "
+            f"that option out of `{shlex.join(command)}`."
+        )
+    tool = next((arg for arg in settings.args if arg.startswith("--tool=")), "--tool=memcheck")
+    if tool != "--tool=memcheck":
+        raise pytest.UsageError(f"--valgrind needs memcheck: leave {tool} out of valgrind_args.")
+    if Handover.is_pending():
+        raise pytest.UsageError(
+            "--valgrind: Python was started under valgrind and has started another process, which "
+            "is not under valgrind: add --valgrind-args=--trace-children=yes."
+        )
+    if settings.log is not None and (shim := _shim_watched_in_our_place(settings.log)):
+        raise pytest.UsageError(
+            f"--valgrind: {shim} is a script that starts Python, and valgrind watched only the "
+            f"script: name {sys.executable} instead, or leave valgrind out of the command line, "
+            "as pytest --valgrind starts it by itself."
+        )
+
+
+def _is_script(path: str) -> bool:
+    with Path(path).open("rb") as file:
+        return file.read(2) == b"#!"
+
+
+def _has_privileges(path: str) -> bool:
+    if Path(path).stat().st_mode & (stat.S_ISUID | stat.S_ISGID):
+        return True
+    try:
+        return bool(os.getxattr(path, "security.capability"))
+    except OSError:
+        return False
+
+
+def _is_linked_dynamically() -> bool:
+    """Whether a dynamic loader is in this process, which runs the same interpreter."""
+    return re.search(r"/ld[-.\w]*\.so", Path("/proc/self/maps").read_text()) is not None
+
+
+def _shim_watched_in_our_place(log: Path) -> str | None:
+    """Return the program that valgrind watched until it became this process, which it does not.
+
+    The process id stays, as the program was replaced by this interpreter.
+    """
+    with contextlib.suppress(OSError), log.open("rb") as file:
+        head = file.read(4096).decode(errors="replace")
+        command = re.search(r"Command: (\S+)", head)
+        if command and head.startswith(f"=={os.getpid()}=="):
+            return command[1]
+    return None
+
+
+def _options_from_elsewhere() -> Iterator[str]:
+    """Return the options that valgrind reads by itself (its manual, 2.6.11)."""
+    yield from os.environ.get("VALGRIND_OPTS", "").split()
+    for directory in (Path.home(), Path.cwd()):
+        with contextlib.suppress(OSError):
+            yield from (directory / ".valgrindrc").read_text(errors="replace").split()
+
+
+def _name(option: str) -> str:
+    name = option.partition("=")[0]
+    return "--show-error-list" if name == "-s" else name
+
+
+def _names(options: Iterable[str]) -> set[str]:
+    return {_name(option) for option in options}
+
+
+def _escaped(log: Path) -> str:
+    # Valgrind puts the process id for %p, and rejects any other per cent sign that is single.
+    return re.sub("%(?!p)", "%%", str(log))
+
+
+def _set_limits() -> None:
+    """Lower the limit of descriptors to what valgrind can bear; runs in the new process."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = (
+        _MOST_DESCRIPTORS if limit == resource.RLIM_INFINITY else min(limit, _MOST_DESCRIPTORS)
+        for limit in limits
+    )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@contextlib.contextmanager
+def _leaving_signals_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Have the process that runs the tests deal with signals.
+
+    Ctrl-C reaches it by itself: the terminal sends it to the whole process group.
+    """
+
+    def ignore(_number: int, _frame: object) -> None:
+        """Not SIG_IGN, which the process would inherit."""
+
+    def forward(number: int, _frame: object) -> None:
+        process.send_signal(number)
+
+    handlers = {signal.SIGINT: ignore, signal.SIGTERM: forward, signal.SIGHUP: forward}
+    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

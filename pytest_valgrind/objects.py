@@ -1,0 +1,93 @@
+"""Object files: to which one an address belongs, and whose code that is.
+
+Valgrind prints the object file of a frame only where it has no source line.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from pytest_valgrind.findings import Owner
+
+_MAPPED = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (?:\S+\s+){4}(/.*)")
+_INTERPRETER_FILES = re.compile(
+    r"(libpython3[\d.]*[a-z]*\.so|python3[\d.]*[a-z-]*$"  # the interpreter
+    r"|lib(c|m|dl|rt|util|pthread)[.-]|ld[.-]|ld-linux"  # libc and the loader
+    r"|vgpreload_|memcheck-|_cpython311\.)"  # valgrind, and our repair of CPython 3.11
+)
+_SYSTEM_LIBRARIES = re.compile(r"/(usr/)?(local/)?lib(32|64)?/")
+_PYTHON_MODULES = re.compile(r"/(site|dist)-packages/|/lib-dynload/")
+
+
+class ObjectFiles:
+    """The object files that are mapped into a process.
+
+    :param read_map: returns the lines of ``/proc/PID/maps`` (proc(5)).
+    :param interpreter: directories and files that belong to the interpreter.
+    """
+
+    def __init__(
+        self,
+        read_map: Callable[[], Iterable[str]] | None = None,
+        interpreter: Iterable[str] | None = None,
+    ) -> None:
+        self._read_map = read_map or _map_of_this_process
+        self._interpreter = tuple(interpreter or interpreter_paths())
+        self._own = str(Path(__file__).resolve().parent / "_client.")
+        self._starts: list[int] = []
+        self._mapped: list[tuple[int, str]] = []
+
+    def at(self, address: int) -> str | None:
+        """Return the path of the object file at an address, None where there is none."""
+        path = self._look_up(address)
+        if path is None:  # perhaps loaded since
+            self._refresh()
+            path = self._look_up(address)
+        return path
+
+    def owner(self, path: str | None, function: str) -> Owner:
+        """Return whose code a function in an object file is."""
+        if path is None:
+            return Owner.UNKNOWN
+        if path.startswith(self._own):
+            # The other functions in there are the deliberate defects.
+            is_frame = function.startswith(("pvg_", "_cffi_f_pvg_")) or function in ("call", "???")
+            return Owner.CHECKER if is_frame else Owner.EXTENSION
+        if path.startswith(self._interpreter) or _INTERPRETER_FILES.match(Path(path).name):
+            return Owner.INTERPRETER
+        if _SYSTEM_LIBRARIES.match(path) and not _PYTHON_MODULES.search(path):
+            return Owner.LIBRARY
+        return Owner.EXTENSION
+
+    def _look_up(self, address: int) -> str | None:
+        index = bisect.bisect_right(self._starts, address) - 1
+        if index >= 0:
+            end, path = self._mapped[index]
+            if address < end:
+                return path
+        return None
+
+    def _refresh(self) -> None:
+        found = []
+        for line in self._read_map():
+            if match := _MAPPED.match(line):
+                start, end, path = match.groups()
+                found.append((int(start, 16), int(end, 16), path))
+        found.sort()
+        self._starts = [start for start, _, _ in found]
+        self._mapped = [(end, path) for _, end, path in found]
+
+
+def interpreter_paths() -> list[str]:
+    """Return where the interpreter and its standard library's modules lie."""
+    library = Path(sysconfig.get_path("platstdlib")).resolve()
+    return [str(Path(sys.executable).resolve()), f"{library / 'lib-dynload'}/"]
+
+
+def _map_of_this_process() -> Iterable[str]:
+    return Path("/proc/self/maps").read_text().splitlines()

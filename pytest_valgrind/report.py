@@ -1,0 +1,174 @@
+"""Findings in words: in a test's failure, the header and the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import pytest
+from _pytest._code.code import (
+    ReprEntryNative,
+    ReprExceptionInfo,
+    ReprFileLocation,
+    ReprTraceback,
+)
+
+from pytest_valgrind.findings import Finding, Frame, Owner, Stack, plural
+from pytest_valgrind.verdict import Outcome, Verdict
+
+_EXCERPT = "valgrind log"
+#: Of a run of frames that are not the extension's, these many at the top are shown.
+_SHOWN_OF_A_RUN = 2
+
+_PHASES = {
+    "setup": "during setup",
+    "call": "during the call",
+    "teardown": "during teardown",
+    "gc": "by the garbage collection after the test",
+    "import": "during collection",
+}
+
+
+def give(verdict: Verdict, findings: Sequence[Finding], reports: list[pytest.TestReport]) -> None:
+    """Change a test's reports so that they say the verdict.
+
+    An ordinary failure of a clean test becomes an expected failure, as in 0.x.
+    """
+    report = _main_report(reports)
+    if verdict.outcome is Outcome.CLEAN:
+        if report.when == "call" and report.failed:
+            _expect_failure(report, "Error, but valgrind clean, using xfail.")
+        return
+    own_failure = report.longrepr if report.failed else None
+    summary = one_line(findings)
+    path, line, _ = report.location
+    longrepr = _longrepr(verdict, findings, path, line or 0)
+    if own_failure:
+        longrepr.addsection("the test's own failure", str(own_failure))
+    if findings:
+        longrepr.addsection(_EXCERPT, excerpt(findings))
+        # JUnit XML takes a test's properties from the last report.
+        reports[-1].user_properties.append(("valgrind", summary))
+    report.longrepr = longrepr
+    if verdict.outcome is Outcome.KNOWN:
+        evidence = f"{verdict.header} {summary}"
+        _expect_failure(report, f"{verdict.reason} {evidence}".strip())
+        report.sections.append((verdict.header, text(verdict, findings)))
+        report.sections.append((_EXCERPT, excerpt(findings)))
+    else:
+        report.outcome = "failed"
+        vars(report).pop("wasxfail", None)
+
+
+def of_module(nodeid: str, findings: Sequence[Finding]) -> pytest.CollectReport:
+    """Return the report of a module that raised errors while it was collected."""
+    verdict = Verdict(Outcome.FAILED, "[VALGRIND ERROR]")
+    longrepr = _longrepr(verdict, findings, nodeid, 0)
+    longrepr.addsection(_EXCERPT, excerpt(findings))
+    return pytest.CollectReport(nodeid, "failed", longrepr, result=[])
+
+
+def text(verdict: Verdict, findings: Iterable[Finding]) -> str:
+    """Return a test's findings, rendered for people."""
+    parts = [verdict.header]
+    if verdict.outcome is Outcome.FAILED and verdict.reason:
+        parts.append(verdict.reason)
+    parts.extend("\n".join(rendered(finding)) for finding in findings)
+    return "\n\n".join(parts)
+
+
+def rendered(finding: Finding) -> Iterator[str]:
+    """Return a finding as lines: what, how much, when, and from where."""
+    details = []
+    if finding.count > 1:
+        details.append(finding.size)
+    if not finding.kind.is_leak and finding.phase:
+        details.append(_PHASES[finding.phase])
+    if finding.shown_in:
+        details.append(f"first seen in {finding.shown_in}")
+    yield _message(finding) + (f"  ({', '.join(details)})" if details else "")
+    yield from stack_lines(finding.stack)
+    for further in finding.further:
+        yield f"  {further.caption}"
+        yield from stack_lines(further.stack)
+
+
+def stack_lines(stack: Stack) -> Iterator[str]:
+    """Return a stack as lines: the extension's frames marked, runs of others folded."""
+    run: list[Frame] = []
+    for frame in stack:
+        if frame.owner in (Owner.EXTENSION, Owner.LIBRARY):
+            yield from _run_lines(run)
+            run = []
+            yield f"{'  >' if frame.owner is Owner.EXTENSION else '   '} {frame}"
+        elif frame.owner is not Owner.CHECKER:
+            run.append(frame)
+    yield from _run_lines(run)
+
+
+def one_line(findings: Iterable[Finding]) -> str:
+    """Return what was found in a few words each."""
+    return "; ".join(
+        f"{finding.kind.value}{_size(finding)}: {finding.innermost or finding.message}"
+        for finding in findings
+    )
+
+
+def excerpt(findings: Iterable[Finding]) -> str:
+    """Return the findings' part of valgrind's log."""
+    return "\n\n".join(finding.raw for finding in findings if finding.raw)
+
+
+def total_line(findings: Sequence[Finding]) -> str:
+    """Return the totals of findings."""
+    errors = sum(finding.count for finding in findings if not finding.kind.is_leak)
+    leaks = [finding for finding in findings if finding.kind.is_leak]
+    lost = sum(leak.bytes for leak in leaks)
+    blocks = sum(leak.blocks for leak in leaks)
+    return (
+        f"{plural(errors, 'error')}, {plural(len(leaks), 'leak')}"
+        f" ({plural(lost, 'byte')} in {plural(blocks, 'block')})"
+    )
+
+
+def _message(finding: Finding) -> str:
+    if finding.kind.is_leak and finding.stack:
+        return f"{finding.size} {'is' if finding.blocks == 1 else 'are'} {finding.kind.value}"
+    return finding.message
+
+
+def _size(finding: Finding) -> str:
+    if finding.kind.is_leak:
+        return f" {finding.size}"
+    return f" {finding.size}" if finding.count > 1 else ""
+
+
+def _run_lines(run: list[Frame]) -> Iterator[str]:
+    if len(run) <= _SHOWN_OF_A_RUN + 1:
+        shown, folded = run, 0
+    else:
+        shown, folded = run[:_SHOWN_OF_A_RUN], len(run) - _SHOWN_OF_A_RUN
+    for frame in shown:
+        yield f"    {frame}"
+    if folded:
+        yield f"    ... {folded} more frames of the interpreter"
+
+
+def _longrepr(
+    verdict: Verdict, findings: Sequence[Finding], path: str, line: int
+) -> ReprExceptionInfo:
+    """Return a representation that pytest's own plugins and pytest-xdist understand."""
+    message = f"{verdict.header} {one_line(findings) or verdict.reason}"
+    lines = [f"{text_line}\n" for text_line in text(verdict, findings).splitlines()]
+    return ReprExceptionInfo(
+        reprtraceback=ReprTraceback([ReprEntryNative(lines)], None, style="native"),
+        reprcrash=ReprFileLocation(path, line + 1, message),
+    )
+
+
+def _main_report(reports: Sequence[pytest.TestReport]) -> pytest.TestReport:
+    return next((report for report in reports if report.when == "call"), reports[0])
+
+
+def _expect_failure(report: pytest.TestReport, reason: str) -> None:
+    report.outcome = "skipped"
+    vars(report)["wasxfail"] = reason

@@ -1,0 +1,146 @@
+"""Every option and ini value, read once."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_valgrind.findings import LEAKS, Kind
+
+_LEAK_KINDS = {kind.name.lower(): kind for kind in Kind if kind in LEAKS}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user asked for."""
+
+    enabled: bool
+    log: Path | None
+    memcheck: bool
+    memcheck_before: bool
+    #: Options for valgrind, beyond the launcher's own.
+    args: tuple[str, ...]
+    suppressions: tuple[Path, ...]
+    #: Kinds of leak that fail a test.
+    leak_kinds: frozenset[Kind]
+    #: Whether an ordinary failure of a test that is clean for valgrind is an xfail.
+    xfail_failures: bool
+    #: Whether a marker of a known defect that did not occur is a failure.
+    strict: bool
+
+    @classmethod
+    def of(cls, config: pytest.Config, option: argparse.Namespace) -> Settings:
+        """Read the command line and the ini file.
+
+        :param option: the command line; early on, ``config.option`` does not hold it yet.
+        :raises pytest.UsageError: if a value makes no sense.
+        """
+        failures = option.valgrind_failures or config.getini("valgrind_failures")
+        if failures not in ("xfail", "report"):
+            raise pytest.UsageError(f"valgrind_failures is xfail or report, not {failures!r}.")
+        try:
+            args = [
+                word for text in option.valgrind_args for word in shlex.split(text)
+            ]
+        except ValueError as error:
+            raise pytest.UsageError(f"--valgrind-args: {error}.") from None
+        suppressions = [
+            *config.getini("valgrind_suppressions"),
+            *(config.invocation_params.dir / path for path in option.valgrind_suppressions),
+        ]
+        for path in suppressions:
+            if not path.is_file():
+                raise pytest.UsageError(f"--valgrind-suppressions: there is no file {path}.")
+        log = option.valgrind_log
+        return cls(
+            enabled=option.valgrind,
+            log=config.invocation_params.dir / log if log else None,
+            memcheck=not option.disable_memcheck,
+            memcheck_before=option.memcheck_before,
+            args=(*config.getini("valgrind_args"), *args),
+            suppressions=tuple(suppressions),
+            leak_kinds=_leak_kinds(option.valgrind_leak_kinds or config.getini("valgrind_leak_kinds")),
+            xfail_failures=failures == "xfail",
+            strict=option.valgrind_strict or config.getini("valgrind_strict"),
+        )
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the options and ini values. The first four are those of 0.x."""
+    group = parser.getgroup("valgrind", "memory errors and leaks, found by valgrind")
+    option = group.addoption
+    option(
+        "--valgrind",
+        action="store_true",
+        help="Run under valgrind's memcheck, which is started if need be, and fail each test "
+        "that corrupts or leaks memory.",
+    )
+    option(
+        "--valgrind-log",
+        metavar="FILE",
+        help="Valgrind's log file; found without this option too.",
+    )
+    option(
+        "--memcheck-before-func",
+        action="store_true",
+        dest="memcheck_before",
+        help="Check for leaks before each test as well, so that what leaks between two tests is "
+        "never taken for the second's.",
+    )
+    option(
+        "--no-memcheck",
+        action="store_true",
+        dest="disable_memcheck",
+        help="Do not check for leaks, only for errors.",
+    )
+    option(
+        "--valgrind-args",
+        metavar="ARGS",
+        action="append",
+        default=[],
+        help="More options for valgrind, e.g. --valgrind-args='--track-origins=yes'.",
+    )
+    option(
+        "--valgrind-suppressions",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="A suppression file for valgrind (repeatable).",
+    )
+    option(
+        "--valgrind-leak-kinds",
+        metavar="KINDS",
+        help=f"Which leaks fail a test: some of {', '.join(_LEAK_KINDS)} (default: definite).",
+    )
+    option(
+        "--valgrind-failures",
+        choices=("xfail", "report"),
+        help="What an ordinary failure is when valgrind found nothing: an expected failure "
+        "(default), or the failure that it is.",
+    )
+    option(
+        "--valgrind-strict",
+        action="store_true",
+        help="Fail a test that is marked with a known error or leak that did not occur.",
+    )
+    parser.addini("valgrind_args", "More options for valgrind.", type="args", default=[])
+    parser.addini(
+        "valgrind_suppressions", "Suppression files for valgrind.", type="paths", default=[]
+    )
+    parser.addini("valgrind_leak_kinds", "Which leaks fail a test.", default="definite")
+    parser.addini("valgrind_failures", "xfail or report: see --valgrind-failures.", default="xfail")
+    parser.addini("valgrind_strict", "See --valgrind-strict.", type="bool", default=False)
+
+
+def _leak_kinds(text: str) -> frozenset[Kind]:
+    names = [name.strip() for name in text.split(",")]
+    unknown = [name for name in names if name not in _LEAK_KINDS]
+    if unknown:
+        raise pytest.UsageError(
+            f"--valgrind-leak-kinds takes some of {', '.join(_LEAK_KINDS)}, not {unknown[0]!r}."
+        )
+    return frozenset(_LEAK_KINDS[name] for name in names)

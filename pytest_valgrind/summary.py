@@ -1,0 +1,75 @@
+"""The header and the summary: what is checked, what was found, what weakens the result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from pytest_valgrind.findings import Finding, Kind, Owner, plural
+from pytest_valgrind.report import one_line, total_line
+from pytest_valgrind.session import Results
+from pytest_valgrind.verdict import Outcome
+
+
+def summary(results: Results) -> Iterator[str]:
+    """Return, as lines, what was found: a line a finding, and the totals."""
+    for test in results.judged:
+        known = "  (known)" if test.verdict.outcome is Outcome.KNOWN else ""
+        for finding in test.findings:
+            yield f"{test.nodeid}: {one_line([finding])}{known}"
+    for module, findings in results.modules.items():
+        for finding in findings:
+            yield f"{module}: {one_line([finding])}  (import)"
+    yield from _unused_markers(results)
+    yield _totals(results)
+    yield from _elsewhere("outside tests", results.outside)
+    yield from _elsewhere("interpreter only", results.noise)
+
+
+def weaknesses(results: Results) -> Iterator[str]:
+    """Return, as lines, what to do for better findings."""
+    found = [finding for test in results.judged for finding in test.findings]
+    without_source = {
+        frame.object
+        for finding in found
+        if (frame := finding.innermost)
+        and frame.owner is Owner.EXTENSION
+        and frame.file is None
+        and frame.object
+    }
+    for path in sorted(without_source):
+        yield f"no debug information in {path}: build it with CFLAGS=-g to see files and lines"
+    if any(finding.kind is Kind.UNSHOWN for finding in found):
+        yield "some errors were counted but not shown: start valgrind with -s, or let pytest start it"
+
+
+def _totals(results: Results) -> str:
+    failed = [test for test in results.judged if test.verdict.outcome is Outcome.FAILED]
+    known = [test for test in results.judged if test.verdict.outcome is Outcome.KNOWN]
+    tests = f"{plural(results.tests, 'test')} checked"
+    if not failed and not known:
+        return f"nothing found, {tests}"
+    findings = [finding for test in failed for finding in test.findings]
+    line = f"{total_line(findings)} in {plural(len(failed), 'test')}"
+    if known:
+        line += f"; known ones in {plural(len(known), 'test')}"
+    return f"{line}; {tests}"
+
+
+def _unused_markers(results: Results) -> Iterator[str]:
+    for test in results.judged:
+        for name in test.verdict.unused_markers:
+            yield f"{test.nodeid}: the marker {name} can go: it did not occur"
+
+
+def _elsewhere(where: str, findings: list[Finding]) -> Iterator[str]:
+    if not findings:
+        return
+    yield f"{where}: {total_line(findings)}"
+    places = Counter(
+        f"{finding.kind.value}: {finding.innermost or finding.message}" for finding in findings
+    )
+    for place, count in places.most_common(3):
+        yield f"  {place}" + (f"  ({count} times)" if count > 1 else "")
+    if len(places) > 3:
+        yield f"  and {len(places) - 3} more places"

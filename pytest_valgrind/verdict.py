@@ -1,0 +1,100 @@
+"""From findings and a test's markers to an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+from pytest_valgrind.findings import Finding
+
+KNOWN_ERROR = "valgrind_known_error"
+KNOWN_LEAK = "valgrind_known_leak"
+SKIP = "valgrind_skip"
+
+MARKERS = {
+    KNOWN_LEAK: "the test leaks memory and this is known: an expected failure under valgrind.",
+    KNOWN_ERROR: "the test raises a valgrind error and this is known: an expected failure under "
+    "valgrind.",
+    SKIP: "skip the test, but only under valgrind.",
+}
+
+
+class Outcome(Enum):
+    """What valgrind has to say about a test."""
+
+    CLEAN = "clean"
+    FAILED = "failed"
+    KNOWN = "known"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome, and the words that go with it."""
+
+    outcome: Outcome
+    header: str = ""
+    reason: str = ""
+    #: Markers of a known defect that did not occur.
+    unused_markers: tuple[str, ...] = ()
+
+
+class Mark(Protocol):
+    """The part of a pytest marker that is used here."""
+
+    @property
+    def args(self) -> tuple[Any, ...]: ...
+
+    @property
+    def kwargs(self) -> Mapping[str, Any]: ...
+
+
+def judge(
+    findings: Iterable[Finding],
+    markers: Callable[[str], Mark | None],
+    *,
+    checked_for_leaks: bool = True,
+    completed: bool = True,
+    strict: bool = False,
+) -> Verdict:
+    """Judge a test.
+
+    :param findings: those of the test, noise left out.
+    :param markers: the test's closest marker of a name.
+    :param completed: whether the test ran to its end, so that a known defect could occur.
+    """
+    findings = list(findings)
+    found = {
+        KNOWN_ERROR: any(not finding.kind.is_leak for finding in findings),
+        KNOWN_LEAK: any(finding.kind.is_leak for finding in findings),
+    }
+    known = {name: markers(name) for name in found}
+    could_occur = {KNOWN_ERROR: completed, KNOWN_LEAK: completed and checked_for_leaks}
+    unused = tuple(
+        name for name, mark in known.items() if mark and not found[name] and could_occur[name]
+    )
+    if findings:
+        header = f"[VALGRIND {'+'.join(_WORDS[name] for name in _WORDS if found[name])}]"
+        if any(found[name] and known[name] is None for name in found):
+            return Verdict(Outcome.FAILED, header, unused_markers=unused)
+        if not (unused and strict):
+            reasons = [reason_of(mark) for name, mark in known.items() if mark and found[name]]
+            reason = ", ".join(reason for reason in reasons if reason)
+            return Verdict(Outcome.KNOWN, header, reason, unused)
+    if unused and strict:
+        names = " and ".join(unused)
+        return Verdict(
+            Outcome.FAILED,
+            "[VALGRIND STRICT]",
+            f"Marked {names}, but it did not occur: remove the marker.",
+            unused,
+        )
+    return Verdict(Outcome.CLEAN, unused_markers=unused)
+
+
+_WORDS = {KNOWN_ERROR: "ERROR", KNOWN_LEAK: "LEAK"}
+
+
+def reason_of(mark: Mark) -> str:
+    return str(mark.kwargs.get("reason") or (mark.args[0] if mark.args else ""))

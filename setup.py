@@ -1,0 +1,59 @@
+"""The compiled module, and nothing else: the rest is in pyproject.toml."""
+
+import sys
+import sysconfig
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
+
+NO_VALGRIND = (
+    "pytest-valgrind needs valgrind's headers (valgrind/memcheck.h), which are not there: install "
+    "them with `apt install valgrind`, `dnf install valgrind-devel`, `pacman -S valgrind` or "
+    "`brew install valgrind`."
+)
+
+# The limited API and debug or free-threaded builds exclude each other.
+HAS_LIMITED_API = not (
+    sysconfig.get_config_var("Py_DEBUG") or sysconfig.get_config_var("Py_GIL_DISABLED")
+)
+OLDEST_PYTHON = (3, 10)
+
+
+class BuildExtension(build_ext):
+    def build_extensions(self) -> None:
+        if not self._finds_valgrind():
+            sys.exit(NO_VALGRIND)
+        for extension in self.extensions:
+            extension.py_limited_api = HAS_LIMITED_API
+            if HAS_LIMITED_API:
+                version = "0x%02X%02X0000" % OLDEST_PYTHON
+                extension.define_macros.append(("Py_LIMITED_API", version))
+        super().build_extensions()
+
+    def _finds_valgrind(self) -> bool:
+        with TemporaryDirectory() as directory:
+            probe = Path(directory, "probe.c")
+            probe.write_text("#include <valgrind/memcheck.h>\n")
+            try:
+                self.compiler.compile([str(probe)], output_dir=directory)
+            except CompileError:
+                return False
+        return True
+
+
+# Windows has no valgrind: there the plugin installs, and `--valgrind` says so.
+HAS_VALGRIND = sys.platform != "win32"
+tag = "cp%d%d" % OLDEST_PYTHON if HAS_LIMITED_API and HAS_VALGRIND else ""
+
+setup(
+    cffi_modules=["csrc/build.py:ffibuilder"] if HAS_VALGRIND else [],
+    # Preloaded, never imported.
+    ext_modules=[Extension("pytest_valgrind._cpython311", ["csrc/cpython311.c"])]
+    if HAS_VALGRIND
+    else [],
+    cmdclass={"build_ext": BuildExtension},
+    options={"bdist_wheel": {"py_limited_api": tag}} if tag else {},
+)
