@@ -9,6 +9,7 @@
    preloads it, because ints are tainted before any module is imported. */
 
 #include <stdint.h>
+#include <valgrind/memcheck.h>
 #include <valgrind/valgrind.h>
 
 enum { OFFSET_OF_DIGITS = 24 };  /* reference count, type and size come first */
@@ -36,3 +37,27 @@ with_first_digit_written(void *integer)
 WRAP_PYLONG_NEW(libpython3Zd11ZdsoZd1Zd0)   /* libpython3.11.so.1.0 */
 WRAP_PYLONG_NEW(libpython3Zd11dZdsoZd1Zd0)  /* its debug build */
 WRAP_PYLONG_NEW(NONE)                       /* an interpreter in one piece */
+
+/* Where this comes too late to be preloaded: marks the tainted pointers in a
+   range of memory as initialised, those to `target`, the small int 0, which is
+   the only one that a zero leads to. Returns how many there were. */
+unsigned long pvg_untaint(uintptr_t start, uintptr_t end, uintptr_t target);
+
+unsigned long
+pvg_untaint(uintptr_t start, uintptr_t end, uintptr_t target)
+{
+    unsigned long untainted = 0;
+    /* Reading all of memory is what memcheck is there to complain about. */
+    VALGRIND_DISABLE_ERROR_REPORTING;
+    for (uintptr_t at = start; at + sizeof at <= end; at += sizeof at) {
+        uintptr_t *word = (uintptr_t *)at;
+        uintptr_t vbits = 0;
+        if (*word == target
+            && VALGRIND_GET_VBITS(word, &vbits, sizeof vbits) == 1 && vbits) {
+            (void)VALGRIND_MAKE_MEM_DEFINED(word, sizeof *word);
+            untainted++;
+        }
+    }
+    VALGRIND_ENABLE_ERROR_REPORTING;
+    return untainted;
+}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import shlex
 from collections.abc import Generator
 from typing import TYPE_CHECKING
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_valgrind import client, report
+from pytest_valgrind.cpython311 import repair_late
 from pytest_valgrind.checks import ExactCheck, LeakCheck, NoCheck
 from pytest_valgrind.evidence import Evidence
-from pytest_valgrind.handover import Handover, cpython_repair
+from pytest_valgrind.handover import Handover
 from pytest_valgrind.host import find_host
 from pytest_valgrind.session import Session
 from pytest_valgrind.summary import summary, weaknesses
@@ -52,8 +52,8 @@ class ValgrindChecker:
         if self._handover is None:
             for path in self._settings.suppressions:
                 client.change_option(f"--suppressions={path}")
-            if repair := cpython_repair():
-                ctypes.CDLL(str(repair))
+            if self._errors_at_start:
+                repair_late()
         self._evidence.skip()
 
     def pytest_report_header(self) -> list[str]:
@@ -120,12 +120,6 @@ class ValgrindChecker:
             found.append(
                 "PYTHONMALLOC=malloc is not in force, so Python's objects share blocks in which "
                 "valgrind sees neither overruns nor leaks: set it, and leave -E and -I out"
-            )
-        if self._handover is None and self._errors_at_start and cpython_repair():
-            found.append(
-                f"this interpreter raised {self._errors_at_start:,} errors of its own at its start "
-                "(cpython#119022), and may raise more in any test: pytest --valgrind without "
-                "valgrind before it starts an interpreter that does not"
             )
         if self._handover is None and self._settings.args:
             found.append("valgrind_args came too late, as valgrind already runs")

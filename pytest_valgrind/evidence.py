@@ -32,12 +32,12 @@ class Evidence:
         self._pid = os.getpid()
         objects = ObjectFiles()
         self._parser = Parser(objects.at, objects.owner)
-        self._contexts = Contexts(self._ask_for_contexts)
+        self._contexts = Contexts(self._ask_for_contexts, self._ask_for_last_error)
         self._errors = client.count_errors()
         self._leaked = 0
         self.weaknesses: set[str] = set()
         if self._errors:
-            self._contexts.catch_up()
+            self._contexts.catch_up(self._new_findings())
         self.skip()
 
     def skip(self) -> None:
@@ -88,11 +88,15 @@ class Evidence:
         return self._parser.findings(self._new_lines())
 
     def _ask_for_contexts(self) -> list[Finding]:
-        if self._log is None:
-            return []
-        self._log.skip()
-        client.monitor_command("v.info all_errors")
-        return self._parser.contexts(self._new_lines())
+        return self._parser.contexts(self._answer("v.info all_errors"))
+
+    def _ask_for_last_error(self) -> list[Finding]:
+        return self._parser.findings(self._answer("v.info last_error"))
+
+    def _answer(self, command: str) -> list[Line]:
+        self.skip()
+        client.monitor_command(command)
+        return self._new_lines()
 
     def _new_lines(self) -> list[Line]:
         if self._log is None:

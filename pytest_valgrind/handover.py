@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from pytest_valgrind.cpython311 import preloadable_repair
 
 _DIRECTORY = "PYTEST_VALGRIND_DIRECTORY"
 _SAVED = "PYTEST_VALGRIND_SAVED_"
@@ -22,7 +23,7 @@ class Handover:
     def environment(self) -> dict[str, str]:
         """Return the environment for the process to launch."""
         changes = {"PYTHONMALLOC": "malloc"}
-        if repair := cpython_repair():
+        if repair := preloadable_repair():
             changes["LD_PRELOAD"] = f"{repair} {os.environ.get('LD_PRELOAD', '')}".strip()
         environment = {**os.environ, **changes, _DIRECTORY: str(self.directory)}
         for name in changes:
@@ -62,10 +63,3 @@ class Handover:
     def log_is_kept(self) -> bool:
         """Whether anything was found, so that somebody may want to look at the log."""
         return (self.directory / _FOUND).exists()
-
-
-def cpython_repair() -> Path | None:
-    """Return the shared object that keeps CPython 3.11 from tainting ints, if this is 3.11."""
-    if sys.version_info[:2] != (3, 11):
-        return None
-    return next(Path(__file__).parent.glob("_cpython311*.so"), None)
