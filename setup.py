@@ -26,10 +26,10 @@ class BuildExtension(build_ext):
     def build_extensions(self) -> None:
         if not self._finds_valgrind():
             sys.exit(NO_VALGRIND)
-        for extension in self.extensions:
+        for extension in self.extensions or []:
             extension.py_limited_api = HAS_LIMITED_API
             if HAS_LIMITED_API:
-                version = "0x%02X%02X0000" % OLDEST_PYTHON
+                version = "0x{:02X}{:02X}0000".format(*OLDEST_PYTHON)
                 extension.define_macros.append(("Py_LIMITED_API", version))
         super().build_extensions()
 
@@ -46,7 +46,7 @@ class BuildExtension(build_ext):
 
 # Windows has no valgrind: there the plugin installs, and `--valgrind` says so.
 HAS_VALGRIND = sys.platform != "win32"
-tag = "cp%d%d" % OLDEST_PYTHON if HAS_LIMITED_API and HAS_VALGRIND else ""
+tag = "cp{}{}".format(*OLDEST_PYTHON) if HAS_LIMITED_API and HAS_VALGRIND else ""
 
 setup(
     cffi_modules=["csrc/build.py:ffibuilder"] if HAS_VALGRIND else [],

@@ -8,7 +8,7 @@ __all__ = ["running_on_valgrind"]
 def running_on_valgrind() -> bool:
     """Whether this process runs under valgrind, whichever of its tools."""
     try:
-        from pytest_valgrind import client  # noqa: PLC0415 (no cost for who never asks)
+        from pytest_valgrind import client
     except ImportError:  # installed where valgrind does not exist
         return False
     return client.running_on_valgrind() > 0

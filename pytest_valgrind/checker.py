@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_valgrind import client, report
-from pytest_valgrind.cpython311 import repair_late
 from pytest_valgrind.checks import ExactCheck, LeakCheck, NoCheck
+from pytest_valgrind.cpython311 import repair_late
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.handover import Handover
 from pytest_valgrind.host import find_host
@@ -82,6 +82,8 @@ class ValgrindChecker:
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Enclose all tests."""
         if not session.config.option.collectonly:
+            if self._handover:
+                self._handover.save_memory_map()
             self._session.begin()
         try:
             return (yield)

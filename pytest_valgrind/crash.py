@@ -15,10 +15,11 @@ from pytest_valgrind.report import rendered
 _BANNER = re.compile(r"\*\*\d+\*\* \*{70}\n\*\*\d+\*\* (\S.*)\n\*\*\d+\*\* \*{70}")
 
 
-def obituary(number: int, log: Path) -> Iterator[str]:
+def obituary(number: int, log: Path, memory_map: str) -> Iterator[str]:
     """Return, as lines, what the log says about a process that a signal ended.
 
     :param number: of the signal.
+    :param memory_map: of the process, as it was when its tests began (``/proc/PID/maps``).
     """
     text = log.read_text(encoding="utf-8", errors="replace")
     yield f"[VALGRIND CRASH] The process under valgrind died of {_signal_name(number)}."
@@ -32,7 +33,7 @@ def obituary(number: int, log: Path) -> Iterator[str]:
             "An extension is built with instructions that this valgrind does not know: build it "
             "without -march=native or AVX-512, or use a newer valgrind."
         )
-    objects = ObjectFiles(read_map=lambda: ())
+    objects = ObjectFiles(read_map=memory_map.splitlines)
     for finding in Parser(objects.at, objects.owner).findings(read_lines(text)):
         if finding.kind is Kind.FATAL_SIGNAL:
             yield ""

@@ -64,9 +64,7 @@ class Evidence:
         elif any(finding.kind is Kind.UNSHOWN for finding in found):
             self._look_for_a_full_disk(self._log)
         return [
-            finding
-            if finding.shown_in != where
-            else replace(finding, shown_in="")
+            finding if finding.shown_in != where else replace(finding, shown_in="")
             for finding in (replace(finding, phase=phase) for finding in found)
         ]
 

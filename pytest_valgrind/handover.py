@@ -12,6 +12,7 @@ from pytest_valgrind.cpython311 import preloadable_repair
 _DIRECTORY = "PYTEST_VALGRIND_DIRECTORY"
 _SAVED = "PYTEST_VALGRIND_SAVED_"
 _FOUND = "found"
+_MAP = "maps"
 
 
 @dataclass(frozen=True)
@@ -63,3 +64,16 @@ class Handover:
     def log_is_kept(self) -> bool:
         """Whether anything was found, so that somebody may want to look at the log."""
         return (self.directory / _FOUND).exists()
+
+    def save_memory_map(self) -> None:
+        """Save where object files are mapped, for the launcher to read the stack of a crash."""
+        with contextlib.suppress(OSError):
+            (self.directory / _MAP).write_text(Path("/proc/self/maps").read_text())
+
+    @property
+    def memory_map(self) -> str:
+        """What was saved, empty if the process did not come so far."""
+        try:
+            return (self.directory / _MAP).read_text()
+        except OSError:
+            return ""

@@ -69,13 +69,13 @@ class Launch:
                 f"({error.strerror}): make some, or name another directory in TMPDIR."
             ) from None
         log = self._settings.log or handover.directory / "valgrind.%p.log"
+        _lower_limits()
         sys.stdout.flush()
         sys.stderr.flush()
         process = subprocess.Popen(
             [self._valgrind, *self._options(log), *self._command],
             env=handover.environment(),
             close_fds=False,
-            preexec_fn=_set_limits,
         )
         with _leaving_signals_to(process):
             code = process.wait()
@@ -86,7 +86,7 @@ class Launch:
                 f"--valgrind: valgrind did not start (exit code {code}); its own message is above."
             )
         if code < 0:
-            print(*obituary(-code, log), sep="\n", file=sys.stderr)
+            print(*obituary(-code, log, handover.memory_map), sep="\n", file=sys.stderr)
         elif not handover.log_is_kept:
             shutil.rmtree(handover.directory, ignore_errors=True)
         # As a shell says it.
@@ -219,8 +219,11 @@ def _escaped(log: Path) -> str:
     return re.sub("%(?!p)", "%%", str(log))
 
 
-def _set_limits() -> None:
-    """Lower the limit of descriptors to what valgrind can bear; runs in the new process."""
+def _lower_limits() -> None:
+    """Lower the limit of descriptors to what valgrind can bear.
+
+    For this process too, which has nothing left to do but to wait.
+    """
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     soft, hard = (
         _MOST_DESCRIPTORS if limit == resource.RLIM_INFINITY else min(limit, _MOST_DESCRIPTORS)

@@ -23,6 +23,8 @@ _LOSS_RECORD = re.compile(
 )
 _CONTEXT = re.compile(r"([\d,]+) errors in context \d+ of \d+:")
 _THREAD = re.compile(r"Thread \d+.*:")
+# The functions of csrc/frames.c; what is below them in a stack is the same for every test.
+_TEST_FRAMES = ("pvg_inside_test", "pvg_outside_tests")
 _KINDS = (
     ("Invalid read", Kind.INVALID_READ),
     ("Invalid write", Kind.INVALID_WRITE),
@@ -68,9 +70,7 @@ class Parser:
     :param owner_of: tells whose code a frame is.
     """
 
-    def __init__(
-        self, object_at: ObjectAt | None = None, owner_of: OwnerOf | None = None
-    ) -> None:
+    def __init__(self, object_at: ObjectAt | None = None, owner_of: OwnerOf | None = None) -> None:
         self._object_at = object_at or (lambda _address: None)
         self._owner_of = owner_of or (lambda _path, _function: Owner.UNKNOWN)
 
@@ -90,14 +90,23 @@ class Parser:
     def _finding(self, paragraph: list[Line]) -> Finding | None:
         message = ""
         captions: list[tuple[str, list[Frame]]] = []
-        kept: list[Line] = []
+        kept: list[str] = []
         caption = ""
+        below_test = False
         for line in paragraph:
             if match := _FRAME.fullmatch(line.text):
                 if line.text.lstrip().startswith("at") or not captions:
                     captions.append((caption, []))
                     caption = ""
-                captions[-1][1].append(self._frame(match))
+                    below_test = False
+                if below_test:
+                    continue
+                frame = self._frame(match)
+                captions[-1][1].append(frame)
+                if frame.function.startswith(_TEST_FRAMES):
+                    below_test = True
+                    kept.append(f"=={line.pid}==    ... and the frames of pytest")
+                    continue
             elif line.text.startswith(" ") or captions:
                 caption = f"{caption}; {line.text.strip()}" if caption else line.text.strip()
             elif _CONTEXT.fullmatch(line.text):
@@ -106,7 +115,7 @@ class Parser:
                 pass
             else:
                 message = line.text
-            kept.append(line)
+            kept.append(line.raw)
         if not message or not captions:
             return None
         (_, stack), *further = captions
@@ -116,7 +125,7 @@ class Parser:
             stack=tuple(stack),
             further=tuple(Further(text, tuple(frames)) for text, frames in further),
             pid=paragraph[0].pid,
-            raw="\n".join(line.raw for line in kept),
+            raw="\n".join(kept),
         )
         # A caption before the first stack ("Access not within mapped region"), or one with no
         # stack of its own ("Address 0x0 is not stack'd, malloc'd or (recently) free'd").

@@ -13,9 +13,9 @@ from pytest_valgrind.checks import LeakCheck, settle
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Finding
 from pytest_valgrind.ran import RanTest
+from pytest_valgrind.report import give
 from pytest_valgrind.settings import Settings
 from pytest_valgrind.verdict import Outcome, Verdict, judge
-from pytest_valgrind.report import give
 
 _RULE = "*" * 70
 

@@ -43,9 +43,7 @@ class Settings:
         if failures not in ("xfail", "report"):
             raise pytest.UsageError(f"valgrind_failures is xfail or report, not {failures!r}.")
         try:
-            args = [
-                word for text in option.valgrind_args for word in shlex.split(text)
-            ]
+            args = [word for text in option.valgrind_args for word in shlex.split(text)]
         except ValueError as error:
             raise pytest.UsageError(f"--valgrind-args: {error}.") from None
         suppressions = [
@@ -56,6 +54,7 @@ class Settings:
             if not path.is_file():
                 raise pytest.UsageError(f"--valgrind-suppressions: there is no file {path}.")
         log = option.valgrind_log
+        leak_kinds = option.valgrind_leak_kinds or config.getini("valgrind_leak_kinds")
         return cls(
             enabled=option.valgrind,
             log=config.invocation_params.dir / log if log else None,
@@ -63,7 +62,7 @@ class Settings:
             memcheck_before=option.memcheck_before,
             args=(*config.getini("valgrind_args"), *args),
             suppressions=tuple(suppressions),
-            leak_kinds=_leak_kinds(option.valgrind_leak_kinds or config.getini("valgrind_leak_kinds")),
+            leak_kinds=_leak_kinds(leak_kinds),
             xfail_failures=failures == "xfail",
             strict=option.valgrind_strict or config.getini("valgrind_strict"),
         )

@@ -40,7 +40,7 @@ def weaknesses(results: Results) -> Iterator[str]:
     for path in sorted(without_source):
         yield f"no debug information in {path}: build it with CFLAGS=-g to see files and lines"
     if any(finding.kind is Kind.UNSHOWN for finding in found):
-        yield "some errors were counted but not shown: start valgrind with -s, or let pytest start it"
+        yield "some errors were counted but not shown: give valgrind -s, or let pytest start it"
 
 
 def _totals(results: Results) -> str:
