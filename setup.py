@@ -51,9 +51,7 @@ tag = "cp{}{}".format(*OLDEST_PYTHON) if HAS_LIMITED_API and HAS_VALGRIND else "
 setup(
     cffi_modules=["csrc/build.py:ffibuilder"] if HAS_VALGRIND else [],
     # Preloaded, never imported.
-    ext_modules=[Extension("pytest_valgrind._cpython311", ["csrc/cpython311.c"])]
-    if HAS_VALGRIND
-    else [],
+    ext_modules=[Extension("pytest_valgrind._repairs", ["csrc/repairs.c"])] if HAS_VALGRIND else [],
     cmdclass={"build_ext": BuildExtension},
     options={"bdist_wheel": {"py_limited_api": tag}} if tag else {},
 )

@@ -10,10 +10,10 @@ import pytest
 
 from pytest_valgrind import client, report
 from pytest_valgrind.checks import ExactCheck, LeakCheck, NoCheck
-from pytest_valgrind.cpython311 import repair_late
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.handover import Handover
 from pytest_valgrind.host import find_host
+from pytest_valgrind.repairs import apply_late
 from pytest_valgrind.session import Session
 from pytest_valgrind.summary import summary, weaknesses
 
@@ -52,8 +52,7 @@ class ValgrindChecker:
         if self._handover is None:
             for path in self._settings.suppressions:
                 client.change_option(f"--suppressions={path}")
-            if self._errors_at_start:
-                repair_late()
+            apply_late(self._errors_at_start)
         self._evidence.skip()
 
     def pytest_report_header(self) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Protocol
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Finding
 from pytest_valgrind.ran import RanTest
+from pytest_valgrind.stale import overwrite_stale_pointers
 
 
 class LeakCheck(Protocol):
@@ -76,23 +77,27 @@ class ExactCheck:
     def begin(self) -> None:
         """Take what is lost before the first test as lost outside the tests."""
         settle()
-        self.outside.extend(self._evidence.leaks())
+        self.outside.extend(self._check())
 
     def before(self) -> None:
         """Check once more, if asked to."""
         if self._also_before:
-            self.outside.extend(self._evidence.leaks())
+            self.outside.extend(self._check())
 
     def ran(self, test: RanTest) -> list[RanTest]:
         """Find the test's leaks and return the test."""
-        for leak in self._evidence.leaks():
+        for leak in self._check():
             (self.outside if leak.was_made_outside_tests else test.findings).append(leak)
         return [test]
 
     def finish(self) -> list[RanTest]:
         """Look for what was lost after the last test."""
-        self.outside.extend(self._evidence.leaks())
+        self.outside.extend(self._check())
         return []
+
+    def _check(self) -> list[Finding]:
+        overwrite_stale_pointers()
+        return self._evidence.leaks()
 
 
 def settle() -> None:

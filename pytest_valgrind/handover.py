@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_valgrind.cpython311 import preloadable_repair
+from pytest_valgrind.repairs import preloadable
 
 _DIRECTORY = "PYTEST_VALGRIND_DIRECTORY"
 _SAVED = "PYTEST_VALGRIND_SAVED_"
@@ -24,8 +24,11 @@ class Handover:
     def environment(self) -> dict[str, str]:
         """Return the environment for the process to launch."""
         changes = {"PYTHONMALLOC": "malloc"}
-        if repair := preloadable_repair():
-            changes["LD_PRELOAD"] = f"{repair} {os.environ.get('LD_PRELOAD', '')}".strip()
+        if repairs := preloadable():
+            # A name without spaces and colons, which LD_PRELOAD takes for separators.
+            link = self.directory / "repairs.so"
+            link.symlink_to(repairs)
+            changes["LD_PRELOAD"] = f"{link} {os.environ.get('LD_PRELOAD', '')}".strip()
         environment = {**os.environ, **changes, _DIRECTORY: str(self.directory)}
         for name in changes:
             # Saved even where it is not set, so that the other side knows what to undo.

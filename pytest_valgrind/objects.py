@@ -18,7 +18,7 @@ _MAPPED = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (?:\S+\s+){4}(/.*)")
 _INTERPRETER_FILES = re.compile(
     r"(libpython3[\d.]*[a-z]*\.so|python3[\d.]*[a-z-]*$"  # the interpreter
     r"|lib(c|m|dl|rt|util|pthread)[.-]|ld[.-]|ld-linux"  # libc and the loader
-    r"|vgpreload_|memcheck-|_cpython311\.)"  # valgrind, and our repair of CPython 3.11
+    r"|vgpreload_|memcheck-|_repairs\.)"  # valgrind, and our repairs
 )
 _SYSTEM_LIBRARIES = re.compile(r"/(usr/)?(local/)?lib(32|64)?/")
 _PYTHON_MODULES = re.compile(r"/(site|dist)-packages/|/lib-dynload/")

@@ -1,0 +1,109 @@
+/* Two false alarms, mended at their source rather than hidden.
+
+   Valgrind lets a shared object replace or wrap functions of others by the
+   names of its own (its manual, 3.3). This one has no symbol of Python's, so
+   that the launcher can preload it: ints are tainted, and functions chosen for
+   the processor at hand, before the first module is imported. */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <wchar.h>
+
+#include <valgrind/memcheck.h>
+#include <valgrind/valgrind.h>
+
+/* --- CPython 3.11's integers ---
+
+   It leaves the digit of a new zero unwritten and multiplies it by the zero
+   that is its size: harmless, but memcheck takes the product, and the address
+   of the small int that it leads to, for uninitialised, and from there on every
+   use of that int (cpython#119022, not fixed in 3.11). Here _PyLong_New writes
+   the digit, as proposed there. */
+
+enum { OFFSET_OF_DIGITS = 24 };  /* reference count, type and size come first */
+
+extern const char *Py_GetVersion(void) __attribute__((weak));
+
+static int
+is_cpython_311(void)
+{
+    static int known = -1;
+    if (known < 0) {
+        const char *version = Py_GetVersion ? Py_GetVersion() : "";
+        known = version[0] == '3' && version[1] == '.' && version[2] == '1'
+                && version[3] == '1' && version[4] == '.';
+    }
+    return known;
+}
+
+#define WRAP_PYLONG_NEW(OBJECT)                                               \
+    void *I_WRAP_SONAME_FNNAME_ZU(OBJECT, _PyLong_New)(long size);            \
+    void *I_WRAP_SONAME_FNNAME_ZU(OBJECT, _PyLong_New)(long size)             \
+    {                                                                         \
+        OrigFn original;                                                      \
+        void *integer;                                                        \
+        VALGRIND_GET_ORIG_FN(original);                                       \
+        CALL_FN_W_W(integer, original, size);                                 \
+        if (integer != NULL && is_cpython_311()) {                            \
+            *(uint32_t *)((char *)integer + OFFSET_OF_DIGITS) = 0;            \
+        }                                                                     \
+        return integer;                                                       \
+    }
+
+WRAP_PYLONG_NEW(libpython3Zd11ZdsoZd1Zd0)   /* libpython3.11.so.1.0 */
+WRAP_PYLONG_NEW(libpython3Zd11dZdsoZd1Zd0)  /* its debug build */
+WRAP_PYLONG_NEW(NONE)                       /* an interpreter in one piece */
+
+/* Where this comes too late to be preloaded: marks the tainted pointers in a
+   range of memory as initialised, those to `target`, the small int 0, which is
+   the only one that a zero leads to. Returns how many there were. */
+unsigned long pvg_untaint(uintptr_t start, uintptr_t end, uintptr_t target);
+
+unsigned long
+pvg_untaint(uintptr_t start, uintptr_t end, uintptr_t target)
+{
+    unsigned long untainted = 0;
+    /* Reading all of memory is what memcheck is there to complain about. */
+    VALGRIND_DISABLE_ERROR_REPORTING;
+    for (uintptr_t at = start; at + sizeof at <= end; at += sizeof at) {
+        uintptr_t *word = (uintptr_t *)at;
+        uintptr_t vbits = 0;
+        if (*word == target
+            && VALGRIND_GET_VBITS(word, &vbits, sizeof vbits) == 1 && vbits) {
+            (void)VALGRIND_MAKE_MEM_DEFINED(word, sizeof *word);
+            untainted++;
+        }
+    }
+    VALGRIND_ENABLE_ERROR_REPORTING;
+    return untainted;
+}
+
+/* --- glibc's wmemcmp ---
+
+   Its versions for SSE and AVX read whole vectors, beyond the end of a block
+   but never of a page. Valgrind replaces such functions by plain loops, and
+   3.19 has forgotten this one, by which CPython compares strings with
+   characters beyond U+FFFF. */
+
+#define REPLACE_WMEMCMP(NAME)                                                 \
+    int I_REPLACE_SONAME_FNNAME_ZU(libcZdsoZa, NAME)(                         \
+        const wchar_t *left, const wchar_t *right, size_t count);             \
+    int I_REPLACE_SONAME_FNNAME_ZU(libcZdsoZa, NAME)(                         \
+        const wchar_t *left, const wchar_t *right, size_t count)              \
+    {                                                                         \
+        for (size_t i = 0; i < count; i++) {                                  \
+            if (left[i] != right[i]) {                                        \
+                return left[i] < right[i] ? -1 : 1;                           \
+            }                                                                 \
+        }                                                                     \
+        return 0;                                                             \
+    }
+
+REPLACE_WMEMCMP(wmemcmp)
+/* Where this comes after the choice has been made. */
+REPLACE_WMEMCMP(__wmemcmp_sse2)
+REPLACE_WMEMCMP(__wmemcmp_sse4_1)
+REPLACE_WMEMCMP(__wmemcmp_ssse3)
+REPLACE_WMEMCMP(__wmemcmp_avx2_movbe)
+REPLACE_WMEMCMP(__wmemcmp_avx2_movbe_rtm)
+REPLACE_WMEMCMP(__wmemcmp_evex_movbe)

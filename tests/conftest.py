@@ -1,0 +1,72 @@
+"""Fixtures for suites that run under valgrind.
+
+A process under valgrind takes seconds to start, so that one run feeds many tests.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from suite import Run, Suite
+
+HERE = Path(__file__).parent
+
+pytest_plugins = ["pytester"]
+collect_ignore = ["scenarios"]
+
+INI = "[pytest]\njunit_family = xunit2\n"
+
+
+@pytest.fixture(scope="session")
+def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the extension that has a defect in every function; return where it is."""
+    directory = tmp_path_factory.mktemp("extension")
+    build_extension(HERE / "native" / "defective.c", directory, "-g")
+    return directory
+
+
+def build_extension(source: Path, directory: Path, *flags: str) -> None:
+    """Compile a module of a single file."""
+    suffix = sysconfig.get_config_var("EXT_SUFFIX")
+    include = sysconfig.get_path("include")
+    target = directory / f"{source.stem}{suffix}"
+    command = ["cc", "-O1", "-Wall", "-Wextra", "-Werror", *flags, "-shared", "-fPIC", "-pthread"]
+    # What gcc sees is wrong on purpose.
+    command += ["-Wno-use-after-free", "-Wno-free-nonheap-object"]
+    subprocess.run([*command, f"-I{include}", str(source), "-o", str(target)], check=True)
+
+
+@pytest.fixture
+def suite(tmp_path: Path, extension: Path) -> Suite:
+    """Return an empty suite."""
+    made = Suite(tmp_path, extension)
+    made.write("pytest.ini", INI)
+    return made
+
+
+@pytest.fixture(scope="session")
+def scenarios(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
+    """Return the run of all scenarios from the one command."""
+    made = Suite(tmp_path_factory.mktemp("scenarios"), extension)
+    made.write("pytest.ini", INI)
+    made.copy(HERE / "scenarios")
+    return made.run("--valgrind", "--doctest-modules", "--strict-markers", "-rA", "-v")
+
+
+@pytest.fixture(scope="session")
+def example(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Suite:
+    """Return the example that has come down from 0.x."""
+    made = Suite(tmp_path_factory.mktemp("example"), extension)
+    made.write("pytest.ini", INI)
+    made.copy(HERE.parent / "example")
+    return made
+
+
+@pytest.fixture
+def native() -> list[str]:
+    """Return the command that starts the interpreter."""
+    return [sys.executable]

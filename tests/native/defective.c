@@ -1,0 +1,153 @@
+/* An extension module with a defect in every function, for the tests. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Keeps the compiler from seeing what is wrong. */
+static void *volatile hidden;
+
+static PyObject *
+leak(PyObject *self, PyObject *args)
+{
+    (void)self;
+    Py_ssize_t size = 10;
+    if (!PyArg_ParseTuple(args, "|n", &size)) {
+        return NULL;
+    }
+    hidden = malloc((size_t)size);
+    hidden = NULL;
+    Py_RETURN_NONE;
+}
+
+/* A reference too many: the object is never freed. */
+static PyObject *
+leak_reference(PyObject *self, PyObject *object)
+{
+    (void)self;
+    Py_INCREF(object);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+read_past_end(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    hidden = malloc(8);
+    volatile char *block = hidden;
+    (void)block[8];
+    free(hidden);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+write_after_free(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    hidden = malloc(8);
+    volatile char *block = hidden;
+    free(hidden);
+    block[1] = 1;
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+free_twice(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    hidden = malloc(8);
+    void *again = hidden;
+    free(hidden);
+    hidden = again;
+    free(hidden);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+decide_uninitialised(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    hidden = malloc(8);
+    volatile char *block = hidden;
+    if (block[3]) {
+        hidden = NULL;
+    }
+    free((void *)block);
+    Py_RETURN_NONE;
+}
+
+/* Nothing wrong here: decides upon an int that Python made. */
+static PyObject *
+decide(PyObject *self, PyObject *integer)
+{
+    (void)self;
+    long value = PyLong_AsLong(integer);
+    if (value == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    return PyBool_FromLong(value > 0);
+}
+
+static void *
+leak_in_this_thread(void *unused)
+{
+    (void)unused;
+    hidden = malloc(33);
+    hidden = NULL;
+    return NULL;
+}
+
+static PyObject *
+leak_in_thread(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, leak_in_this_thread, NULL) == 0) {
+        pthread_join(thread, NULL);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+crash(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    hidden = NULL;
+    *(volatile int *)hidden = 1;
+    Py_RETURN_NONE;
+}
+
+/* UD2, as an instruction that valgrind does not know ends, too. */
+static PyObject *
+illegal_instruction(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    __builtin_trap();
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    {"leak", leak, METH_VARARGS, NULL},
+    {"leak_reference", leak_reference, METH_O, NULL},
+    {"read_past_end", read_past_end, METH_NOARGS, NULL},
+    {"write_after_free", write_after_free, METH_NOARGS, NULL},
+    {"free_twice", free_twice, METH_NOARGS, NULL},
+    {"decide_uninitialised", decide_uninitialised, METH_NOARGS, NULL},
+    {"decide", decide, METH_O, NULL},
+    {"leak_in_thread", leak_in_thread, METH_NOARGS, NULL},
+    {"crash", crash, METH_NOARGS, NULL},
+    {"illegal_instruction", illegal_instruction, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, "defective", NULL, -1, methods, NULL, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC
+PyInit_defective(void)
+{
+    return PyModule_Create(&module);
+}

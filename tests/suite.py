@@ -1,0 +1,126 @@
+"""Runs of a suite in processes of their own, and what became of its tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from xml.etree import ElementTree
+
+#: No run of the tests' takes longer, in seconds, unless it hangs.
+PATIENCE = 300
+
+
+@dataclass(frozen=True)
+class Case:
+    """A test in JUnit XML."""
+
+    outcome: str  #: passed, failed, error or skipped (expected failures included)
+    message: str
+    text: str
+    properties: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished process that ran pytest."""
+
+    code: int
+    output: str  #: of stdout
+    errors: str  #: of stderr
+    xml: Path
+
+    @cached_property
+    def cases(self) -> dict[str, Case]:
+        """The tests by name."""
+        return {
+            case.get("name", ""): _read(case)
+            for case in ElementTree.parse(self.xml).iter("testcase")
+        }
+
+    def __getitem__(self, name: str) -> Case:
+        return self.cases[name]
+
+    @property
+    def summary(self) -> list[str]:
+        """The lines of our section of the terminal's summary."""
+        lines = self.output.splitlines()
+        starts = [n for n, line in enumerate(lines) if line.strip("= ") == "valgrind"]
+        if not starts:
+            return []
+        rest = lines[starts[0] + 1 :]
+        ends = (n for n, line in enumerate(rest) if line.startswith("==="))
+        return rest[: next(ends, len(rest))]
+
+    @property
+    def totals(self) -> str:
+        """The last line: how many tests failed, passed, ..."""
+        return self.output.splitlines()[-1].strip("= ")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Tests in a directory of their own.
+
+    :ivar path: where Python finds the modules of the tests' extension.
+    """
+
+    directory: Path
+    path: Path
+
+    def run(
+        self,
+        *options: str,
+        before: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        python: Sequence[str] = (sys.executable,),
+        stdin: str | None = None,
+    ) -> Run:
+        """Run pytest there, and wait for its end.
+
+        :param before: of the command line, valgrind and its options say.
+        """
+        xml = self.directory / "junit.xml"
+        xml.unlink(missing_ok=True)
+        command = [*before, *python, "-m", "pytest", "-p", "no:cacheprovider"]
+        done = subprocess.run(
+            [*command, f"--junitxml={xml}", *options],
+            cwd=self.directory,
+            env=self.environment(environment),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=PATIENCE,
+            check=False,
+        )
+        return Run(done.returncode, done.stdout, done.stderr, xml)
+
+    def environment(self, changes: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the environment of the run."""
+        kept = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+        return {**kept, "PYTHONPATH": str(self.path), "COLUMNS": "200", **(changes or {})}
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the suite's."""
+        (self.directory / name).write_text(text)
+
+    def copy(self, source: Path) -> None:
+        """Copy a suite's files."""
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source, self.directory, dirs_exist_ok=True, ignore=ignored)
+
+
+def _read(case: ElementTree.Element) -> Case:
+    results = {child.tag: child for child in case if child.tag in ("failure", "error", "skipped")}
+    properties = {found.get("name", ""): found.get("value", "") for found in case.iter("property")}
+    for tag, outcome in (("failure", "failed"), ("error", "error"), ("skipped", "skipped")):
+        if tag in results:
+            result = results[tag]
+            return Case(outcome, result.get("message", ""), result.text or "", properties)
+    return Case("passed", "", "", properties)

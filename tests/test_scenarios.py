@@ -1,0 +1,192 @@
+"""Outcomes of every kind, from one run of tests/scenarios."""
+
+from __future__ import annotations
+
+import pytest
+from suite import Run
+
+LEAK = "[VALGRIND LEAK]"
+ERROR = "[VALGRIND ERROR]"
+BOTH = "[VALGRIND ERROR+LEAK]"
+
+FAILED = {
+    "test_leak": (LEAK, "10 bytes in 1 block", "leak (defective.c"),
+    "test_leak_of_a_size": (LEAK, "3,000 bytes in 3 blocks", "leak (defective.c"),
+    "test_leaked_str": (LEAK, "definitely lost", "unicode"),
+    "test_leak_in_thread": (LEAK, "33 bytes in 1 block", "leak_in_this_thread (defective.c"),
+    "test_error_in_python_thread": (ERROR, "Invalid read of size 1", "read_past_end (defective.c"),
+    "test_invalid_read": (ERROR, "Invalid read of size 1", "read_past_end (defective.c"),
+    "test_invalid_read_again": (ERROR, "first seen in test_", "read_past_end (defective.c"),
+    "test_invalid_write": (ERROR, "Invalid write of size 1", "Block was alloc'd at"),
+    "test_invalid_free": (ERROR, "Invalid free()", "free_twice (defective.c"),
+    "test_uninitialised": (ERROR, "Conditional jump", "decide_uninitialised (defective.c"),
+    "test_error_and_leak_and_failure": (BOTH, "12 bytes in 1 block", "the test's own words"),
+    "test_error_and_skip": (ERROR, "Invalid write", "write_after_free (defective.c"),
+    "test_expected_failure_that_leaks": (LEAK, "13 bytes in 1 block", "leak (defective.c"),
+    "test_leak_in_setup": (LEAK, "14 bytes in 1 block", "leak (defective.c"),
+    "test_error_in_setup": (ERROR, "during setup", "read_past_end (defective.c"),
+    "test_error_in_teardown": (ERROR, "during teardown", "write_after_free (defective.c"),
+    "test_error_in_garbage_collection": (ERROR, "by the garbage collection", "decide_uninit"),
+    "test_parameters[b]": (LEAK, "21 bytes in 1 block", "leak (defective.c"),
+    "test_parameters[d[::]]": (LEAK, "22 bytes in 1 block", "leak (defective.c"),
+    "test_known_leak_but_error": (ERROR, "Invalid read", "read_past_end (defective.c"),
+    "test_known_error_but_leak": (LEAK, "10 bytes in 1 block", "leak (defective.c"),
+    "test_unittest_leak": (LEAK, "10 bytes in 1 block", "leak (defective.c"),
+    "test_unittest_error_in_teardown": (ERROR, "Invalid write", "write_after_free (defective.c"),
+    "test_kinds.documented": (LEAK, "9 bytes in 1 block", "leak (defective.c"),
+    "test_async_leak": (LEAK, "10 bytes in 1 block", "leak (defective.c"),
+    "leak": (LEAK, "10 bytes in 1 block", "leak (defective.c"),
+    "write_after_free": (ERROR, "Invalid write", "write_after_free (defective.c"),
+}
+PASSED = (
+    "test_clean",
+    "test_clean_after_leak",
+    "test_before_defects_between_tests",
+    "test_clean_after_defects_between_tests",
+    "test_name_with_odd_letters",
+    "test_parameters[a%p]",
+    "test_known_leak_that_does_not_occur",
+    "test_unittest_clean",
+    "test_async_clean",
+    "test_in_module_that_errs",
+    "test_fork_with_defects",
+    "test_multiprocessing_with_defects",
+    "test_environment_is_as_ever",
+    "test_strings_of_wide_characters",
+    "test_zeros_in_an_extension",
+)
+EXPECTED_FAILURES = {
+    "test_clean_but_fails": "Error, but valgrind clean",
+    "test_clean_expected_failure": "",
+    "test_known_leak": "leaks by design [VALGRIND LEAK] definitely lost 10 bytes",
+    "test_known_leak_with_positional_reason": "a reason without its name",
+    "test_known_error": "errs by design [VALGRIND ERROR] invalid read",
+    "test_both_known": "errs by design, leaks by design [VALGRIND ERROR+LEAK]",
+    "test_in_marked_class": "the whole class leaks",
+    "test_in_marked_module": "the whole module errs",
+}
+
+
+@pytest.mark.parametrize("name", FAILED)
+def test_defect_fails_the_test(scenarios: Run, name: str) -> None:
+    """The right header, what it is, and the frame of the extension."""
+    header, what, frame = FAILED[name]
+    case = scenarios[name]
+    assert case.outcome == "failed"
+    assert case.text.startswith(header)
+    assert what in case.text
+    assert frame in case.text
+
+
+@pytest.mark.parametrize("name", PASSED)
+def test_clean_test_passes(scenarios: Run, name: str) -> None:
+    """What is clean passes, whatever happened before."""
+    assert scenarios[name].outcome == "passed"
+
+
+@pytest.mark.parametrize("name", EXPECTED_FAILURES)
+def test_expected_failure(scenarios: Run, name: str) -> None:
+    """The reason and the evidence."""
+    case = scenarios[name]
+    assert case.outcome == "skipped"
+    assert EXPECTED_FAILURES[name] in case.message
+
+
+def test_no_other_outcomes(scenarios: Run) -> None:
+    """Every test of the scenarios is accounted for here."""
+    known = {*FAILED, *PASSED, *EXPECTED_FAILURES}
+    others = {name: case.outcome for name, case in scenarios.cases.items() if name not in known}
+    assert others == {
+        "test_clean_but_skipped": "skipped",
+        "test_known_error_that_is_skipped": "skipped",
+        "test_skipped_under_valgrind": "skipped",
+        "test_failing_setup_that_leaks": "error",
+        "test_parameters[c\\xe9\\n]": "passed",
+        "test_import_error": "error",
+    }
+
+
+def test_skip_under_valgrind_says_why(scenarios: Run) -> None:
+    """The marker's reason, at the place of the test."""
+    assert scenarios["test_skipped_under_valgrind"].message == "too slow"
+    assert "test_markers.py" in scenarios["test_skipped_under_valgrind"].text
+
+
+def test_failing_setup_keeps_its_own_words(scenarios: Run) -> None:
+    """An error that hides no leak, and a leak that hides no error."""
+    text = scenarios["test_failing_setup_that_leaks"].text
+    assert text.startswith(LEAK)
+    assert "no setup" in text
+
+
+def test_import_error_is_reported_against_its_module(scenarios: Run) -> None:
+    """The module fails, its tests do not."""
+    case = scenarios["test_import_error"]
+    assert ERROR in case.text
+    assert "Invalid free()" in case.text
+    assert "during collection" in case.text
+    assert "free_twice (defective.c" in case.text
+
+
+def test_excerpt_is_that_of_the_test_alone(scenarios: Run) -> None:
+    """Valgrind's own lines of this leak and of no other."""
+    text = scenarios["test_leak"].text
+    assert "(+10) bytes in" in text
+    assert text.count("definitely lost in loss record") == 1
+
+
+def test_excerpt_of_a_repeated_error(scenarios: Run) -> None:
+    """Valgrind's own lines, though it does not print them again."""
+    assert "== Invalid read of size 1" in scenarios["test_invalid_read_again"].text
+
+
+def test_extension_frames_are_marked(scenarios: Run) -> None:
+    """The extension's frame is marked, the interpreter's are folded."""
+    text = scenarios["test_leak"].text
+    assert "  > leak (defective.c:" in text
+    assert "more frames of the interpreter" in text
+
+
+def test_finding_is_a_property_in_the_xml(scenarios: Run) -> None:
+    """For programs that read JUnit XML, of known findings too."""
+    for name in ("test_leak", "test_known_leak"):
+        assert "definitely lost 10 bytes" in scenarios[name].properties["valgrind"]
+
+
+def test_unused_marker_is_named_in_the_summary(scenarios: Run) -> None:
+    """Only those of tests that ran to their end."""
+    unused = [line.split(": ")[0] for line in scenarios.summary if "can go" in line]
+    assert unused == [
+        "test_markers.py::test_known_leak_but_error",
+        "test_markers.py::test_known_error_but_leak",
+        "test_markers.py::test_known_leak_that_does_not_occur",
+    ]
+
+
+def test_defects_outside_tests_are_counted(scenarios: Run) -> None:
+    """Between two tests, and leaks of an import."""
+    start = next(n for n, line in enumerate(scenarios.summary) if line.startswith("outside tests"))
+    text = "\n".join(scenarios.summary[start:])
+    assert "1 error, 2 leaks (632 bytes in 2 blocks)" in text
+
+
+def test_summary_has_a_line_for_each_finding(scenarios: Run) -> None:
+    """Test, kind, size, frame."""
+    lines = [line for line in scenarios.summary if "::test_leak_of_a_size" in line]
+    assert len(lines) == 1
+    assert "definitely lost 3,000 bytes in 3 blocks: leak (defective.c:" in lines[0]
+
+
+def test_header(scenarios: Run) -> None:
+    """What is checked, with which valgrind and options, and where the log is."""
+    header = [line for line in scenarios.output.splitlines() if line.startswith("valgrind: ")]
+    assert header[0].startswith("valgrind: memcheck 3.")
+    assert "leaks after every test" in header[0]
+    assert "--num-callers=50" in header[1]
+    assert header[2].startswith("valgrind: log /")
+    assert len(header) == 3
+
+
+def test_exit_code(scenarios: Run) -> None:
+    """That of a run with failures."""
+    assert scenarios.code == pytest.ExitCode.TESTS_FAILED

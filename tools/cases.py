@@ -1,0 +1,183 @@
+"""Runs the real bugs of a folder of cases, and compares what is found with what should be.
+
+    python tools/cases.py FOLDER [CASE...] --work /tmp/tools-work
+
+A case is a folder with a ``case.json`` and a ``test_case.py``; the folder's ``setup.sh`` builds an
+environment with the bad and one with the good version of the case's package (which takes a while,
+the first time). In the bad version, the tests named guilty should fail because of what valgrind
+found, and the failure should name a function of the package; in the good version, no test should.
+The folder can also be named by the environment variable ``CASES``.
+
+Prints a Markdown table. The exit code is 1 if a case does not come out as it should. Of kinds that
+are known not to be found yet (``--later``), only innocent tests that fail count against it. The
+output of every run stays in the directory ``--work``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from environments import (
+    BuildError,
+    Environment,
+    Run,
+    build_plugin,
+    markdown,
+    run_or_raise,
+    run_suite,
+    say,
+)
+
+HEAD = ("case", "kind", "version", "expected", "found", "frame shown", "verdict", "seconds")
+NOT_FOUND_YET = ("gc-refleak", "crash")
+PYENV_VERSIONS = "/root/.pyenv/versions"
+
+OK = "ok"
+LATER = "later"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A bug that a package shipped and later fixed."""
+
+    directory: Path
+    kind: str
+    versions: dict[str, str]  #: the bad one and the good one
+    guilty: frozenset[str]
+    frame: str | None  #: a function that the failure should name
+
+    @classmethod
+    def read(cls, directory: Path) -> Case:
+        """Read ``case.json``."""
+        words = json.loads((directory / "case.json").read_text())
+        return cls(
+            directory=directory,
+            kind=words["kind"],
+            versions={side: words[f"{side}_version"] for side in ("bad", "good")},
+            guilty=frozenset(words["guilty_tests"]),
+            frame=words["frame"],
+        )
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.directory.name
+
+    def expected(self, side: str) -> frozenset[str]:
+        """Return the tests that should fail because of what valgrind found."""
+        return self.guilty if side == "bad" else frozenset()
+
+
+def main() -> int:
+    """Run the cases and return the exit code."""
+    options = _options()
+    options.work.mkdir(parents=True, exist_ok=True)
+    cases = [Case.read(path.parent) for path in sorted(options.folder.glob("*/case.json"))]
+    chosen = [case for case in cases if not options.cases or case.name in options.cases]
+    rows = []
+    wheel: Path | None = None
+    for case in chosen:
+        for side, environment in _environments(case, options.work):
+            if environment is None:
+                rows.append(_row(case, side, found="", frame="", verdict="NOT BUILT", seconds=0))
+                continue
+            wheel = wheel or build_plugin(environment, options.work)
+            environment.install_plugin(wheel)
+            say(f"{case.name}: {case.versions[side]}")
+            run = _run(case, side, environment, options)
+            rows.append(_judged(case, side, run, is_later=case.kind in options.later))
+    print(markdown(HEAD, rows))
+    return int(not rows or any(row[6] not in (OK, LATER) for row in rows))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", type=Path, nargs="?", default=os.environ.get("CASES"))
+    parser.add_argument("cases", nargs="*", help="the cases to run (default: all)")
+    parser.add_argument("--work", type=Path, default=Path("/tmp/pytest-valgrind-tools"))
+    parser.add_argument("--later", nargs="*", default=NOT_FOUND_YET, metavar="KIND")
+    parser.add_argument("--timeout", type=float, default=600, metavar="SECONDS", help="of a run")
+    options = parser.parse_args()
+    if options.folder is None or not Path(options.folder).is_dir():
+        parser.error("name the folder of cases, as argument or in CASES")
+    options.folder = Path(options.folder).resolve()
+    options.work = options.work.resolve()
+    return options
+
+
+def _environments(case: Case, work: Path) -> Iterator[tuple[str, Environment | None]]:
+    """Build the environments with the bad and the good version; None where that fails."""
+    setup = case.directory.parent / "setup.sh"
+    versions = os.environ.get("PYENV_VERSIONS", PYENV_VERSIONS)
+    command = ["bash", str(setup), str(work / "cases"), case.name]
+    try:
+        run_or_raise(command, changes={"PYENV_VERSIONS": versions}, seconds=1800)
+    except BuildError as error:
+        say(str(error))
+    for side in case.versions:
+        directory = work / "cases" / f"{case.name}-{side}"
+        # The file that setup.sh makes in the end.
+        yield side, Environment(directory) if (directory / ".ok").exists() else None
+
+
+def _run(case: Case, side: str, environment: Environment, options: argparse.Namespace) -> Run:
+    directory = Path(options.work, "runs", f"{case.name}-{side}")
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    shutil.copyfile(case.directory / "test_case.py", directory / "test_case.py")
+    return run_suite(environment, directory, ["test_case.py"], seconds=options.timeout)
+
+
+def _judged(case: Case, side: str, run: Run, *, is_later: bool) -> list[object]:
+    """Return the table's row of a run."""
+    expected = case.expected(side)
+    found = {test.function for test in run.failed_by_valgrind}
+    frame = ""
+    if case.frame and expected & found:
+        blamed = [test for test in run.failed_by_valgrind if test.function in expected]
+        frame = "yes" if all(case.frame in test.text for test in blamed) else "NO"
+    return _row(
+        case,
+        side,
+        found=_names(found) if run.completed else f"(died, exit code {run.code})",
+        frame=frame,
+        verdict=_verdict(expected, run, frame, is_later=is_later),
+        seconds=run.seconds,
+    )
+
+
+def _verdict(expected: frozenset[str], run: Run, frame: str, *, is_later: bool) -> str:
+    found = {test.function for test in run.failed_by_valgrind}
+    otherwise = {test.function for test in run.failed_otherwise}
+    if innocent := (found | otherwise) - expected:
+        return f"WRONG: {_names(innocent)}"
+    if not run.completed and not (is_later and expected):
+        return "DIED"
+    if found == expected and frame != "NO":
+        return OK
+    if is_later:
+        return LATER
+    return "FRAME MISSING" if found == expected else f"MISSED: {_names(expected - found)}"
+
+
+def _row(  # noqa: PLR0913 (the columns)
+    case: Case, side: str, *, found: str, frame: str, verdict: str, seconds: float
+) -> list[object]:
+    version = f"{case.versions[side]} ({side})"
+    expected = _names(case.expected(side))
+    return [case.name, case.kind, version, expected, found, frame, verdict, seconds]
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
