@@ -61,7 +61,7 @@ class Evidence:
         if self._log is None:
             message = "Valgrind counted an error, and there is no log file that shows it."
             found = [replace(finding, message=message) for finding in found]
-        elif any(finding.kind is Kind.UNSHOWN for finding in found):
+        else:
             self._look_for_a_full_disk(self._log)
         return [
             finding if finding.shown_in != where else replace(finding, shown_in="")

@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 pytest_plugins = ["pytester"]
 collect_ignore = ["scenarios"]
 
-INI = "[pytest]\njunit_family = xunit2\n"
+INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pytest_valgrind import objects
@@ -73,6 +75,6 @@ def test_owner(path: str | None, owner: Owner) -> None:
 
 def test_own_frames_are_told_from_the_deliberate_defects() -> None:
     """Both are in the compiled module."""
-    path = str(objects.Path(objects.__file__).resolve().parent / "_client.abi3.so")
+    path = str(Path(objects.__file__).resolve().parent / "_client.abi3.so")
     assert made().owner(path, "pvg_inside_test") is Owner.CHECKER
     assert made().owner(path, "create_leak") is Owner.EXTENSION

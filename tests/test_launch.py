@@ -1,0 +1,327 @@
+"""The one command: from a plain shell to a process under valgrind and back."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from suite import PATIENCE, Run, Suite
+
+CLEAN = "def test_clean():\n    pass\n"
+LEAK = "import defective\ndef test_leak():\n    defective.leak()\n"
+
+
+def log_of(run: Run) -> Path:
+    """Return the log that the header names."""
+    match = re.search(r"^valgrind: log (/\S+)", run.output, re.MULTILINE)
+    assert match
+    return Path(match[1])
+
+
+def test_clean_run(suite: Suite) -> None:
+    """Passes, and leaves nothing behind: neither a log nor an import of the conftest."""
+    suite.write("test_clean.py", CLEAN)
+    suite.write("conftest.py", "with open('imports', 'a') as file: file.write('x')\n")
+    run = suite.run("--valgrind")
+    assert run.code == pytest.ExitCode.OK
+    assert run.summary == ["nothing found, 1 test checked"]
+    assert not log_of(run).parent.exists()
+    assert (suite.directory / "imports").read_text() == "x"
+
+
+def test_log_is_kept_when_anything_was_found(suite: Suite) -> None:
+    """And its path printed."""
+    suite.write("test_leak.py", LEAK)
+    run = suite.run("--valgrind")
+    assert run.code == pytest.ExitCode.TESTS_FAILED
+    assert "definitely lost" in log_of(run).read_text()
+    assert run.summary[-1] == f"log: {log_of(run)}"
+
+
+def test_log_where_the_user_wants_it(suite: Suite) -> None:
+    """Without valgrind in the command line."""
+    suite.write("test_leak.py", LEAK)
+    suite.run("--valgrind", "--valgrind-log=my %p.log")
+    (log,) = suite.directory.glob("my *.log")
+    assert "definitely lost" in log.read_text()
+
+
+def test_exit_code_passes_through(suite: Suite) -> None:
+    """That of a run in which no test was found."""
+    assert suite.run("--valgrind").code == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def test_standard_input_passes_through(suite: Suite) -> None:
+    """A test may ask something."""
+    suite.write("test_ask.py", "def test_ask():\n    assert input() == 'the answer'\n")
+    assert (
+        suite.run("--valgrind", "--valgrind-failures=report", "-s", stdin="the answer\n").code == 0
+    )
+
+
+def test_console_script(suite: Suite) -> None:
+    """The command ``pytest`` next to the interpreter."""
+    suite.write("test_clean.py", CLEAN)
+    script = Path(sys.executable).parent / "pytest"
+    done = subprocess.run(
+        [script, "--valgrind"],
+        cwd=suite.directory,
+        env=suite.environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert "nothing found, 1 test checked" in done.stdout
+
+
+def test_flags_of_the_interpreter(suite: Suite) -> None:
+    """They stay in the command."""
+    code = "import sys\ndef test_flags():\n    assert sys.flags.optimize and 'x' in sys._xoptions\n"
+    suite.write("test_flags.py", code)
+    run = suite.run(
+        "--valgrind", "--valgrind-failures=report", python=[sys.executable, "-O", "-Xx"]
+    )
+    assert run.code == pytest.ExitCode.OK
+
+
+def test_help_needs_no_valgrind(suite: Suite) -> None:
+    """Nor time."""
+    run = suite.run("--valgrind", "--help", environment={"PATH": "/nonexistent"})
+    assert "--valgrind-suppressions" in run.output
+
+
+def test_options_for_valgrind(suite: Suite) -> None:
+    """From the command line and the ini file; those of valgrind's own variable win over ours."""
+    suite.write("test_clean.py", CLEAN)
+    suite.write("pytest.ini", "[pytest]\nvalgrind_args = --freelist-vol=1000 --time-stamp=yes\n")
+    run = suite.run(
+        "--valgrind",
+        "--valgrind-args=--track-origins=yes --partial-loads-ok=no",
+        environment={"VALGRIND_OPTS": "--num-callers=77"},
+    )
+    options = re.search(r"^valgrind: options (.*)", run.output, re.MULTILINE)
+    assert options
+    words = options[1].split()
+    for word in (
+        "--freelist-vol=1000",
+        "--time-stamp=yes",
+        "--track-origins=yes",
+        "--partial-loads-ok=no",
+    ):
+        assert word in words
+    assert not any(word.startswith("--num-callers") for word in words)
+
+
+SUPPRESSION = """
+{
+   test
+   Memcheck:Addr1
+   fun:read_past_end
+}
+"""
+ERROR = "import defective\ndef test_error():\n    defective.read_past_end()\n"
+
+
+def test_suppressions(suite: Suite) -> None:
+    """From the command line and the ini file, relative to either."""
+    suite.write("test_error.py", ERROR)
+    suite.write("a.supp", SUPPRESSION)
+    assert suite.run("--valgrind", "--valgrind-suppressions=a.supp").code == pytest.ExitCode.OK
+    suite.write("pytest.ini", "[pytest]\nvalgrind_suppressions = a.supp\n")
+    assert suite.run("--valgrind").code == pytest.ExitCode.OK
+
+
+def test_suppressions_that_come_late(suite: Suite) -> None:
+    """Where valgrind has been started by hand."""
+    suite.write("test_error.py", ERROR)
+    suite.write("a.supp", SUPPRESSION)
+    run = suite.run(
+        "--valgrind",
+        "--valgrind-suppressions=a.supp",
+        before=["valgrind", "--log-file=log"],
+        environment={"PYTHONMALLOC": "malloc"},
+    )
+    assert run.code == pytest.ExitCode.OK
+
+
+def test_small_stack(suite: Suite) -> None:
+    """Python needs eight megabytes, whatever the shell allows."""
+    suite.write(
+        "test_deep.py",
+        "import json\n"
+        "def test_deep():\n"
+        "    deep = []\n"
+        "    for _ in range(400): deep = [deep]\n"
+        "    assert json.dumps(deep)\n",
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--valgrind", "--valgrind-failures=report"],
+        cwd=suite.directory,
+        env=suite.environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_STACK, (512 << 10, resource.RLIM_INFINITY)
+        ),
+    )
+    assert "--main-stacksize=8388608" in done.stdout
+    assert done.returncode == pytest.ExitCode.OK, done.stdout + done.stderr
+
+
+def test_terminal(suite: Suite) -> None:
+    """Colours and width are those of the terminal."""
+    suite.write("test_clean.py", CLEAN)
+    output = bytearray()
+
+    def read(descriptor: int) -> bytes:
+        data = os.read(descriptor, 4096)
+        output.extend(data)
+        return data
+
+    environment = suite.environment()
+    environment.pop("COLUMNS")
+    code = (
+        "import fcntl, os, struct, sys, termios\n"
+        "fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack('4H', 30, 93, 0, 0))\n"
+        f"os.chdir({str(suite.directory)!r})\n"
+        f"os.environ.update(PYTHONPATH={environment['PYTHONPATH']!r}, TERM='xterm')\n"
+        "os.environ.pop('COLUMNS', None)\n"
+        "os.execv(sys.executable, [sys.executable, '-m', 'pytest', '--valgrind'])\n"
+    )
+    pty.spawn([sys.executable, "-c", code], read)
+    text = output.decode()
+    assert "\x1b[32m" in text
+    longest = max(
+        len(re.sub(r"\x1b\[[\d;]*m", "", line)) for line in text.split("\r\n") if "===" in line
+    )
+    assert longest == 93
+
+
+SLOW = """
+import signal, time
+def test_fast():
+    pass
+def test_slow():
+    open('slow', 'w').close()
+    time.sleep(100)
+def test_never():
+    pass
+"""
+
+
+def interrupted(suite: Suite, send: Callable[[subprocess.Popen[str]], None]) -> tuple[int, str]:
+    """Send a signal during a test; return the exit code and the output."""
+    suite.write("test_slow.py", SLOW)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "--valgrind", "-v"],
+        cwd=suite.directory,
+        env=suite.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + PATIENCE
+    while not (suite.directory / "slow").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    send(process)
+    output, _ = process.communicate(timeout=PATIENCE)
+    return process.returncode, output
+
+
+def test_interrupt_from_the_terminal(suite: Suite) -> None:
+    """Ctrl-C goes to both processes, and pytest says what has been done by then."""
+    code, output = interrupted(suite, lambda process: os.killpg(process.pid, signal.SIGINT))
+    assert code == pytest.ExitCode.INTERRUPTED
+    assert "KeyboardInterrupt" in output
+    assert "1 passed" in output
+
+
+def test_termination_of_the_launcher(suite: Suite) -> None:
+    """It ends what it has launched."""
+    code, output = interrupted(suite, lambda process: process.terminate())
+    assert code == 128 + signal.SIGTERM
+    assert "died of SIGTERM" in output
+
+
+def crashed(suite: Suite, function: str) -> Run:
+    """Run a suite whose second test ends the process."""
+    suite.write(
+        "test_crash.py",
+        "import defective\n"
+        "def test_before():\n    pass\n"
+        f"def test_crash():\n    defective.{function}()\n",
+    )
+    return suite.run("--valgrind", "-p", "no:faulthandler")
+
+
+def test_crash(suite: Suite) -> None:
+    """Which signal, which test, which stack, and where the log is."""
+    run = crashed(suite, "crash")
+    assert run.code == 128 + signal.SIGSEGV
+    assert "[VALGRIND CRASH] The process under valgrind died of SIGSEGV" in run.errors
+    assert "test_crash.py::test_crash" in run.errors
+    assert "  > crash (defective.c:" in run.errors
+    assert "Valgrind's log: /" in run.errors
+
+
+def test_unknown_instruction(suite: Suite) -> None:
+    """What to do about it."""
+    run = crashed(suite, "illegal_instruction")
+    assert run.code == 128 + signal.SIGILL
+    assert "illegal_instruction (defective.c:" in run.errors
+    assert "-march=native" in run.errors
+
+
+def test_extension_without_debug_information(suite: Suite, tmp_path: Path) -> None:
+    """The summary says how to get it."""
+    from conftest import HERE, build_extension
+
+    build_extension(HERE / "native" / "defective.c", tmp_path, "-g0")
+    suite.write("test_leak.py", LEAK)
+    run = Suite(suite.directory, tmp_path).run("--valgrind")
+    hints = [line for line in run.summary if line.startswith("hint: ")]
+    assert len(hints) == 1
+    assert "no debug information in" in hints[0]
+    assert "CFLAGS=-g" in hints[0]
+
+
+def test_strict(suite: Suite) -> None:
+    """A marker that is not needed any more fails."""
+    suite.write(
+        "test_fixed.py",
+        "import pytest\n"
+        "@pytest.mark.valgrind_known_leak(reason='fixed since')\n"
+        "def test_fixed():\n    pass\n",
+    )
+    run = suite.run("--valgrind", "--valgrind-strict")
+    assert run["test_fixed"].outcome == "failed"
+    assert "[VALGRIND STRICT]" in run["test_fixed"].text
+
+
+def test_failures_reported_as_what_they_are(suite: Suite) -> None:
+    """By the ini file here."""
+    suite.write("pytest.ini", "[pytest]\nvalgrind_failures = report\n")
+    suite.write("test_fails.py", "def test_fails():\n    assert 'this' == 'that'\n")
+    run = suite.run("--valgrind")
+    assert run["test_fails"].outcome == "failed"
+    assert "assert 'this' == 'that'" in run["test_fails"].text
+    assert run.summary == ["nothing found, 1 test checked"]
+
+
+def test_kinds_of_leak_that_count(suite: Suite) -> None:
+    """None but those that are asked for."""
+    suite.write("test_leak.py", LEAK)
+    assert suite.run("--valgrind", "--valgrind-leak-kinds=indirect").code == pytest.ExitCode.OK

@@ -1,0 +1,304 @@
+"""Mistakes that a user can make: each gets a sentence that says what to do."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import shutil
+import stat
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from suite import Run, Suite
+
+from pytest_valgrind import launch, plugin
+from pytest_valgrind.settings import Settings
+
+
+def assert_usage_error(run: Run, *words: str) -> None:
+    """Expect a usage error on one line, with these words, and no traceback."""
+    text = run.errors + run.output
+    assert run.code == pytest.ExitCode.USAGE_ERROR, text
+    assert "Traceback" not in text
+    (sentence,) = (line for line in text.splitlines() if line.startswith("ERROR: "))
+    for word in words:
+        assert word in sentence
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Return settings as they are by default."""
+    return Settings(
+        enabled=True,
+        log=None,
+        memcheck=True,
+        memcheck_before=False,
+        args=(),
+        suppressions=(),
+        leak_kinds=frozenset(),
+        xfail_failures=True,
+        strict=False,
+    )
+
+
+@pytest.fixture
+def clean(suite: Suite) -> Suite:
+    """Return a suite with a test that passes."""
+    suite.write("test_clean.py", "def test_clean():\n    pass\n")
+    return suite
+
+
+def test_no_valgrind(clean: Suite) -> None:
+    """How to install it."""
+    run = clean.run("--valgrind", environment={"PATH": "/nonexistent"})
+    assert_usage_error(run, "no valgrind", "apt install valgrind", "dnf", "pacman", "brew")
+
+
+def test_platform_without_valgrind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where to go instead."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(pytest.UsageError, match=r"does not exist for Windows.*Linux"):
+        plugin._launch(None)  # type: ignore[arg-type]
+
+
+def test_shim_in_the_place_of_python(tmp_path: Path, settings: Settings) -> None:
+    """Which program to start instead."""
+    shim = tmp_path / "python"
+    shim.write_text("#!/bin/sh\nexec python3\n")
+    with pytest.raises(pytest.UsageError, match=r"is a script that starts Python.*-m pytest"):
+        launch.Launch([str(shim)], settings)
+
+
+def test_shim_under_valgrind(clean: Suite) -> None:
+    """Valgrind watched the shim and let go of what it started."""
+    shim = clean.directory / "shim"
+    shim.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    shim.chmod(0o755)
+    log = clean.directory / "log"
+    run = clean.run(
+        "--valgrind",
+        f"--valgrind-log={log}",
+        before=["valgrind", f"--log-file={log}"],
+        python=[str(shim)],
+    )
+    assert_usage_error(run, "is a script that starts Python", sys.executable)
+
+
+def test_setuid_interpreter(tmp_path: Path, settings: Settings) -> None:
+    """Valgrind refuses it, so we say so first."""
+    program = tmp_path / "python"
+    shutil.copy("/bin/true", program)
+    program.chmod(program.stat().st_mode | stat.S_ISUID)
+    with pytest.raises(pytest.UsageError, match=r"setuid.*use a copy"):
+        launch.Launch([str(program)], settings)
+
+
+def test_free_threaded_interpreter(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no PYTHONMALLOC=malloc."""
+    known = sysconfig.get_config_var
+    monkeypatch.setattr(
+        sysconfig, "get_config_var", lambda name: name == "Py_GIL_DISABLED" or known(name)
+    )
+    with pytest.raises(pytest.UsageError, match=r"free-threaded.*use a build with the GIL"):
+        launch.Launch([sys.executable], settings)
+
+
+def test_static_interpreter(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Valgrind cannot replace its malloc."""
+    monkeypatch.setattr(launch, "_is_linked_dynamically", lambda: False)
+    with pytest.raises(pytest.UsageError, match="linked statically"):
+        launch.Launch([sys.executable], settings)
+
+
+def test_loader_is_recognised() -> None:
+    """The interpreter that runs these tests has one."""
+    assert launch._is_linked_dynamically()
+
+
+@pytest.mark.parametrize("flag", ["-E", "-I"])
+def test_environment_that_python_ignores(clean: Suite, flag: str) -> None:
+    """PYTHONMALLOC would not be in force."""
+    run = clean.run("--valgrind", python=[sys.executable, flag])
+    assert_usage_error(run, "PYTHONMALLOC=malloc", "-E and -I", "leave that option out")
+
+
+def test_other_tool_in_the_arguments(clean: Suite) -> None:
+    """Only memcheck can check."""
+    run = clean.run("--valgrind", "--valgrind-args=--tool=massif")
+    assert_usage_error(run, "needs memcheck", "--tool=massif")
+
+
+def test_other_tool_in_the_command_line(clean: Suite) -> None:
+    """Only memcheck can check."""
+    run = clean.run("--valgrind", before=["valgrind", "--tool=none", "--log-file=/dev/null"])
+    assert_usage_error(run, "needs valgrind's memcheck", "--tool=none")
+
+
+def test_option_that_valgrind_does_not_know(clean: Suite) -> None:
+    """Valgrind's own message stands above ours."""
+    run = clean.run("--valgrind", "--valgrind-args=--no-such-option")
+    assert "no-such-option" in run.errors
+    assert_usage_error(run, "valgrind did not start")
+
+
+def test_arguments_that_are_no_words(clean: Suite) -> None:
+    """A quote without an end."""
+    run = clean.run("--valgrind", "--valgrind-args='--x")
+    assert_usage_error(run, "--valgrind-args", "No closing quotation")
+
+
+def test_leak_kind_that_does_not_exist(clean: Suite) -> None:
+    """Which there are."""
+    run = clean.run("--valgrind", "--valgrind-leak-kinds=definite,certain")
+    assert_usage_error(run, "definite, indirect, possible, reachable", "'certain'")
+
+
+def test_value_in_the_ini_file_that_makes_no_sense(clean: Suite) -> None:
+    """Which there are."""
+    clean.write("pytest.ini", "[pytest]\nvalgrind_failures = maybe\n")
+    assert_usage_error(clean.run("--valgrind"), "xfail or report", "'maybe'")
+
+
+def test_suppression_file_that_is_not_there(clean: Suite) -> None:
+    """Which one."""
+    run = clean.run("--valgrind", "--valgrind-suppressions=missing.supp")
+    assert_usage_error(run, "there is no file", "missing.supp")
+
+
+def test_xdist(clean: Suite) -> None:
+    """Its workers would not be checked."""
+    pytest.importorskip("xdist")
+    assert_usage_error(clean.run("--valgrind", "-n", "2"), "pytest-xdist", "-n 0")
+
+
+def test_no_room_for_the_log(clean: Suite) -> None:
+    """A directory that is not there stands for one that is full."""
+    code = "import tempfile; tempfile.tempdir = '/nonexistent'\n"
+    clean.write("plugged.py", code)
+    run = clean.run("--valgrind", "-p", "plugged")
+    assert_usage_error(run, "no room for valgrind's log in /nonexistent", "TMPDIR")
+
+
+def classic(suite: Suite, given: str, *options: str) -> Run:
+    """Run the command line of 0.x with a log that may not be the right one."""
+    log = suite.directory / "log"
+    return suite.run(
+        "--valgrind",
+        f"--valgrind-log={given}",
+        before=["valgrind", "-q", f"--log-file={log}", *options],
+        environment={"PYTHONMALLOC": "malloc"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("missing", "there is no file"),
+        ("pytest.ini", "is not the log of this process"),
+        (sys.executable, "is not the log of this process"),
+        (".", "cannot read"),
+    ],
+)
+def test_wrong_log(clean: Suite, given: str, words: str) -> None:
+    """Which file the log is."""
+    run = classic(clean, given)
+    assert_usage_error(run, words, f"the log of this process is {clean.directory / 'log'}")
+
+
+def test_log_where_valgrind_writes_to_the_terminal(clean: Suite) -> None:
+    """How to get one."""
+    run = clean.run("--valgrind", "--valgrind-log=pytest.ini", before=["valgrind"])
+    assert_usage_error(run, "no log file", "--log-file")
+
+
+def test_pythonmalloc_that_is_not_in_force(clean: Suite) -> None:
+    """What the interpreter does counts, not what the environment says."""
+    run = clean.run(
+        "--valgrind",
+        before=["valgrind", f"--log-file={clean.directory / 'log'}"],
+        python=[sys.executable, "-E"],
+        environment={"PYTHONMALLOC": "malloc"},
+    )
+    assert run.code == pytest.ExitCode.OK
+    assert any("PYTHONMALLOC=malloc is not in force" in line for line in run.summary)
+
+
+def test_python_that_leaves_valgrind(clean: Suite) -> None:
+    """A plugin that starts the interpreter again, say."""
+    clean.write(
+        "restart.py",
+        "import os, sys\n"
+        "from pytest_valgrind import running_on_valgrind\n"
+        "if running_on_valgrind():\n"
+        "    os.execv(sys.executable, sys.orig_argv)\n",
+    )
+    run = clean.run("--valgrind", "-p", "restart")
+    assert_usage_error(run, "not under valgrind", "--trace-children=yes")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return where a disk of 128 KiB is mounted."""
+    directory = tmp_path / "disk"
+    directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(directory)]
+    if os.getuid() != 0 or subprocess.run(mount, check=False).returncode != 0:
+        pytest.skip("only root may mount")
+    yield directory
+    subprocess.run(["umount", "-l", str(directory)], check=True)
+
+
+def test_full_disk(suite: Suite, small_disk: Path) -> None:
+    """The error is still found, by its count, and the summary says why it is without evidence."""
+    suite.write(
+        "test_full.py",
+        "import defective, pathlib\n"
+        "def test_fill():\n"
+        f"    file = open({str(small_disk / 'filler')!r}, 'wb', buffering=0)\n"
+        "    try:\n"
+        "        while True: file.write(bytes(512))\n"
+        "    except OSError: pass\n"
+        "def test_error():\n"
+        "    defective.read_past_end()\n",
+    )
+    run = suite.run("--valgrind", f"--valgrind-args=--log-file={small_disk / 'log'}")
+    assert run["test_error"].outcome == "failed"
+    assert any("is full" in line and "make room" in line for line in run.summary)
+
+
+def test_descriptor_limit_is_lowered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker's limit of 2^30 is too much for valgrind 3.21 and newer."""
+    limits = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1 << 30, resource.RLIM_INFINITY))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, pair: limits.append(pair))
+    launch._lower_limits()
+    assert limits == [(1 << 20, 1 << 20)]
+
+
+def test_build_without_headers(tmp_path: Path) -> None:
+    """The package that has them, for apt, dnf, pacman and brew."""
+    source = Path(__file__).parent.parent
+    for name in ("csrc", "pytest_valgrind"):
+        shutil.copytree(source / name, tmp_path / name)
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(source / name, tmp_path)
+    compiler = tmp_path / "cc"
+    compiler.write_text("#!/bin/sh\nexit 1\n")
+    compiler.chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "setup.py", "build_ext"],
+        cwd=tmp_path,
+        env={**os.environ, "CC": str(compiler)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    last = done.stderr.strip().splitlines()[-1]
+    assert re.search("apt.*dnf.*pacman.*brew", last)
+    assert "Traceback" not in done.stderr
