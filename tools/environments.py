@@ -57,11 +57,12 @@ class Environment:
         run_or_raise([*self._pip("install"), *words], changes=changes)
 
     def install_from_source(self, source: Path, flags: str) -> None:
-        """Compile the package in a directory and install it, but not what it needs at run time.
+        """Compile the package in a directory and install it, and what it needs.
 
         :raises BuildError: if that fails.
         """
-        self.install("--no-deps", "--no-cache-dir", str(source), flags=flags)
+        # The version may be the same as before, and the code another.
+        self.install("--no-cache-dir", "--force-reinstall", str(source), flags=flags)
 
     def install_plugin(self, wheel: Path) -> None:
         """Install this project, and what it needs.

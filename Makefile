@@ -1,0 +1,62 @@
+# Everything is made in a virtual environment of the interpreter PYTHON.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(abspath $(VENV))/bin
+READY = $(VENV)/.ready
+
+.PHONY: example test lint format bench docs wheel matrix cases clean
+
+## Set up, and run the nine tests of the example. Four of them fail, as they should.
+example: $(READY)
+	cd example && { $(BIN)/pytest --valgrind; test $$? -eq 1; }
+
+## Set up, and run all tests.
+test: $(READY)
+	$(BIN)/pytest
+
+## Style, types, and the C compiler's warnings.
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy tests/scenarios/conftest.py
+	for file in csrc/*.c tests/native/*.c; do \
+	    cc -O2 -Wall -Wextra -Werror -fsyntax-only -DPy_LIMITED_API=0x030A0000 \
+	        -Wno-use-after-free -Wno-free-nonheap-object \
+	        -I$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))') \
+	        $$file || exit 1; \
+	done
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+## What checking costs, side by side with plain valgrind and with 0.2.0.
+bench: $(READY)
+	$(BIN)/python benchmarks/bench.py
+
+## Put real output into README.md and docs/.
+docs: $(READY)
+	PYTHONPATH=. $(BIN)/cog -r README.md docs/*.md
+
+wheel: $(READY)
+	$(BIN)/pip wheel --no-deps -w dist .
+
+## The example on every interpreter found, from one wheel.
+matrix: $(READY)
+	$(BIN)/python tools/interpreters.py
+
+## Real bugs of real packages; CASES is the folder that describes them.
+CASES ?= ../shared/cases
+cases: $(READY)
+	$(BIN)/python tools/cases.py $(CASES)
+
+$(READY): pyproject.toml setup.py $(wildcard csrc/*)
+	tools/install-valgrind.sh
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable '.[test,lint,docs]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info pytest_valgrind/*.so pytest_valgrind/_client.c

@@ -1,0 +1,60 @@
+"""Real output for README.md and docs/, put there by ``make docs``."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def example(test: str) -> str:
+    """Return the failure of a test of the example, without its excerpt of the log."""
+    text = _example_run()
+    start = re.search(rf"^_+ {test} _+$", text, re.MULTILINE)
+    assert start, text
+    failure = text[start.start() :]
+    end = re.search(r"^-+ valgrind log -+$", failure, re.MULTILINE)
+    assert end, text
+    return _fenced(failure[: end.start()])
+
+
+def example_summary() -> str:
+    """Return the section of the summary about the example."""
+    match = re.search(r"^=+ valgrind =+$.*?(?=^=)", _example_run(), re.MULTILINE | re.DOTALL)
+    assert match
+    return _fenced(match[0])
+
+
+def example_header() -> str:
+    """Return the lines about valgrind above the tests."""
+    return _fenced("\n".join(re.findall(r"^valgrind: .*$", _example_run(), re.MULTILINE)))
+
+
+def options() -> str:
+    """Return our part of ``pytest --help``."""
+    command = [sys.executable, "-m", "pytest", "--help"]
+    text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    group = re.search(r"^valgrind:\n.*?(?=^\S)", text, re.MULTILINE | re.DOTALL)
+    inis = re.findall(r"^  valgrind_\w+ .*\n(?: {8,}.*\n)*", text, re.MULTILINE)
+    assert group
+    return _fenced(f"{group[0]}\nin the ini file:\n{''.join(inis)}")
+
+
+@cache
+def _example_run() -> str:
+    command = [sys.executable, "-m", "pytest", "--valgrind", "-p", "no:cacheprovider"]
+    directory = ROOT / "example"
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    # The names of temporary files differ from run to run.
+    return re.sub(
+        r"/tmp/pytest-valgrind-\w+/valgrind\.\d+", "/tmp/pytest-valgrind-x/valgrind.1", done.stdout
+    )
+
+
+def _fenced(text: str) -> str:
+    return f"```\n{text.rstrip()}\n```\n"

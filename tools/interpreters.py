@@ -1,0 +1,109 @@
+"""Run the example on every interpreter that is here, in both ways to call it.
+
+    python tools/interpreters.py [--work DIR] [INTERPRETER ...]
+
+One wheel is built, on the first release build, and installed on all release builds: it is abi3. A
+debug build compiles its own. Prints a Markdown table; the exit code is 1 if anything is not as in
+0.x.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from environments import (
+    REPOSITORY,
+    BuildError,
+    Environment,
+    available,
+    build_plugin,
+    label,
+    make_environment,
+    markdown,
+    run_or_raise,
+    say,
+)
+
+INTERPRETERS = (
+    "/usr/bin/python3.11",
+    "/usr/bin/python3.11-dbg",
+    *(
+        f"/root/.pyenv/versions/{version}/bin/python"
+        for version in ("3.10.13", "3.11.7", "3.12.1", "3.13.0")
+    ),
+)
+EXPECTED = "4 failed, 2 passed, 3 xfailed"
+SECONDS = 300
+
+
+def main() -> int:
+    """Fill the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("/tmp/pytest-valgrind-interpreters"))
+    parser.add_argument("interpreters", nargs="*", default=INTERPRETERS)
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    rows = list(_rows(arguments.work, available(arguments.interpreters)))
+    print(markdown(["interpreter", "wheel", "`pytest --valgrind`", "command line of 0.x"], rows))
+    return int(any(cells[2:] != (EXPECTED, EXPECTED) for cells in rows))
+
+
+def _rows(work: Path, interpreters: list[str]) -> Iterator[tuple[str, str, str, str]]:
+    shared: Path | None = None
+    for interpreter in interpreters:
+        name = label(interpreter) + (" debug" if _is_debug(interpreter) else "")
+        say(name)
+        directory = work / name.replace(" ", "-")
+        try:
+            environment = make_environment(directory, interpreter)
+            wheel = shared
+            if wheel is None or _is_debug(interpreter):
+                wheel = build_plugin(environment, directory)
+                shared = shared or (None if _is_debug(interpreter) else wheel)
+            environment.install_plugin(wheel)
+        except BuildError as error:
+            say(str(error))
+            yield name, "not built", "-", "-"
+            continue
+        yield name, wheel.name.split("-", 2)[2], _one_command(environment), _classic(environment)
+
+
+def _is_debug(interpreter: str) -> bool:
+    code = "import sys; print(hasattr(sys, 'gettotalrefcount'))"
+    return run_or_raise([interpreter, "-c", code]).strip() == "True"
+
+
+def _one_command(environment: Environment) -> str:
+    return _totals([str(environment.python), "-m", "pytest", "--valgrind"], {})
+
+
+def _classic(environment: Environment) -> str:
+    log = environment.directory / "valgrind.log"
+    command = ["valgrind", "--show-leak-kinds=definite", f"--log-file={log}"]
+    command += [str(environment.python), "-m", "pytest", "-vv", "--valgrind"]
+    return _totals([*command, f"--valgrind-log={log}"], {"PYTHONMALLOC": "malloc"})
+
+
+def _totals(command: list[str], changes: dict[str, str]) -> str:
+    done = subprocess.run(
+        [*command, "-p", "no:cacheprovider"],
+        cwd=REPOSITORY / "example",
+        env={**os.environ, **changes},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    last = done.stdout.splitlines()[-1] if done.stdout else ""
+    return re.sub(r" in [\d.:s() ]+$", "", last.strip("= "))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
