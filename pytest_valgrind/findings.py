@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 
@@ -136,9 +137,30 @@ class Finding:
         )
 
     @property
+    def place(self) -> tuple[object, ...]:
+        """What two findings share that are the same to whoever mends them.
+
+        Below the extension's outermost frame a stack is the interpreter's, and it is not always
+        the same: from 3.11 on, the interpreter has another way to call a function that it has
+        called before.
+        """
+        stacks = (self.stack, *(further.stack for further in self.further))
+        return (self.kind, self.phase, self.shown_in, *(_extension_part(stack) for stack in stacks))
+
+    @property
     def was_made_outside_tests(self) -> bool:
         """Whether the lost block was allocated between tests, by hooks of other plugins."""
         return any(frame.function.startswith("pvg_outside_tests") for frame in self.stack)
+
+    def plus(self, other: Finding) -> Finding:
+        """Return both as one."""
+        return replace(
+            self,
+            bytes=self.bytes + other.bytes,
+            blocks=self.blocks + other.blocks,
+            count=self.count + other.count,
+            raw=f"{self.raw}\n\n{other.raw}".strip(),
+        )
 
     @property
     def size(self) -> str:
@@ -146,6 +168,21 @@ class Finding:
         if self.kind.is_leak:
             return f"{plural(self.bytes, 'byte')} in {plural(self.blocks, 'block')}"
         return f"{self.count:,} times" if self.count > 1 else "once"
+
+
+def merged(findings: Iterable[Finding]) -> list[Finding]:
+    """Put findings of the same place together, at the place of the first."""
+    places: dict[tuple[object, ...], Finding] = {}
+    for finding in findings:
+        known = places.get(finding.place)
+        places[finding.place] = known.plus(finding) if known else finding
+    return list(places.values())
+
+
+def _extension_part(stack: Stack) -> tuple[str, ...]:
+    """Return a stack down to the extension's outermost frame, all of it if there is none."""
+    ends = [index for index, frame in enumerate(stack) if frame.owner is Owner.EXTENSION]
+    return tuple(str(frame) for frame in (stack[: ends[-1] + 1] if ends else stack))
 
 
 def plural(number: int, noun: str) -> str:

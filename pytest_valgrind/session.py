@@ -11,7 +11,7 @@ from _pytest.runner import runtestprotocol
 from pytest_valgrind import client
 from pytest_valgrind.checks import LeakCheck, settle
 from pytest_valgrind.evidence import Evidence
-from pytest_valgrind.findings import Finding
+from pytest_valgrind.findings import Finding, merged
 from pytest_valgrind.ran import RanTest
 from pytest_valgrind.report import give
 from pytest_valgrind.settings import Settings
@@ -111,7 +111,7 @@ class Session:
 
     def _conclude(self, test: RanTest) -> None:
         item = test.item
-        findings = self._without_noise(test.findings)
+        findings = merged(self._without_noise(test.findings))
         verdict = judge(
             findings,
             item.get_closest_marker,

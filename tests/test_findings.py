@@ -1,0 +1,71 @@
+"""Findings as values."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_valgrind.findings import Finding, Frame, Further, Kind, Owner, merged
+
+
+def stack(text: str) -> tuple[Frame, ...]:
+    """Return a stack; capital letters are the extension's functions."""
+    return tuple(
+        Frame(1, name, owner=Owner.EXTENSION if name.isupper() else Owner.INTERPRETER)
+        for name in text.split()
+    )
+
+
+def leak(text: str, size: int = 1) -> Finding:
+    """Return a leaked block."""
+    return Finding(Kind.DEFINITE, "", stack(text), bytes=size, blocks=1, raw=text)
+
+
+def error(text: str, kind: Kind = Kind.UNINITIALISED, further: str = "") -> Finding:
+    """Return an error."""
+    return Finding(kind, "", stack(text), (Further("created", stack(further)),))
+
+
+def test_same_place_by_another_way_of_the_interpreter() -> None:
+    """One finding, with both blocks."""
+    (found,) = merged([leak("malloc F G call eval", 3), leak("malloc F G vectorcall eval", 4)])
+    assert (found.bytes, found.blocks) == (7, 2)
+    assert found.raw == "malloc F G call eval\n\nmalloc F G vectorcall eval"
+
+
+def test_other_places_stay_apart() -> None:
+    """In their order."""
+    found = merged([leak("malloc F"), leak("malloc G"), leak("malloc"), leak("malloc F")])
+    assert [finding.blocks for finding in found] == [2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("finding", "is_noise"),
+    [
+        (error("eval call"), True),
+        (error("eval call", Kind.SYSCALL), True),
+        (error("eval F call"), False),
+        (error("eval", further="malloc F"), False),
+        (error("eval call", Kind.INVALID_READ), False),
+        (error("eval call", Kind.INVALID_FREE), False),
+        (error("eval call", Kind.DEFINITE), False),
+        (Finding(Kind.UNINITIALISED, ""), False),
+    ],
+)
+def test_noise_of_the_interpreter(finding: Finding, is_noise: bool) -> None:
+    """Uninitialised values alone, and only where no extension has to do with them."""
+    assert finding.is_interpreter_noise is is_noise
+
+
+@pytest.mark.parametrize(
+    ("text", "further", "innermost"),
+    [
+        ("malloc F G eval", "", "F"),
+        ("eval call", "malloc F", "F"),
+        ("eval call", "", "eval"),
+    ],
+)
+def test_frame_to_name(text: str, further: str, innermost: str) -> None:
+    """The extension's innermost, wherever it stands."""
+    frame = error(text, further=further).innermost
+    assert frame is not None
+    assert frame.function == innermost
