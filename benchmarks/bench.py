@@ -2,8 +2,9 @@
 
     python benchmarks/bench.py --python /usr/bin/python3.11 --tests 200 --rounds 3
 
-Prints a Markdown table for each suite. Virtual environments, suites, logs and the output of every
-run are kept in the directory ``--work``. Only one run is under way at a time.
+Prints a Markdown table for each suite; if interrupted, of the rounds that are complete. Virtual
+environments, suites, logs and the output of every run are kept in the directory ``--work``. Only
+one run is under way at a time.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Place:
     ours: Path  #: the interpreter of the environment that has the plugin of this tree
     former: Path  #: and of the one that has 0.2.0
     options: tuple[str, ...]  #: that the launcher gives to valgrind, but for the log
+    versions: str  #: of all that takes part
 
 
 @dataclass(frozen=True)
@@ -163,13 +165,17 @@ def prepare(python: Path, work: Path, requirements: Iterable[str]) -> Place:
     """Make or update the virtual environments, and learn the launcher's options."""
     source = work / "source"
     shutil.rmtree(source, ignore_errors=True)
+    commit = _output(["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty"]).strip()
     # A copy, as a build would write into the tree.
     shutil.copytree(REPOSITORY, source, ignore=_LEFT_OUT)
     ours = _environment(python, work / "ours", [str(source), *requirements])
     # The same pytest in both, whenever each was made.
-    pytest = f"pytest=={_pytest_version(ours)}"
-    former = _environment(python, work / "former", [pytest, FORMER, *requirements])
-    return Place(ours, former, _launcher_options(ours, work))
+    pytest = _printed(ours, "import pytest; print(pytest.__version__)")
+    former = _environment(python, work / "former", [f"pytest=={pytest}", FORMER, *requirements])
+    version = _printed(ours, "import platform; print(platform.python_version())")
+    valgrind = _output(["valgrind", "--version"]).strip()
+    versions = f"Python {version} ({python}), pytest {pytest}, {valgrind}, this plugin at {commit}"
+    return Place(ours, former, _launcher_options(ours, work), versions)
 
 
 def _environment(python: Path, directory: Path, requirements: Iterable[str]) -> Path:
@@ -180,8 +186,8 @@ def _environment(python: Path, directory: Path, requirements: Iterable[str]) -> 
     return inside
 
 
-def _pytest_version(python: Path) -> str:
-    return _output([str(python), "-c", "import pytest; print(pytest.__version__)"]).strip()
+def _printed(python: Path, code: str) -> str:
+    return _output([str(python), "-c", code]).strip()
 
 
 def _launcher_options(python: Path, work: Path) -> tuple[str, ...]:
@@ -259,6 +265,7 @@ def _killed_in_the_end(process: subprocess.Popen[bytes], timeout: float) -> Iter
             os.killpg(process.pid, signal.SIGKILL)
 
     timer = threading.Timer(timeout, kill)
+    timer.daemon = True
     timer.start()
     try:
         yield
@@ -331,18 +338,6 @@ def _per_test(run: Run, base: Run | None, by: str) -> str:
     return f"{above * 1000 / sum(run.counts.values()):.1f}"
 
 
-def heading(suite: Suite, place: Place, asked: argparse.Namespace) -> str:
-    """Return the line that says what was measured on what."""
-    code = "import platform; print(platform.python_version())"
-    python = f"{_output([str(place.ours), '-c', code]).strip()} ({asked.python})"
-    valgrind = _output(["valgrind", "--version"]).strip()
-    return (
-        f"### Suite {suite.name}: Python {python}, pytest {_pytest_version(place.ours)}, "
-        f"{valgrind}, {os.cpu_count()} cores, N = {asked.tests}, medians of {asked.rounds} rounds, "
-        f"compared by {asked.by} seconds"
-    )
-
-
 def bench(suite: Suite, place: Place, work: Path, asked: argparse.Namespace) -> None:
     """Measure a suite with every runner asked for, and print the table."""
     directory = work / "suites" / suite.name
@@ -351,17 +346,38 @@ def bench(suite: Suite, place: Place, work: Path, asked: argparse.Namespace) -> 
     results.mkdir(parents=True, exist_ok=True)
     # So that the first measured run finds its bytecode, as the others do.
     measure(_plain_pytest(place), directory, results / "warm-up.txt", asked.timeout)
-    runs: dict[Runner, list[Run]] = {RUNNERS[name]: [] for name in asked.runner}
-    # Round by round, so that what else the machine does falls on all alike.
-    for number in range(1, asked.rounds + 1):
-        for runner, of_runner in runs.items():
-            name = f"{runner.name}-{number}"
-            command = runner.command(place, results / f"{name}.log")
-            run = measure(command, directory, results / f"{name}.txt", asked.timeout)
-            of_runner.append(run)
-            print(f"{suite.name} {name}: {run.wall:.2f} s, {run.end}", file=sys.stderr)
-    print(heading(suite, place, asked), "", *table(runs, asked.by), "", sep="\n")
-    sys.stdout.flush()
+    rounds: list[dict[Runner, Run]] = []
+    try:
+        # Round by round, so that what else the machine does falls on all alike.
+        for number in range(1, asked.rounds + 1):
+            rounds.append(_round(number, place, directory, results, asked))
+    finally:
+        if rounds:
+            runs = {runner: [each[runner] for each in rounds] for runner in rounds[0]}
+            print(
+                f"### Suite {suite.name}: {place.versions}; {os.cpu_count()} cores, "
+                f"N = {asked.tests}, medians of {len(rounds)} rounds, "
+                f"compared by {asked.by} seconds",
+                "",
+                *table(runs, asked.by),
+                "",
+                sep="\n",
+                flush=True,
+            )
+
+
+def _round(
+    number: int, place: Place, directory: Path, results: Path, asked: argparse.Namespace
+) -> dict[Runner, Run]:
+    runs: dict[Runner, Run] = {}
+    for runner in (RUNNERS[name] for name in asked.runner):
+        name = f"{runner.name}-{number}"
+        command = runner.command(place, results / f"{name}.log")
+        run = measure(command, directory, results / f"{name}.txt", asked.timeout)
+        runs[runner] = run
+        words = f"{run.wall:.2f} s, {run.cpu:.2f} s of CPU, {run.end}"
+        print(f"{results.name} {name}: {words}", file=sys.stderr, flush=True)
+    return runs
 
 
 def _arguments() -> argparse.Namespace:
@@ -386,9 +402,17 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _terminate(number: int, _frame: object) -> None:
+    """End as with Ctrl-C, so that no run is left behind."""
+    # coreutils' timeout sends it twice.
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit("Terminated.")
+
+
 def main() -> None:
     """Do what the command line asks for."""
     asked = _arguments()
+    signal.signal(signal.SIGTERM, _terminate)
     # Not resolved: a virtual environment's interpreter is a link. One directory for each.
     python = asked.python.absolute()
     work = asked.work.absolute() / str(python).strip("/").replace("/", "-")

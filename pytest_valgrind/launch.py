@@ -68,7 +68,7 @@ class Launch:
                 f"--valgrind: there is no room for valgrind's log in {tempfile.gettempdir()} "
                 f"({error.strerror}): make some, or name another directory in TMPDIR."
             ) from None
-        log = self._settings.log or handover.directory / "valgrind.%p.log"
+        log = self._log(handover)
         _lower_limits()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -80,7 +80,7 @@ class Launch:
         with _leaving_signals_to(process):
             code = process.wait()
         log = Path(str(log).replace("%p", str(process.pid)))
-        if not log.exists() and "--log-file" not in _names(self._settings.args):
+        if not log.exists():
             shutil.rmtree(handover.directory, ignore_errors=True)
             raise pytest.UsageError(
                 f"--valgrind: valgrind did not start (exit code {code}); its own message is above."
@@ -91,6 +91,13 @@ class Launch:
             shutil.rmtree(handover.directory, ignore_errors=True)
         # As a shell says it.
         return 128 - code if code < 0 else code
+
+    def _log(self, handover: Handover) -> Path:
+        """Return where the log shall be; ``%p`` stands for the process id."""
+        for argument in reversed(self._settings.args):
+            if argument.startswith("--log-file="):
+                return Path(argument.removeprefix("--log-file="))
+        return self._settings.log or handover.directory / "valgrind.%p.log"
 
     def _options(self, log: Path) -> list[str]:
         # Valgrind reads these before its command line, which would win.

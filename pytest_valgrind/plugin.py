@@ -53,9 +53,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def _launch(config: pytest.Config) -> None:
     """Run the same command under valgrind, and exit as it does."""
-    if sys.platform == "win32":
+    if sys.platform != "linux":
         raise pytest.UsageError(
-            "--valgrind: valgrind does not exist for Windows; run the tests on Linux (in WSL, say)."
+            f"--valgrind works on Linux, and this is {sys.platform}: run the tests there, in a "
+            "container or in WSL, say."
         )
     from pytest_valgrind import launch
 

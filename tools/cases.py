@@ -94,7 +94,7 @@ def main() -> int:
             run = _run(case, side, environment, options)
             rows.append(_judged(case, side, run, is_later=case.kind in options.later))
     print(markdown(HEAD, rows))
-    return int(not rows or any(row[6] not in (OK, LATER) for row in rows))
+    return int(not rows or any(row[HEAD.index("verdict")] not in (OK, LATER) for row in rows))
 
 
 def _options() -> argparse.Namespace:

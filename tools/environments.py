@@ -27,6 +27,8 @@ TIMED_OUT = 124
 _LEFT_OUT = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "*.so", "__pycache__")
 # What the caller's environment may hold that would change a run.
 _UNWANTED = ("PYTEST", "PYTHON", "VALGRIND", "LD_PRELOAD")
+# pytest's exit codes: passed, failed, and nothing to run.
+_COMPLETE = (0, 1, 5)
 _HEADER = "[VALGRIND"
 _SECONDS_TO_DIE = 60
 
@@ -155,7 +157,7 @@ class Run:
     @property
     def completed(self) -> bool:
         """Whether pytest came to its end."""
-        return self.tests is not None
+        return self.tests is not None and self.code in _COMPLETE
 
     @property
     def failed_by_valgrind(self) -> list[TestResult]:
