@@ -38,8 +38,8 @@ def options() -> str:
     """Return our part of ``pytest --help``."""
     command = [sys.executable, "-m", "pytest", "--help"]
     text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    group = re.search(r"^valgrind:\n.*?(?=^\S)", text, re.MULTILINE | re.DOTALL)
-    inis = re.findall(r"^  valgrind_\w+ .*\n(?: {8,}.*\n)*", text, re.MULTILINE)
+    group = re.search(r"^memory errors and leaks.*?:\n.*?(?=^\S)", text, re.MULTILINE | re.DOTALL)
+    inis = re.findall(r"^  valgrind_\w+ \(.*\n(?: {8,}.*\n)*", text, re.MULTILINE)
     assert group
     return _fenced(f"{group[0]}\nin the ini file:\n{''.join(inis)}")
 
