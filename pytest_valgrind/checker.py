@@ -11,6 +11,7 @@ import pytest
 from pytest_valgrind import client, report
 from pytest_valgrind.checks import ExactCheck, LeakCheck, NoCheck
 from pytest_valgrind.evidence import Evidence
+from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.handover import Handover
 from pytest_valgrind.host import find_host
 from pytest_valgrind.repairs import apply_late
@@ -34,12 +35,13 @@ class ValgrindChecker:
         self._sees_objects = bool(client.one_block_per_object())
         self._errors_at_start = client.count_errors()
         self._evidence = Evidence(self._host.log, settings.leak_kinds)
+        garbage = Garbage(freeze=settings.freeze)
         self._check: LeakCheck = (
-            ExactCheck(self._evidence, also_before=settings.memcheck_before)
+            ExactCheck(self._evidence, garbage, also_before=settings.memcheck_before)
             if settings.memcheck
             else NoCheck()
         )
-        self._session = Session(settings, self._evidence, self._check)
+        self._session = Session(settings, self._evidence, garbage, self._check)
         self._set_up_valgrind()
 
     def _set_up_valgrind(self) -> None:

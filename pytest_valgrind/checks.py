@@ -6,11 +6,11 @@ ran and returns those of which it knows by now what they leaked.
 
 from __future__ import annotations
 
-import gc
 from typing import Protocol
 
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Finding
+from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.ran import RanTest
 from pytest_valgrind.stale import overwrite_stale_pointers
 
@@ -63,24 +63,27 @@ class ExactCheck:
     """A check in the process itself after every test.
 
     :param evidence: does the check.
+    :param garbage: is brought out before.
     :param also_before: whether to check before every test as well, so that a block lost between
         two tests is never taken for one of the second's.
     """
 
     description = "errors, and leaks after every test"
 
-    def __init__(self, evidence: Evidence, *, also_before: bool) -> None:
+    def __init__(self, evidence: Evidence, garbage: Garbage, *, also_before: bool) -> None:
         self.outside: list[Finding] = []
         self._evidence = evidence
+        self._garbage = garbage
         self._also_before = also_before
 
     def begin(self) -> None:
         """Take what is lost before the first test as lost outside the tests."""
-        settle()
+        self._garbage.settle_everything()
         self.outside.extend(self._check())
 
     def before(self) -> None:
         """Check once more, if asked to."""
+        self._garbage.empty_free_lists()
         if self._also_before:
             self.outside.extend(self._check())
 
@@ -98,13 +101,3 @@ class ExactCheck:
     def _check(self) -> list[Finding]:
         overwrite_stale_pointers()
         return self._evidence.leaks()
-
-
-def settle() -> None:
-    """Collect garbage until a round frees nothing.
-
-    Finalisers may go on making garbage for ever, so there is an end to it.
-    """
-    for _ in range(20):
-        if gc.collect() == 0:
-            return

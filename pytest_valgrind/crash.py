@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_valgrind.findings import Kind
-from pytest_valgrind.log import Parser, read_lines
 from pytest_valgrind.objects import ObjectFiles
+from pytest_valgrind.parser import Parser, read_lines
 from pytest_valgrind.report import rendered
 
 _BANNER = re.compile(r"\*\*\d+\*\* \*{70}\n\*\*\d+\*\* (\S.*)\n\*\*\d+\*\* \*{70}")
@@ -34,10 +34,15 @@ def obituary(number: int, log: Path, memory_map: str) -> Iterator[str]:
             "without -march=native or AVX-512, or use a newer valgrind."
         )
     objects = ObjectFiles(read_map=memory_map.splitlines)
-    for finding in Parser(objects.at, objects.owner).findings(read_lines(text)):
-        if finding.kind is Kind.FATAL_SIGNAL:
-            yield ""
-            yield from rendered(finding)
+    last_test = text[text.rfind(tests[-1]) :] if tests else text
+    findings = Parser(objects.at, objects.owner).findings(read_lines(last_test))
+    errors = [finding for finding in findings if finding.kind is not Kind.FATAL_SIGNAL]
+    deaths = [finding for finding in findings if finding.kind is Kind.FATAL_SIGNAL]
+    # A handler of the signal, as faulthandler's, stands in the stack of the death; the error
+    # before it, an invalid write say, has the stack of its cause.
+    for finding in [*errors[-1:], *deaths]:
+        yield ""
+        yield from rendered(finding)
     yield ""
     yield f"Valgrind's log: {log}"
 

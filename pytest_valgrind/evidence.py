@@ -10,8 +10,9 @@ from pathlib import Path
 from pytest_valgrind import client
 from pytest_valgrind.contexts import Contexts
 from pytest_valgrind.findings import Finding, Kind
-from pytest_valgrind.log import Line, Log, Parser, read_lines
+from pytest_valgrind.log import Log
 from pytest_valgrind.objects import ObjectFiles
+from pytest_valgrind.parser import Line, Parser, read_lines
 
 _NOTHING: tuple[Finding, ...] = ()
 
@@ -62,7 +63,7 @@ class Evidence:
             message = "Valgrind counted an error, and there is no log file that shows it."
             found = [replace(finding, message=message) for finding in found]
         else:
-            self._look_for_a_full_disk(self._log)
+            self._look_for_mishaps(self._log)
         return [
             finding if finding.shown_in != where else replace(finding, shown_in="")
             for finding in (replace(finding, phase=phase) for finding in found)
@@ -78,8 +79,8 @@ class Evidence:
             lost = Finding(kind=Kind.DEFINITE, message=message, bytes=grew, blocks=1)
             return [lost] if grew > 0 else []
         found = [finding for finding in self._new_findings() if finding.kind in self._leak_kinds]
-        if grew > 0 and not found:
-            self._look_for_a_full_disk(self._log)
+        if grew > 0:
+            self._look_for_mishaps(self._log)
         return [replace(finding, phase="gc") for finding in found]
 
     def _new_findings(self) -> list[Finding]:
@@ -101,7 +102,12 @@ class Evidence:
             return []
         return [line for line in read_lines(self._log.read()) if line.pid == self._pid]
 
-    def _look_for_a_full_disk(self, log: Log) -> None:
+    def _look_for_mishaps(self, log: Log) -> None:
+        if log.was_truncated:
+            self.weaknesses.add(
+                f"valgrind's log {log.path} was truncated while tests ran, so findings may be "
+                "without evidence: leave it alone until the end"
+            )
         if os.statvfs(log.path).f_bavail == 0:
             self.weaknesses.add(
                 f"the disk of valgrind's log {log.path} is full, so findings are without evidence: "

@@ -50,8 +50,10 @@ class Owner(Enum):
     """Whose code a stack frame is."""
 
     EXTENSION = "extension"
-    #: The interpreter, its standard library's modules, libc, the loader and valgrind.
+    #: The interpreter, its standard library's modules, libc and the loader.
     INTERPRETER = "interpreter"
+    #: What valgrind puts in the place of malloc and others.
+    VALGRIND = "valgrind"
     #: Libraries of the system's other than these.
     LIBRARY = "library"
     #: This plugin's own frames around a test.
@@ -123,7 +125,8 @@ class Finding:
                 for frame in stack:
                     if frame.owner is owner:
                         return frame
-        return next((frame for frame in self.stack if frame.owner is not Owner.CHECKER), None)
+        others = (Owner.CHECKER, Owner.VALGRIND)
+        return next((frame for frame in self.stack if frame.owner not in others), None)
 
     @property
     def is_interpreter_noise(self) -> bool:

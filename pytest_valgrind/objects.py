@@ -17,9 +17,9 @@ from pytest_valgrind.findings import Owner
 _MAPPED = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (?:\S+\s+){4}(/.*)")
 _INTERPRETER_FILES = re.compile(
     r"(libpython3[\d.]*[a-z]*\.so|python3[\d.]*[a-z-]*$"  # the interpreter
-    r"|lib(c|m|dl|rt|util|pthread)[.-]|ld[.-]|ld-linux"  # libc and the loader
-    r"|vgpreload_|memcheck-|_repairs\.)"  # valgrind, and our repairs
+    r"|lib(c|m|dl|rt|util|pthread)[.-]|ld[.-]|ld-linux)"  # libc and the loader
 )
+_VALGRIND_FILES = re.compile(r"vgpreload_|memcheck-|_repairs\.")  # our repairs act for it
 _SYSTEM_LIBRARIES = re.compile(r"/(usr/)?(local/)?lib(32|64)?/")
 _PYTHON_MODULES = re.compile(r"/(site|dist)-packages/|/lib-dynload/")
 
@@ -58,6 +58,8 @@ class ObjectFiles:
             # The other functions in there are the deliberate defects.
             is_frame = function.startswith(("pvg_", "_cffi_f_pvg_")) or function in ("call", "???")
             return Owner.CHECKER if is_frame else Owner.EXTENSION
+        if _VALGRIND_FILES.match(Path(path).name):
+            return Owner.VALGRIND
         if path.startswith(self._interpreter) or _INTERPRETER_FILES.match(Path(path).name):
             return Owner.INTERPRETER
         if _SYSTEM_LIBRARIES.match(path) and not _PYTHON_MODULES.search(path):

@@ -9,9 +9,10 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from pytest_valgrind import client
-from pytest_valgrind.checks import LeakCheck, settle
+from pytest_valgrind.checks import LeakCheck
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Finding, merged
+from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.ran import RanTest
 from pytest_valgrind.report import give
 from pytest_valgrind.settings import Settings
@@ -54,8 +55,11 @@ class Session:
     :param check: when leaks are looked for.
     """
 
-    def __init__(self, settings: Settings, evidence: Evidence, check: LeakCheck) -> None:
+    def __init__(
+        self, settings: Settings, evidence: Evidence, garbage: Garbage, check: LeakCheck
+    ) -> None:
         self.results = Results()
+        self._garbage = garbage
         self._settings = settings
         self._evidence = evidence
         self._check = check
@@ -77,10 +81,10 @@ class Session:
 
     def run(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         """Run a test: setup, call, teardown and garbage collection, and log its reports."""
+        client.outside_tests(lambda: _log_start(item))
+        self._check.before()
         self.between()
         client.print_to_log(f"\n{_RULE}\n{item.nodeid}\n{_RULE}")
-        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        self._check.before()
         test = RanTest(item)
         self._running = test
         try:
@@ -106,7 +110,10 @@ class Session:
 
     def _protocol(self, test: RanTest, nextitem: pytest.Item | None) -> None:
         test.reports = runtestprotocol(test.item, nextitem=nextitem, log=False)
-        settle()
+        if nextitem is None or nextitem.path != test.item.path:
+            self._garbage.settle_everything()
+        else:
+            self._garbage.settle()
         self.phase_ended("gc")
 
     def _conclude(self, test: RanTest) -> None:
@@ -116,7 +123,7 @@ class Session:
             findings,
             item.get_closest_marker,
             checked_for_leaks=self._settings.memcheck,
-            completed=any(report.when == "call" and not report.skipped for report in test.reports),
+            completed=any(report.when == "call" and report.passed for report in test.reports),
             strict=self._settings.strict,
         )
         self.results.tests += 1
@@ -131,6 +138,10 @@ class Session:
             return []
         self.results.noise.extend(finding for finding in findings if finding.is_interpreter_noise)
         return [finding for finding in findings if not finding.is_interpreter_noise]
+
+
+def _log_start(item: pytest.Item) -> None:
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
 
 
 def _log(item: pytest.Item, reports: Sequence[pytest.TestReport]) -> None:

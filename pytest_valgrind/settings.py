@@ -31,6 +31,8 @@ class Settings:
     xfail_failures: bool
     #: Whether a marker of a known defect that did not occur is a failure.
     strict: bool
+    #: Whether the collector need not look at what earlier tests have left.
+    freeze: bool
 
     @classmethod
     def of(cls, config: pytest.Config, option: argparse.Namespace) -> Settings:
@@ -65,6 +67,7 @@ class Settings:
             leak_kinds=_leak_kinds(leak_kinds),
             xfail_failures=failures == "xfail",
             strict=option.valgrind_strict or config.getini("valgrind_strict"),
+            freeze=not (option.valgrind_no_freeze or config.getini("valgrind_no_freeze")),
         )
 
 
@@ -126,6 +129,12 @@ def add_options(parser: pytest.Parser) -> None:
         action="store_true",
         help="Fail a test that is marked with a known error or leak that did not occur.",
     )
+    option(
+        "--valgrind-no-freeze",
+        action="store_true",
+        help="Do not call gc.freeze after each test, which makes garbage collections fast: for "
+        "suites that look at the collector's own state.",
+    )
     parser.addini("valgrind_args", "More options for valgrind.", type="args", default=[])
     parser.addini(
         "valgrind_suppressions", "Suppression files for valgrind.", type="paths", default=[]
@@ -133,6 +142,7 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("valgrind_leak_kinds", "Which leaks fail a test.", default="definite")
     parser.addini("valgrind_failures", "xfail or report: see --valgrind-failures.", default="xfail")
     parser.addini("valgrind_strict", "See --valgrind-strict.", type="bool", default=False)
+    parser.addini("valgrind_no_freeze", "See --valgrind-no-freeze.", type="bool", default=False)
 
 
 def _leak_kinds(text: str) -> frozenset[Kind]:

@@ -264,7 +264,7 @@ def crashed(suite: Suite, function: str) -> Run:
         "def test_before():\n    pass\n"
         f"def test_crash():\n    defective.{function}()\n",
     )
-    return suite.run("--valgrind", "-p", "no:faulthandler")
+    return suite.run("--valgrind")
 
 
 def test_crash(suite: Suite) -> None:
@@ -273,7 +273,9 @@ def test_crash(suite: Suite) -> None:
     assert run.code == 128 + signal.SIGSEGV
     assert "[VALGRIND CRASH] The process under valgrind died of SIGSEGV" in run.errors
     assert "test_crash.py::test_crash" in run.errors
+    assert "Invalid write of size 4" in run.errors
     assert "  > crash (defective.c:" in run.errors
+    assert "If you believe" not in run.errors
     assert "Valgrind's log: /" in run.errors
 
 

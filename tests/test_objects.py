@@ -58,7 +58,7 @@ def test_map_is_read_again_for_an_unknown_address() -> None:
         ("/lib/x86_64-linux-gnu/libc.so.6", Owner.INTERPRETER),
         ("/lib/x86_64-linux-gnu/libm-2.31.so", Owner.INTERPRETER),
         ("/lib64/ld-linux-x86-64.so.2", Owner.INTERPRETER),
-        ("/usr/libexec/valgrind/vgpreload_memcheck-amd64-linux.so", Owner.INTERPRETER),
+        ("/usr/libexec/valgrind/vgpreload_memcheck-amd64-linux.so", Owner.VALGRIND),
         ("/usr/lib/x86_64-linux-gnu/libstdc++.so.6", Owner.LIBRARY),
         ("/usr/lib/x86_64-linux-gnu/libcrypto.so.3", Owner.LIBRARY),
         ("/usr/lib/python3/dist-packages/numpy/core/_multiarray.so", Owner.EXTENSION),

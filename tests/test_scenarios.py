@@ -15,6 +15,7 @@ FAILED = {
     "test_leak": (LEAK, "10 bytes in 1 block", "leak (defective.c"),
     "test_leak_of_a_size": (LEAK, "3,000 bytes in 3 blocks", "leak (defective.c"),
     "test_leaked_str": (LEAK, "definitely lost", "unicode"),
+    "test_leaked_tuple": (LEAK, "definitely lost", "bytes in"),
     "test_leak_in_thread": (LEAK, "33 bytes in 1 block", "leak_in_this_thread (defective.c"),
     "test_error_in_python_thread": (ERROR, "Invalid read of size 1", "read_past_end (defective.c"),
     "test_invalid_read": (ERROR, "Invalid read of size 1", "read_past_end (defective.c"),

@@ -43,6 +43,7 @@ def settings() -> Settings:
         leak_kinds=frozenset(),
         xfail_failures=True,
         strict=False,
+        freeze=True,
     )
 
 
@@ -269,6 +270,19 @@ def test_full_disk(suite: Suite, small_disk: Path) -> None:
     run = suite.run("--valgrind", f"--valgrind-args=--log-file={small_disk / 'log'}")
     assert run["test_error"].outcome == "failed"
     assert any("is full" in line and "make room" in line for line in run.summary)
+
+
+def test_log_that_is_emptied(suite: Suite) -> None:
+    """Valgrind writes on where it was, so the evidence is there all the same."""
+    suite.write(
+        "test_emptied.py",
+        "import defective, os\n"
+        "def test_empty():\n    os.truncate('log', 0)\n"
+        "def test_error():\n    defective.read_past_end()\n",
+    )
+    run = suite.run("--valgrind", "--valgrind-log=log")
+    assert run["test_empty"].outcome == "passed"
+    assert "read_past_end (defective.c" in run["test_error"].text
 
 
 def test_descriptor_limit_is_lowered(monkeypatch: pytest.MonkeyPatch) -> None:

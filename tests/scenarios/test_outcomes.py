@@ -50,6 +50,11 @@ def test_leaked_str() -> None:
     defective.leak_reference("".join(["a string", "of its own"]))
 
 
+def test_leaked_tuple() -> None:
+    """The same for a tuple, whose block has been one before."""
+    defective.leak_reference((object(), "a"))
+
+
 def test_leak_in_thread() -> None:
     """A block that a native thread lost."""
     defective.leak_in_thread()
