@@ -12,8 +12,9 @@ from pytest_valgrind.findings import Finding, Frame, Further, Kind, Owner
 # "==", "--" or "**", a time with --time-stamp=yes, and the process id.
 _PREFIX = re.compile(r"(==|--|\*\*)(?:[\d:.]+ )?(\d+)\1 ?(.*)")
 _FRAME = re.compile(
-    r" +(?:at|by) 0x([0-9A-Fa-f]+): (.+?)(?: \((?:(?:with)?in (.+)|([^()]+):(\d+))\))?"
+    r"   (?:at|by) 0x([0-9A-Fa-f]+): (.+?)(?: \((?:(?:with)?in (.+)|([^()]+):(\d+))\))?"
 )
+_FRAME_STARTS = ("   at ", "   by ")
 _LOSS_RECORD = re.compile(
     r"(?P<bytes>[\d,]+)(?: \((?P<more_bytes>[+-][\d,]+)\))?(?: \(.* direct, .* indirect\))?"
     r" bytes in (?P<blocks>[\d,]+)(?: \((?P<more_blocks>[+-][\d,]+)\))? blocks?"
@@ -73,6 +74,8 @@ class Parser:
     def __init__(self, object_at: ObjectAt | None = None, owner_of: OwnerOf | None = None) -> None:
         self._object_at = object_at or (lambda _address: None)
         self._owner_of = owner_of or (lambda _path, _function: Owner.UNKNOWN)
+        # Most frames are those of stacks before: all of pytest's, and of repeated errors.
+        self._frames: dict[str, Frame] = {}
 
     def findings(self, lines: Iterable[Line]) -> list[Finding]:
         """Return the findings in the order of the log, the paragraphs without a stack left out."""
@@ -93,10 +96,10 @@ class Parser:
         kept: list[str] = []
         for line in paragraph:
             raw = line.raw
-            if match := _FRAME.fullmatch(line.text):
+            if line.text.startswith(_FRAME_STARTS) and (frame := self._frame(line.text)):
                 if stacks.are_below_test and not stacks.starts_anew(line.text):
                     continue
-                stacks.add(self._frame(match), line.text)
+                stacks.add(frame, line.text)
                 if stacks.are_below_test:
                     raw = f"=={line.pid}==    ... and the frames of pytest"
             elif line.text.startswith(_GUESS_AT_A_CRASH):
@@ -120,18 +123,20 @@ class Parser:
         )
         return _with_loss(finding)
 
-    def _frame(self, match: re.Match[str]) -> Frame:
-        address, function, path, file, line = match.groups()
-        at = int(address, 16)
-        path = path or self._object_at(at)
-        return Frame(
-            address=at,
-            function=function,
-            file=file,
-            line=int(line) if line else None,
-            object=path,
-            owner=self._owner_of(path, function),
-        )
+    def _frame(self, text: str) -> Frame | None:
+        frame = self._frames.get(text)
+        if frame is None and (match := _FRAME.fullmatch(text)):
+            address, function, path, file, line = match.groups()
+            path = path or self._object_at(int(address, 16))
+            frame = self._frames[text] = Frame(
+                address=int(address, 16),
+                function=function,
+                file=file,
+                line=int(line) if line else None,
+                object=path,
+                owner=self._owner_of(path, function),
+            )
+        return frame
 
 
 class _Stacks:
@@ -145,7 +150,7 @@ class _Stacks:
 
     def starts_anew(self, line: str) -> bool:
         """Whether a frame is the first of its stack."""
-        return not self.found or line.lstrip().startswith("at ")
+        return not self.found or line.startswith("   at ")
 
     def add(self, frame: Frame, line: str) -> None:
         """Add a frame to the last stack, or begin another."""

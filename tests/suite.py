@@ -103,7 +103,9 @@ class Suite:
 
     def environment(self, changes: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the environment of the run."""
-        kept = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+        # Without byte code files, every run would compile all of pytest under valgrind.
+        unwanted = ("PYTEST_ADDOPTS", "PYTHONDONTWRITEBYTECODE")
+        kept = {name: value for name, value in os.environ.items() if name not in unwanted}
         return {**kept, "PYTHONPATH": str(self.path), "COLUMNS": "200", **(changes or {})}
 
     def write(self, name: str, text: str) -> None:
