@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(abspath $(VENV))/bin
 READY = $(VENV)/.ready
 
-.PHONY: example test lint format bench docs wheel matrix cases clean
+.PHONY: example test lint format bench docs wheel tables clean
 
 ## Set up, and run the nine tests of the example. Four of them fail, as they should.
 example: $(READY)
@@ -42,14 +42,15 @@ docs: $(READY)
 wheel: $(READY)
 	$(BIN)/pip wheel --no-deps -w dist .
 
-## The example on every interpreter found, from one wheel.
-matrix: $(READY)
-	$(BIN)/python tools/interpreters.py
-
-## Real bugs of real packages; CASES is the folder that describes them.
+## The tables of docs/: the example on every interpreter, real bugs (CASES is the folder that
+## describes them), planted defects, packages thought to be without fault, and speed. An hour.
 CASES ?= ../shared/cases
-cases: $(READY)
-	$(BIN)/python tools/cases.py $(CASES)
+tables: $(READY)
+	$(BIN)/python tools/interpreters.py > docs/tables/interpreters.md
+	$(BIN)/python tools/cases.py $(CASES) > docs/tables/cases.md
+	$(BIN)/python tools/planted.py > docs/tables/planted.md
+	$(BIN)/python tools/packages.py > docs/tables/packages.md
+	$(BIN)/python benchmarks/bench.py > docs/tables/speed.md
 
 $(READY): pyproject.toml setup.py $(wildcard csrc/*)
 	tools/install-valgrind.sh

@@ -18,8 +18,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+#: Where pyenv keeps its interpreters.
+PYENV = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
 #: The interpreters to use, unless told otherwise; those that are not there are passed over.
-INTERPRETERS = ("/root/.pyenv/versions/3.11.7/bin/python", "/usr/bin/python3.11")
+INTERPRETERS = (str(PYENV / "3.11.7/bin/python"), "/usr/bin/python3.11")
 #: Exit code of a run that took too long, as timeout(1) has it.
 TIMED_OUT = 124
 

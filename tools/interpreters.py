@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from environments import (
+    PYENV,
     REPOSITORY,
     BuildError,
     Environment,
@@ -33,10 +34,7 @@ from environments import (
 INTERPRETERS = (
     "/usr/bin/python3.11",
     "/usr/bin/python3.11-dbg",
-    *(
-        f"/root/.pyenv/versions/{version}/bin/python"
-        for version in ("3.10.13", "3.11.7", "3.12.1", "3.13.0")
-    ),
+    *(str(PYENV / version / "bin/python") for version in ("3.10.13", "3.11.7", "3.12.1", "3.13.0")),
 )
 EXPECTED = "4 failed, 2 passed, 3 xfailed"
 SECONDS = 300
