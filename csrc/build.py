@@ -1,41 +1,26 @@
 """The cffi description of the compiled module ``pytest_valgrind._client``."""
 
+from pathlib import Path
+
 from cffi import FFI
 
 CONCEPTS = ("requests", "allocator", "frames", "defects")
 
+
+def declarations(concept: str) -> str:
+    """Return a header as cffi takes it: without the preprocessor's lines."""
+    # setuptools executes this file without a name of its own, at the top of the project.
+    lines = Path("csrc", f"{concept}.h").read_text().splitlines()
+    return "\n".join(line for line in lines if not line.startswith("#"))
+
+
 ffibuilder = FFI()
-ffibuilder.cdef(
-    """
-    typedef struct {
-        unsigned long leaked;
-        unsigned long dubious;
-        unsigned long reachable;
-        unsigned long suppressed;
-    } pvg_leaks;
-
-    unsigned pvg_running_on_valgrind(void);
-    int pvg_running_on_memcheck(void);
-    unsigned pvg_count_errors(void);
-    void pvg_leak_check(void);
-    pvg_leaks pvg_count_leaks(void);
-    void pvg_print(const char *text);
-    void pvg_change_option(const char *option);
-    void pvg_monitor_command(const char *command);
-
-    int pvg_one_block_per_object(void);
-
-    void pvg_inside_test(void *callable);
-    void pvg_outside_tests(void *callable);
-
-    unsigned long create_leak(void);
-    bool access_invalid(void);
-    """
-)
+for name in CONCEPTS:
+    ffibuilder.cdef(declarations(name))
 ffibuilder.set_source(
     "pytest_valgrind._client",
-    "".join(f'#include "{concept}.h"\n' for concept in CONCEPTS),
-    sources=[f"csrc/{concept}.c" for concept in CONCEPTS],
+    "".join(f'#include "{name}.h"\n' for name in CONCEPTS),
+    sources=[f"csrc/{name}.c" for name in CONCEPTS],
     include_dirs=["csrc"],
     # A stack frame with file and line is what the whole project is about.
     extra_compile_args=["-g"],

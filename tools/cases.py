@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from environments import (
+    PYENV,
     BuildError,
     Environment,
     Run,
@@ -37,7 +38,6 @@ from environments import (
 
 HEAD = ("case", "kind", "version", "expected", "found", "frame shown", "verdict", "seconds")
 NOT_FOUND_YET = ("gc-refleak", "crash")
-PYENV_VERSIONS = "/root/.pyenv/versions"
 
 OK = "ok"
 LATER = "later"
@@ -115,7 +115,7 @@ def _options() -> argparse.Namespace:
 def _environments(case: Case, work: Path) -> Iterator[tuple[str, Environment | None]]:
     """Build the environments with the bad and the good version; None where that fails."""
     setup = case.directory.parent / "setup.sh"
-    versions = os.environ.get("PYENV_VERSIONS", PYENV_VERSIONS)
+    versions = os.environ.get("PYENV_VERSIONS", str(PYENV))
     command = ["bash", str(setup), str(work / "cases"), case.name]
     try:
         run_or_raise(command, changes={"PYENV_VERSIONS": versions}, seconds=1800)
