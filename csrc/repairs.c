@@ -1,4 +1,4 @@
-/* Two false alarms, mended at their source rather than hidden.
+/* Three false alarms, mended at their source rather than hidden.
 
    Valgrind lets a shared object replace or wrap functions of others by the
    names of its own (its manual, 3.3). This one has no symbol of Python's, so
@@ -107,3 +107,26 @@ REPLACE_WMEMCMP(__wmemcmp_ssse3)
 REPLACE_WMEMCMP(__wmemcmp_avx2_movbe)
 REPLACE_WMEMCMP(__wmemcmp_avx2_movbe_rtm)
 REPLACE_WMEMCMP(__wmemcmp_evex_movbe)
+
+/* --- the loader's strncmp ---
+
+   The same with vectors of eight bytes, in glibc 2.36's loader when it looks
+   for $ORIGIN in the path of a library, as wheels that bring libraries have it.
+   Valgrind 3.19 replaces strcmp and others there, and not this one. */
+
+int I_REPLACE_SONAME_FNNAME_ZU(ldZhlinuxZa, strncmp)(
+    const char *left, const char *right, size_t count);
+
+int
+I_REPLACE_SONAME_FNNAME_ZU(ldZhlinuxZa, strncmp)(
+    const char *left, const char *right, size_t count)
+{
+    const unsigned char *a = (const unsigned char *)left;
+    const unsigned char *b = (const unsigned char *)right;
+    for (; count > 0; a++, b++, count--) {
+        if (*a != *b || *a == '\0') {
+            return *a - *b;
+        }
+    }
+    return 0;
+}

@@ -57,6 +57,7 @@ PASSED = (
     "test_environment_is_as_ever",
     "test_strings_of_wide_characters",
     "test_zeros_in_an_extension",
+    "test_library_with_origin_in_its_path",
 )
 EXPECTED_FAILURES = {
     "test_clean_but_fails": "Error, but valgrind clean",

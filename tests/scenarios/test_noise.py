@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+
 import defective
 
 
@@ -15,3 +18,9 @@ def test_zeros_in_an_extension() -> None:
     """CPython 3.11 makes zeros of uninitialised digits."""
     zeros = [int.from_bytes(bytes(2), "little"), int("0" * 3), 12 & 3, int("0b0", 0)]
     assert [defective.decide(zero) for zero in zeros] == [False] * 4
+
+
+def test_library_with_origin_in_its_path() -> None:
+    """The loader's strncmp reads eight bytes at a time."""
+    with contextlib.suppress(OSError):
+        ctypes.CDLL("$ORIGIN")
