@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from conftest import INI
 from suite import Run, Suite
 
 TOTALS = "4 failed, 2 passed, 3 xfailed"
@@ -156,7 +157,7 @@ def test_names_of_0x_natively() -> None:
 
 def test_markers_need_no_registration(pytester: pytest.Pytester) -> None:
     """Neither do they mind one."""
-    pytester.makeini("[pytest]\nmarkers = valgrind_known_leak: ours as well\n")
+    pytester.makeini(f"{INI}markers = valgrind_known_leak: ours as well\n")
     pytester.makepyfile(
         "import pytest\n"
         "@pytest.mark.valgrind_known_leak(reason='x')\n"
