@@ -28,42 +28,41 @@ _PHASES = {
 }
 
 
-def give(verdict: Verdict, findings: Sequence[Finding], reports: list[pytest.TestReport]) -> None:
+def give(
+    verdict: Verdict,
+    findings: Sequence[Finding],
+    reports: Sequence[pytest.TestReport],
+    *,
+    xfail_failures: bool,
+) -> None:
     """Change a test's reports so that they say the verdict.
 
-    An ordinary failure of a clean test becomes an expected failure, as in 0.x.
+    :param xfail_failures: whether an ordinary failure becomes an expected one, as in 0.x.
     """
     report = _main_report(reports)
-    if verdict.outcome is Outcome.CLEAN:
-        if report.when == "call" and report.failed:
-            _expect_failure(report, "Error, but valgrind clean, using xfail.")
-        return
-    own_failure = report.longrepr if report.failed else None
-    summary = one_line(findings)
-    path, line, _ = report.location
-    longrepr = _longrepr(verdict, findings, path, line or 0)
-    if own_failure:
-        longrepr.addsection("the test's own failure", str(own_failure))
+    fails_by_itself = report.failed
     if findings:
-        longrepr.addsection(_EXCERPT, excerpt(findings))
         # JUnit XML takes a test's properties from the last report.
-        reports[-1].user_properties.append(("valgrind", summary))
-    report.longrepr = longrepr
-    if verdict.outcome is Outcome.KNOWN:
-        evidence = f"{verdict.header} {summary}"
-        _expect_failure(report, f"{verdict.reason} {evidence}".strip())
-        report.sections.append((verdict.header, text(verdict, findings)))
-        report.sections.append((_EXCERPT, excerpt(findings)))
-    else:
+        reports[-1].user_properties.append(("valgrind", one_line(findings)))
+    if verdict.outcome is Outcome.FAILED:
+        report.longrepr = _evidence(verdict, findings, report)
         report.outcome = "failed"
         vars(report).pop("wasxfail", None)
+    elif verdict.outcome is Outcome.KNOWN:
+        report.sections.append((verdict.header, text(verdict, findings)))
+        report.sections.append((_EXCERPT, excerpt(findings)))
+        if xfail_failures or not fails_by_itself:
+            report.longrepr = _evidence(verdict, findings, report)
+            evidence = f"{verdict.header} {one_line(findings)}"
+            _expect_failure(report, f"{verdict.reason} {evidence}".strip())
+    elif xfail_failures and fails_by_itself and report.when == "call":
+        _expect_failure(report, "Error, but valgrind clean, using xfail.")
 
 
 def of_module(nodeid: str, findings: Sequence[Finding]) -> pytest.CollectReport:
     """Return the report of a module that raised errors while it was collected."""
     verdict = Verdict(Outcome.FAILED, "[VALGRIND ERROR]")
     longrepr = _longrepr(verdict, findings, nodeid, 0)
-    longrepr.addsection(_EXCERPT, excerpt(findings))
     return pytest.CollectReport(nodeid, "failed", longrepr, result=[])
 
 
@@ -153,16 +152,29 @@ def _run_lines(run: list[Frame]) -> Iterator[str]:
         yield f"    ... {folded} more frames of the interpreter"
 
 
+def _evidence(
+    verdict: Verdict, findings: Sequence[Finding], report: pytest.TestReport
+) -> ReprExceptionInfo:
+    path, line, _ = report.location
+    longrepr = _longrepr(verdict, findings, path, line or 0)
+    if report.failed:
+        longrepr.addsection("the test's own failure", str(report.longrepr))
+    return longrepr
+
+
 def _longrepr(
     verdict: Verdict, findings: Sequence[Finding], path: str, line: int
 ) -> ReprExceptionInfo:
     """Return a representation that pytest's own plugins and pytest-xdist understand."""
     message = f"{verdict.header} {one_line(findings) or verdict.reason}"
     lines = [f"{text_line}\n" for text_line in text(verdict, findings).splitlines()]
-    return ReprExceptionInfo(
+    longrepr = ReprExceptionInfo(
         reprtraceback=ReprTraceback([ReprEntryNative(lines)], None, style="native"),
         reprcrash=ReprFileLocation(path, line + 1, message),
     )
+    if findings:
+        longrepr.addsection(_EXCERPT, excerpt(findings))
+    return longrepr
 
 
 def _main_report(reports: Sequence[pytest.TestReport]) -> pytest.TestReport:

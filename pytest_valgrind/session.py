@@ -16,7 +16,7 @@ from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.ran import RanTest
 from pytest_valgrind.report import give
 from pytest_valgrind.settings import Settings
-from pytest_valgrind.verdict import Outcome, Verdict, judge
+from pytest_valgrind.verdict import Verdict, judge
 
 _RULE = "*" * 70
 
@@ -129,8 +129,7 @@ class Session:
         self.results.tests += 1
         if findings or verdict.unused_markers:
             self.results.judged.append(Judged(item.nodeid, verdict, findings))
-        if verdict.outcome is not Outcome.CLEAN or self._settings.xfail_failures:
-            give(verdict, findings, test.reports)
+        give(verdict, findings, test.reports, xfail_failures=self._settings.xfail_failures)
         client.outside_tests(lambda: _log(item, test.reports))
 
     def _without_noise(self, findings: Sequence[Finding]) -> list[Finding]:

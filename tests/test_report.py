@@ -1,0 +1,136 @@
+"""Verdicts put into reports, and findings into words."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+
+from pytest_valgrind.findings import Finding, Frame, Further, Kind, Owner
+from pytest_valgrind.report import give, one_line, rendered, stack_lines
+from pytest_valgrind.verdict import Outcome, Verdict
+
+EXTENSION = Frame(1, "work", "ext.c", 7, owner=Owner.EXTENSION)
+LEAK = Finding(Kind.DEFINITE, "lost", (EXTENSION,), bytes=1234, blocks=1, raw="== lost")
+ERROR = Finding(Kind.INVALID_READ, "Invalid read of size 1", (EXTENSION,), count=3, phase="setup")
+
+FAILED = Verdict(Outcome.FAILED, "[VALGRIND LEAK]")
+KNOWN = Verdict(Outcome.KNOWN, "[VALGRIND LEAK]", "known since May")
+CLEAN = Verdict(Outcome.CLEAN)
+
+When = Literal["setup", "call", "teardown"]
+Result = Literal["passed", "failed", "skipped"]
+
+
+def report(when: When, outcome: Result, longrepr: str | None = None) -> pytest.TestReport:
+    """Return a report of a phase."""
+    location = ("test_it.py", 4, "test_it")
+    return pytest.TestReport("test_it.py::test_it", location, {}, outcome, longrepr, when)
+
+
+def given(
+    verdict: Verdict, *, outcome: Result = "passed", xfail_failures: bool = True
+) -> list[pytest.TestReport]:
+    """Return the reports of a test with a verdict."""
+    own = "its own words" if outcome == "failed" else None
+    reports = [
+        report("setup", "passed"),
+        report("call", outcome, own),
+        report("teardown", "passed"),
+    ]
+    findings = [] if verdict is CLEAN else [LEAK]
+    give(verdict, findings, reports, xfail_failures=xfail_failures)
+    return reports
+
+
+def test_failure() -> None:
+    """The call fails, with header, words and excerpt."""
+    _, call, _ = given(FAILED)
+    text = str(call.longrepr)
+    assert call.failed
+    assert text.startswith("[VALGRIND LEAK]\n\n1,234 bytes in 1 block is definitely lost\n  > work")
+    assert "== lost" in text
+
+
+def test_failure_in_one_line() -> None:
+    """For the summary of failures, and for JUnit XML."""
+    _, call, teardown = given(FAILED)
+    assert call.longrepr.reprcrash.message == (  # type: ignore[union-attr]
+        "[VALGRIND LEAK] definitely lost 1,234 bytes in 1 block: work (ext.c:7)"
+    )
+    assert [name for name, _ in teardown.user_properties] == ["valgrind"]
+
+
+def test_failure_of_a_test_that_fails_by_itself() -> None:
+    """Both can be read."""
+    _, call, _ = given(FAILED, outcome="failed")
+    assert "its own words" in str(call.longrepr)
+
+
+def test_known_defect_is_an_expected_failure() -> None:
+    """With the reason and the evidence."""
+    _, call, _ = given(KNOWN)
+    assert call.skipped
+    assert call.wasxfail.startswith("known since May [VALGRIND LEAK] definitely lost")
+    assert "== lost" in str(call.longrepr)
+
+
+def test_known_defect_does_not_hide_a_failure_that_is_to_be_reported() -> None:
+    """The test fails, in its own words, and the evidence is a section."""
+    _, call, _ = given(KNOWN, outcome="failed", xfail_failures=False)
+    assert call.failed
+    assert call.longrepr == "its own words"
+    assert "valgrind log" in dict(call.sections)
+
+
+@pytest.mark.parametrize(("xfail_failures", "outcome"), [(True, "skipped"), (False, "failed")])
+def test_ordinary_failure_of_a_clean_test(xfail_failures: bool, outcome: str) -> None:
+    """As asked for, in its own words."""
+    _, call, _ = given(CLEAN, outcome="failed", xfail_failures=xfail_failures)
+    assert call.outcome == outcome
+    assert call.longrepr == "its own words"
+
+
+def test_failing_setup_of_a_clean_test_stays_an_error() -> None:
+    """As in 0.x."""
+    reports = [report("setup", "failed", "no setup"), report("teardown", "passed")]
+    give(CLEAN, [], reports, xfail_failures=True)
+    assert reports[0].failed
+
+
+def test_clean_test() -> None:
+    """Nothing is changed."""
+    assert [found.outcome for found in given(CLEAN)] == ["passed"] * 3
+
+
+def test_error_in_words() -> None:
+    """How often, when, and where it was seen before."""
+    first, *_ = rendered(ERROR)
+    assert first == "Invalid read of size 1  (3 times, during setup)"
+
+
+def test_further_stacks_in_words() -> None:
+    """Each below its caption."""
+    further = Further("Block was alloc'd at", (EXTENSION,))
+    finding = Finding(Kind.INVALID_READ, "Invalid read of size 1", (EXTENSION,), (further,))
+    assert list(rendered(finding))[2:] == ["  Block was alloc'd at", "  > work (ext.c:7)"]
+
+
+def test_frames_of_the_interpreter_are_folded() -> None:
+    """All but the first two of a run; our own are left out."""
+    other = Frame(1, "eval", "ceval.c", 1, owner=Owner.INTERPRETER)
+    ours = Frame(1, "pvg_inside_test", owner=Owner.CHECKER)
+    assert list(stack_lines((other, EXTENSION, *[other] * 7, ours))) == [
+        "    eval (ceval.c:1)",
+        "  > work (ext.c:7)",
+        "    eval (ceval.c:1)",
+        "    eval (ceval.c:1)",
+        "    ... 5 more frames of the interpreter",
+    ]
+
+
+def test_one_line_without_a_stack() -> None:
+    """Valgrind's words are better than nothing."""
+    assert one_line([Finding(Kind.UNSHOWN, "It was counted.")]) == (
+        "error not shown again: It was counted."
+    )
