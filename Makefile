@@ -43,7 +43,7 @@ wheel: $(READY)
 	$(BIN)/pip wheel --no-deps -w dist .
 
 ## The tables of docs/: the example on every interpreter, real bugs (CASES is the folder that
-## describes them), planted defects, packages thought to be without fault, and speed. An hour.
+## describes them), planted defects, packages thought to be without fault, and speed. It takes hours.
 CASES ?= ../shared/cases
 tables: $(READY)
 	$(BIN)/python tools/interpreters.py > docs/tables/interpreters.md
