@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cffi import FFI
 
-CONCEPTS = ("requests", "allocator", "frames", "defects")
+CONCEPTS = ("requests", "allocator", "frames", "threads", "clones", "calls", "defects")
 
 
 def declarations(concept: str) -> str:

@@ -1,13 +1,21 @@
-/* Stack frames that say where a block was allocated.
+/* Stack frames that say for which test a block was allocated.
 
-   Valgrind records the stack of every allocation. A test that runs below
-   pvg_inside_test leaves that name in the stack of each of its blocks, so a
-   leak check that comes later can still tell them from others. */
+   Valgrind records the stack of every allocation. Work that is called in a
+   numbered frame leaves the number in the stack of each of its blocks, so one
+   leak check, whenever it comes, tells them apart. */
 #ifndef PVG_FRAMES_H
 #define PVG_FRAMES_H
 
-/* Both call a Python callable that takes nothing and must not raise. */
-void pvg_inside_test(void *callable);
-void pvg_outside_tests(void *callable);
+/* Numbers begin again after these many. */
+int pvg_numbers(void);
+
+typedef void *(*pvg_work)(void *argument);
+
+/* Each returns what the work returns. Valgrind's stacks end at these frames. */
+void *pvg_inside_test(int number, pvg_work work, void *argument);
+void *pvg_outside_tests(pvg_work work, void *argument);
+
+/* The same for a thread that the test started: its stack ends by itself. */
+void *pvg_inside_thread(int number, pvg_work work, void *argument);
 
 #endif

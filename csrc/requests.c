@@ -45,6 +45,18 @@ pvg_print(const char *text)
     VALGRIND_PRINTF("%s\n", text);
 }
 
+__attribute__((noinline)) void
+pvg_print_stack(int calls)
+{
+    if (calls > 0) {
+        pvg_print_stack(calls - 1);
+    } else {
+        VALGRIND_PRINTF_BACKTRACE("A stack, to see how deep valgrind looks:\n");
+    }
+    /* No tail call. */
+    __asm__ volatile("" : : "r"(calls) : "memory");
+}
+
 void
 pvg_change_option(const char *option)
 {

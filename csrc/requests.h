@@ -27,6 +27,9 @@ pvg_leaks pvg_count_leaks(void);
 
 void pvg_print(const char *text);
 
+/* Prints the stack, with so many more calls on top. */
+void pvg_print_stack(int calls);
+
 /* A command line option that valgrind lets a program change. */
 void pvg_change_option(const char *option);
 

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_valgrind import client, report
-from pytest_valgrind.checks import ExactCheck, LeakCheck, NoCheck
+from pytest_valgrind import client, exact, report
+from pytest_valgrind.callers import callers_in_force, callers_needed
+from pytest_valgrind.checks import GroupCheck, LeakCheck, NoCheck
+from pytest_valgrind.clones import InClone, InProcess, has_second_core
 from pytest_valgrind.evidence import Evidence
+from pytest_valgrind.firstresult import call_rest
 from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.handover import Handover
 from pytest_valgrind.host import find_host
 from pytest_valgrind.repairs import apply_late
+from pytest_valgrind.roll import Roll
 from pytest_valgrind.session import Session
 from pytest_valgrind.summary import summary, weaknesses
 
@@ -35,14 +39,61 @@ class ValgrindChecker:
         self._sees_objects = bool(client.one_block_per_object())
         self._errors_at_start = client.count_errors()
         self._evidence = Evidence(self._host.log, settings.leak_kinds)
-        garbage = Garbage(freeze=settings.freeze)
-        self._check: LeakCheck = (
-            ExactCheck(self._evidence, garbage, also_before=settings.memcheck_before)
-            if settings.memcheck
-            else NoCheck()
+        self._garbage = Garbage(freeze=settings.freeze)
+        self._roll = Roll(client.NUMBERS)
+        self._why_exact = self._reason_for_exact_checks()
+        self._session = Session(
+            settings,
+            self._evidence,
+            self._garbage,
+            self._leak_check(),
+            self._roll,
+            live=not self._groups_tests,
         )
-        self._session = Session(settings, self._evidence, garbage, self._check)
         self._set_up_valgrind()
+
+    @property
+    def _groups_tests(self) -> bool:
+        return self._settings.leak_check == "group" and not self._why_exact
+
+    def _reason_for_exact_checks(self) -> str:
+        """Return why the numbers of tests cannot be seen in valgrind's stacks, if so."""
+        if self._settings.leak_check != "group":
+            return ""
+        if self._settings.memcheck_before:
+            return "--memcheck-before-func"
+        if self._host.log is None:
+            return "the log is not in a file"
+        resolution = [option for option in self._host.options if "--leak-resolution=" in option]
+        if resolution and resolution[-1] != "--leak-resolution=high":
+            return f"{resolution[-1]} does not tell tests apart"
+        callers = callers_in_force(self._evidence.printed)
+        needed = callers_needed(self._evidence.printed)
+        if callers < needed:
+            return f"--num-callers={callers} is too few to tell tests apart, 50 is enough"
+        return ""
+
+    def _leak_check(self) -> LeakCheck:
+        if not self._settings.memcheck:
+            return NoCheck()
+        if self._groups_tests and has_second_core():
+            return GroupCheck(InClone(self._evidence), self._garbage, self._roll)
+        return GroupCheck(
+            InProcess(self._evidence),
+            self._garbage,
+            self._roll,
+            every_test=not self._groups_tests,
+            also_before=self._settings.memcheck_before,
+        )
+
+    @property
+    def _description(self) -> str:
+        if not self._settings.memcheck:
+            return "errors only, no leaks"
+        if self._groups_tests:
+            return "errors, and leaks in groups of tests"
+        reason = f" ({self._why_exact})" if self._why_exact else ""
+        return f"errors, and leaks after every test{reason}"
 
     def _set_up_valgrind(self) -> None:
         kinds = ",".join(sorted(kind.name.lower() for kind in self._settings.leak_kinds))
@@ -61,7 +112,7 @@ class ValgrindChecker:
         """Say what is checked, with which valgrind and options, and where the log is."""
         version = f" {self._host.version}" if self._host.version else ""
         lines = [
-            f"valgrind: memcheck{version}, checking for {self._check.description}",
+            f"valgrind: memcheck{version}, checking for {self._description}",
             f"valgrind: options {shlex.join(self._host.options) or 'unknown'}",
             f"valgrind: log {self._host.log or 'not in a file, so findings come without excerpt'}",
         ]
@@ -85,29 +136,70 @@ class ValgrindChecker:
         if not session.config.option.collectonly:
             if self._handover:
                 self._handover.save_memory_map()
-            self._session.begin()
+            self._session.begin(session)
         try:
             return (yield)
         finally:
             if not session.config.option.collectonly:
                 self._session.finish()
+                self._report_unsettled(session)
             for nodeid, findings in self._session.results.modules.items():
                 session.ihook.pytest_collectreport(report=report.of_module(nodeid, findings))
             if self._handover and self._session.results.anything_found:
                 self._handover.keep_log()
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
         """Run a test; its reports are held back until valgrind has been asked."""
-        self._session.run(item, nextitem)
+        self._session.run(item, nextitem, self._protocol)
         return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object:
+        """Call a test function near to the frame that bears its number."""
+        __tracebackhide__ = True
+        hook = pyfuncitem.ihook.pytest_pyfunc_call
+        return self._session.nearer(call_rest, hook, self, {"pyfuncitem": pyfuncitem})
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
+    ) -> object:
+        """Call a fixture's function near to the frame that bears the number of the test."""
+        __tracebackhide__ = True
+        hook = request.node.ihook.pytest_fixture_setup
+        arguments = {"fixturedef": fixturedef, "request": request}
+        value = self._session.nearer(call_rest, hook, self, arguments)
+        # No result would mean that the hook calls them all again. Nobody uses it but to know
+        # that there is one: the value is in the fixture's cache.
+        return True if value is None else value
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
         """Notice the end of a phase: one hook for all three, as every hook costs every test."""
         self._session.phase_ended(call.when)
 
+    def _protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> object:
+        hook = item.ihook.pytest_runtest_protocol
+        return call_rest(hook, self, {"item": item, "nextitem": nextitem})
+
+    def _report_unsettled(self, session: pytest.Session) -> None:
+        results = self._session.results
+        ran_again = self._settings.exact_rerun and bool(results.unsettled)
+        if ran_again:
+            check = GroupCheck(
+                InProcess(self._evidence), self._garbage, self._roll, every_test=True
+            )
+            items = exact.items_of(results.unsettled)
+            found = self._session.run_again(items, self._protocol, check)
+            results.unsettled = exact.not_among(results.unsettled, found)
+        for group, findings in exact.by_group(results.unsettled):
+            lost = exact.report(group, findings, session, ran_again=ran_again)
+            session.ihook.pytest_collectreport(report=lost)
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was found."""
+        self._session.between()  # fixtures that end with an interrupted session
         write = terminalreporter.write_line
         terminalreporter.section("valgrind")
         for line in summary(self._session.results):

@@ -1,27 +1,38 @@
 """Leak checks: when they are done, and what each says about the tests before it.
 
-The interface serves checks that come later than the test, too: a check is handed every test that
-ran and returns those of which it knows by now what they leaked.
+A check comes after every test or after many; it is handed every test that ran and returns those of
+which it knows by now what they leaked, in order.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
-from pytest_valgrind.evidence import Evidence
+from pytest_valgrind.clones import Checked, Checker
 from pytest_valgrind.findings import Finding
 from pytest_valgrind.garbage import Garbage
+from pytest_valgrind.groups import Group, Queue, Unsettled
+from pytest_valgrind.ledger import Ledger
 from pytest_valgrind.ran import RanTest
+from pytest_valgrind.roll import Roll
 from pytest_valgrind.stale import overwrite_stale_pointers
+
+# What a clone has reported comes again with the next; more than so many loss records are worth a
+# check in the process, which ends that.
+_MOST_REPEATED = 100
 
 
 class LeakCheck(Protocol):
     """A way to find out which test leaked what."""
 
-    #: In words, for the header.
-    description: str
     #: Leaks that belong to no test.
     outside: list[Finding]
+    #: Leaks of which it is not known to which test they belong, since the last call.
+    unsettled: list[Unsettled]
+    #: How many checks were done, and for how many groups of tests.
+    checks: int
+    groups: int
 
     def begin(self) -> None:
         """Take what is lost before the first test as lost outside the tests."""
@@ -29,20 +40,25 @@ class LeakCheck(Protocol):
     def before(self) -> None:
         """Get ready for a test."""
 
-    def ran(self, test: RanTest) -> list[RanTest]:
-        """Take a test that ran; return those whose leaks are known by now, in order."""
+    def add(self, test: RanTest) -> None:
+        """Take a test that ran."""
+
+    def settled(self) -> list[RanTest]:
+        """Return the tests whose leaks are known by now, in order."""
 
     def finish(self) -> list[RanTest]:
         """Return the rest."""
 
 
 class NoCheck:
-    """Leaks are not looked for (``--no-memcheck``)."""
-
-    description = "errors only, no leaks"
+    """Leaks are not looked for."""
 
     def __init__(self) -> None:
         self.outside: list[Finding] = []
+        self.unsettled: list[Unsettled] = []
+        self.checks = 0
+        self.groups = 0
+        self._ran: list[RanTest] = []
 
     def begin(self) -> None:
         """Do nothing."""
@@ -50,54 +66,128 @@ class NoCheck:
     def before(self) -> None:
         """Do nothing."""
 
-    def ran(self, test: RanTest) -> list[RanTest]:
+    def add(self, test: RanTest) -> None:
+        """Take a test that ran."""
+        self._ran.append(test)
+
+    def settled(self) -> list[RanTest]:
         """Return the test."""
-        return [test]
+        ran, self._ran = self._ran, []
+        return ran
 
     def finish(self) -> list[RanTest]:
-        """Return nothing."""
-        return []
+        """Return what is left after an interruption."""
+        return self.settled()
 
 
-class ExactCheck:
-    """A check in the process itself after every test.
+class GroupCheck:
+    """A check for each group of tests.
 
-    :param evidence: does the check.
-    :param garbage: is brought out before.
+    The frame below which a test ran tells which of its group's tests allocated a lost block. With
+    a group for each test, whatever is lost was lost by that test.
+
+    :param checker: does the check.
+    :param roll: the tests, by the numbers of their frames.
+    :param every_test: whether each test is a group of its own.
     :param also_before: whether to check before every test as well, so that a block lost between
         two tests is never taken for one of the second's.
     """
 
-    description = "errors, and leaks after every test"
-
-    def __init__(self, evidence: Evidence, garbage: Garbage, *, also_before: bool) -> None:
+    def __init__(
+        self,
+        checker: Checker,
+        garbage: Garbage,
+        roll: Roll,
+        *,
+        every_test: bool = False,
+        also_before: bool = False,
+    ) -> None:
         self.outside: list[Finding] = []
-        self._evidence = evidence
+        self.unsettled: list[Unsettled] = []
+        self.checks = 0
+        self.groups = 0
+        self._checker = checker
         self._garbage = garbage
+        self._roll = roll
+        self._every_test = every_test
         self._also_before = also_before
+        # Half of the numbers, as two groups are under way.
+        self._queue = Queue(1 if every_test else roll.numbers // 2)
+        self._ledger = Ledger()
 
     def begin(self) -> None:
         """Take what is lost before the first test as lost outside the tests."""
         self._garbage.settle_everything()
-        self.outside.extend(self._check())
+        self._close()
+        self._ended()
 
     def before(self) -> None:
-        """Check once more, if asked to."""
+        """Get ready for a test, and check once more if asked to."""
         self._garbage.empty_free_lists()
         if self._also_before:
-            self.outside.extend(self._check())
+            self._close()
+            self._settle(self._checker.wait())
 
-    def ran(self, test: RanTest) -> list[RanTest]:
-        """Find the test's leaks and return the test."""
-        for leak in self._check():
-            (self.outside if leak.was_made_outside_tests else test.findings).append(leak)
-        return [test]
+    def add(self, test: RanTest) -> None:
+        """Take a test that ran."""
+        self._queue.add(test)
+
+    def settled(self) -> list[RanTest]:
+        """Return the tests whose leaks are known by now; begin a check if it is time for one."""
+        tests = self._ended()
+        if self._queue.is_full and self._queue.checked is not None:
+            tests += self._settle(self._checker.wait())
+        if self._queue.is_full or self._queue.is_due:
+            self._close()
+            tests += self._ended()
+        return tests
 
     def finish(self) -> list[RanTest]:
-        """Look for what was lost after the last test."""
-        self.outside.extend(self._check())
-        return []
+        """Check what has not been checked, and what was lost after the last test."""
+        tests = []
+        if self._queue.checked is not None:
+            tests += self._settle(self._checker.wait())
+        self._close()
+        return tests + self._settle(self._checker.wait())
 
-    def _check(self) -> list[Finding]:
+    def _close(self) -> None:
         overwrite_stale_pointers()
-        return self._evidence.leaks()
+        self.checks += 1
+        self.groups += bool(self._queue.open.tests)
+        self._queue.close()
+        self._checker.start(in_process=len(self._ledger) > _MOST_REPEATED)
+
+    def _ended(self) -> list[RanTest]:
+        if self._queue.checked is None:
+            return []
+        checked = self._checker.ended()
+        return [] if checked is None else self._settle(checked)
+
+    def _settle(self, checked: Checked) -> list[RanTest]:
+        group = self._queue.settle(checked.seconds)
+        for lost in self._ledger.grown(checked.records, in_process=checked.in_process):
+            self._blame(lost, group)
+        return group.tests
+
+    def _blame(self, lost: Finding, group: Group) -> None:
+        origin = lost.origin
+        if not group.tests or (origin is not None and origin.number is None):
+            self.outside.append(lost)
+            return
+        place = None
+        if origin is not None and origin.number is not None:
+            place = self._roll.place(origin.number, group.last)
+        maker = None if place is None else group.at(place)
+        if len(group.tests) == 1:
+            loser: RanTest | None = group.tests[0]
+        elif origin is not None and origin.in_thread and maker and maker.leaves_threads:
+            # The thread may have made it for a test that came later.
+            loser = None
+        else:
+            loser = maker
+        if place is not None and (loser is None or loser.place != place):
+            lost = replace(lost, made_in=self._roll.name(place))
+        if loser is None:
+            self.unsettled.append(Unsettled(lost, group))
+        else:
+            loser.findings.append(lost)

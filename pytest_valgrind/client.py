@@ -6,11 +6,15 @@ Natively every request is a no-op that returns 0 (valgrind's manual, 3.1).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pytest_valgrind._client import ffi, lib
 
-Result = TypeVar("Result")
+if TYPE_CHECKING:
+    from typing_extensions import TypeVarTuple, Unpack
+
+    Result = TypeVar("Result")
+    Arguments = TypeVarTuple("Arguments")
 
 #: Whether this process runs under any tool of valgrind's: ``() -> int``.
 running_on_valgrind = lib.pvg_running_on_valgrind
@@ -21,6 +25,17 @@ running_on_memcheck = lib.pvg_running_on_memcheck
 count_errors = lib.pvg_count_errors
 #: Scans the heap; the loss records that grew since the last check go to the log: ``() -> None``.
 leak_check = lib.pvg_leak_check
+#: Prints the stack to the log, with so many C calls more on top of it: ``(int) -> None``.
+print_stack = lib.pvg_print_stack
+#: Threads that tests have started so far, and those of them that still run: ``() -> int``.
+threads_started = lib.pvg_threads_started
+threads_alive = lib.pvg_threads_alive
+#: Tests that can be told apart by the frames below which they run.
+NUMBERS: int = lib.pvg_numbers()
+#: Whether the last clone has checked for leaks, and the bytes that it found definitely or
+#: indirectly lost: ``() -> int``.
+clone_has_checked = lib.pvg_clone_has_checked
+clone_leaked = lib.pvg_clone_leaked
 #: Whether every Python object has a heap block of its own, as PYTHONMALLOC=malloc makes it.
 one_block_per_object = lib.pvg_one_block_per_object
 
@@ -55,14 +70,35 @@ def monitor_command(command: str) -> None:
     lib.pvg_monitor_command(_encoded(command))
 
 
-def inside_test(work: Callable[[], Result]) -> Result:
-    """Call so that blocks allocated meanwhile carry the frame ``pvg_inside_test``."""
-    return _called_through(lib.pvg_inside_test, work)
+if TYPE_CHECKING:
 
+    def inside_test(
+        number: int,
+        callable_: Callable[[Unpack[Arguments]], Result],
+        *arguments: Unpack[Arguments],
+    ) -> Result:
+        """Call so that blocks allocated meanwhile carry the number, modulo ``NUMBERS``."""
 
-def outside_tests(work: Callable[[], Result]) -> Result:
-    """Call so that blocks allocated meanwhile carry the frame ``pvg_outside_tests``."""
-    return _called_through(lib.pvg_outside_tests, work)
+    def outside_tests(
+        callable_: Callable[[Unpack[Arguments]], Result], *arguments: Unpack[Arguments]
+    ) -> Result:
+        """Call so that blocks allocated meanwhile can be told from those of any test."""
+
+    def clone() -> int:
+        """Start a clone of this process that checks for leaks, and return its process id.
+
+        Its loss records go to the log, and it ends by SIGKILL; only ``waitpid`` with ``__WCLONE``
+        sees it. One at a time.
+
+        :raises OSError: if there cannot be another process.
+        """
+
+else:
+    _calls: dict[str, Callable[..., Any]] = {}
+    lib.pvg_add_calls(ffi.cast("void *", id(_calls)))
+    inside_test = _calls["inside_test"]
+    outside_tests = _calls["outside_tests"]
+    clone = _calls["clone"]
 
 
 def create_leak() -> int:
@@ -79,19 +115,3 @@ def _encoded(text: str) -> bytes:
     # A C string ends at its first null byte, and a test's name may hold a lone surrogate.
     return text.replace("\0", r"\x00").encode("utf-8", "backslashreplace")
 
-
-def _called_through(frame: Callable[[object], None], work: Callable[[], Result]) -> Result:
-    # No exception may cross the C frame, so it is carried around it.
-    results: list[Result] = []
-    raised: list[BaseException] = []
-
-    def call() -> None:
-        try:
-            results.append(work())
-        except BaseException as exception:
-            raised.append(exception)
-
-    frame(ffi.cast("void *", id(call)))
-    if raised:
-        raise raised.pop()
-    return results.pop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,18 +70,45 @@ class Evidence:
         ]
 
     def leaks(self) -> list[Finding]:
-        """Check for leaks and return the loss records that grew."""
+        """Check for leaks and return the loss records that grew since the last such check."""
         client.leak_check()
-        leaked = client.count_leaks().leaked
+        return self._lost(client.count_leaks().leaked, self._new_lines())
+
+    def printed(self, request: Callable[[], object]) -> list[Line]:
+        """Return the lines that a request prints; what is new before them is passed over."""
+        self.skip()
+        request()
+        return self._new_lines()
+
+    def mark(self) -> int:
+        """Return where the log ends."""
+        return self._log.size() if self._log else 0
+
+    def leaks_of_clone(self, pid: int, mark: int, leaked: int) -> list[Finding]:
+        """Return the loss records that a clone has printed.
+
+        :param mark: where the log ended when it began.
+        :param leaked: the bytes that it found definitely or indirectly lost.
+        """
+        text = self._log.read_from(mark, pid) if self._log else ""
+        # Most of it may be others'.
+        own = f"=={pid}=="
+        lines = "\n".join(line for line in text.splitlines() if own in line)
+        return self._lost(leaked, [line for line in read_lines(lines) if line.pid == pid])
+
+    def _lost(self, leaked: int, lines: list[Line]) -> list[Finding]:
         grew, self._leaked = leaked - self._leaked, leaked
-        if self._log is None:
-            message = "Memory was lost, and there is no log file that shows where it is from."
-            lost = Finding(kind=Kind.DEFINITE, message=message, bytes=grew, blocks=1)
-            return [lost] if grew > 0 else []
-        found = [finding for finding in self._new_findings() if finding.kind in self._leak_kinds]
-        if grew > 0:
+        found = [
+            replace(finding, phase="gc")
+            for finding in self._parser.findings(lines)
+            if finding.kind in self._leak_kinds
+        ]
+        if grew > 0 and not lines and Kind.DEFINITE in self._leak_kinds:
+            message = "Memory was lost, and there is no log that shows where it is from."
+            found = [Finding(Kind.DEFINITE, message, bytes=grew, blocks=1, phase="gc")]
+        if grew > 0 and self._log:
             self._look_for_mishaps(self._log)
-        return [replace(finding, phase="gc") for finding in found]
+        return found
 
     def _new_findings(self) -> list[Finding]:
         return self._parser.findings(self._new_lines())
@@ -93,9 +120,7 @@ class Evidence:
         return self._parser.findings(self._answer("v.info last_error"))
 
     def _answer(self, command: str) -> list[Line]:
-        self.skip()
-        client.monitor_command(command)
-        return self._new_lines()
+        return self.printed(lambda: client.monitor_command(command))
 
     def _new_lines(self) -> list[Line]:
         if self._log is None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
+from typing import NamedTuple
 
 
 class Kind(Enum):
@@ -62,8 +63,7 @@ class Owner(Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(NamedTuple):
     """A stack frame."""
 
     address: int
@@ -87,12 +87,20 @@ class Frame:
 Stack = tuple[Frame, ...]
 
 
-@dataclass(frozen=True)
-class Further:
+class Origin(NamedTuple):
+    """What the bottom of a stack says about the test that was running."""
+
+    number: int | None  #: of the test, modulo ``client.NUMBERS``; None between two tests
+    in_thread: bool = False  #: one that the test started
+
+
+class Further(NamedTuple):
     """A further stack of an error: where its block was allocated or freed, say."""
 
     caption: str
     stack: Stack
+    #: None if the stack does not reach down to the test's number.
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +121,10 @@ class Finding:
     phase: str = ""
     #: The test in which valgrind showed the error, if it was an earlier one.
     shown_in: str = ""
+    #: Of the stack, which for a lost block is where it was allocated.
+    origin: Origin | None = None
+    #: The test that allocated the lost block, if it was another.
+    made_in: str = ""
     #: Its lines in the log.
     raw: str = ""
 
@@ -148,12 +160,13 @@ class Finding:
         called before.
         """
         stacks = (self.stack, *(further.stack for further in self.further))
-        return (self.kind, self.phase, self.shown_in, *(_extension_part(stack) for stack in stacks))
+        context = (self.kind, self.phase, self.shown_in, self.made_in)
+        return (*context, *(_extension_part(stack) for stack in stacks))
 
     @property
-    def was_made_outside_tests(self) -> bool:
-        """Whether the lost block was allocated between tests, by hooks of other plugins."""
-        return any(frame.function.startswith("pvg_outside_tests") for frame in self.stack)
+    def stack_of_extension(self) -> tuple[str, ...]:
+        """The stack down to the extension's outermost frame."""
+        return _extension_part(self.stack)
 
     def plus(self, other: Finding) -> Finding:
         """Return both as one."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_valgrind.repairs import preloadable
 
@@ -15,8 +15,7 @@ _FOUND = "found"
 _MAP = "maps"
 
 
-@dataclass(frozen=True)
-class Handover:
+class Handover(NamedTuple):
     """The directory that launcher and launched process share; the log is in there."""
 
     directory: Path

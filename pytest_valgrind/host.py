@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -17,8 +16,7 @@ _VERSION = re.compile(r"Using Valgrind-(\S+) ")
 _COMMAND = re.compile(r"==\d+== Command: (.+)")
 
 
-@dataclass(frozen=True)
-class Host:
+class Host(NamedTuple):
     """The valgrind that this process runs under."""
 
     version: str  #: empty where the log does not say
@@ -67,7 +65,7 @@ def _confirmed(given: Path, found: Path | None) -> Path:
 
 def _find_log() -> Path | None:
     """Return the regular file among the open ones into which valgrind writes."""
-    token = f"pytest-valgrind looks for its log: {secrets.token_hex(8)}"
+    token = f"pytest-valgrind looks for its log: {os.urandom(8).hex()}"
     client.print_to_log(token)
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 (names, no paths)
         descriptor = Path("/proc/self/fd", name)

@@ -97,7 +97,7 @@ class Launch:
         for argument in reversed(self._settings.args):
             if argument.startswith("--log-file="):
                 return Path(argument.removeprefix("--log-file="))
-        return self._settings.log or handover.directory / "valgrind.%p.log"
+        return self._settings.log or handover.directory / "valgrind.log"
 
     def _options(self, log: Path) -> list[str]:
         # Valgrind reads these before its command line, which would win.

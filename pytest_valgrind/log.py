@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -22,20 +23,43 @@ class Log:
 
     def read(self) -> str:
         """Return what was written since the last call."""
-        size = os.fstat(self._descriptor).st_size
-        if size < self._offset:
+        if self.size() < self._offset:
             self.was_truncated = True
             self._offset = 0
-        chunks = []
-        while chunk := os.pread(self._descriptor, 1 << 20, self._offset):
-            chunks.append(chunk)
-            self._offset += len(chunk)
-        return b"".join(chunks).decode("utf-8", "replace")
+        text = self._bytes_from(self._offset)
+        self._offset += len(text)
+        return text.decode("utf-8", "replace")
+
+    def read_from(self, offset: int, pid: int) -> str:
+        """Return what was written since the log had a size, in bytes.
+
+        :param pid: of a clone, which has a log of its own if the process id is part of the name
+            (valgrind's manual, 2.6.1, --log-file); that is deleted.
+        """
+        text = self._bytes_from(offset)
+        name = self.path.name.replace(str(os.getpid()), str(pid))
+        own = self.path.with_name(name)
+        if own != self.path:
+            with contextlib.suppress(OSError):
+                text += own.read_bytes()
+                own.unlink()
+        return text.decode("utf-8", "replace")
+
+    def size(self) -> int:
+        """Return the size in bytes."""
+        return os.fstat(self._descriptor).st_size
 
     def skip(self) -> None:
         """Pass over what was written since the last call."""
-        self._offset = os.fstat(self._descriptor).st_size
+        self._offset = self.size()
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._descriptor)
+
+    def _bytes_from(self, offset: int) -> bytes:
+        chunks = []
+        while chunk := os.pread(self._descriptor, 1 << 20, offset):
+            chunks.append(chunk)
+            offset += len(chunk)
+        return b"".join(chunks)

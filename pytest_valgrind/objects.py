@@ -21,6 +21,8 @@ _INTERPRETER_FILES = re.compile(
 )
 _VALGRIND_FILES = re.compile(r"vgpreload_|memcheck-|_repairs\.")  # our repairs act for it
 _SYSTEM_LIBRARIES = re.compile(r"/(usr/)?(local/)?lib(32|64)?/")
+# Those of csrc/defects.c.
+_DELIBERATE_DEFECTS = ("create_leak", "access_invalid")
 _PYTHON_MODULES = re.compile(r"/(site|dist)-packages/|/lib-dynload/")
 
 
@@ -55,9 +57,8 @@ class ObjectFiles:
         if path is None:
             return Owner.UNKNOWN
         if path.startswith(self._own):
-            # The other functions in there are the deliberate defects.
-            is_frame = function.startswith(("pvg_", "_cffi_f_pvg_")) or function in ("call", "???")
-            return Owner.CHECKER if is_frame else Owner.EXTENSION
+            is_defect = function.removeprefix("_cffi_f_") in _DELIBERATE_DEFECTS
+            return Owner.EXTENSION if is_defect else Owner.CHECKER
         if _VALGRIND_FILES.match(Path(path).name):
             return Owner.VALGRIND
         if path.startswith(self._interpreter) or _INTERPRETER_FILES.match(Path(path).name):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from pytest_valgrind.findings import Finding, Frame, Further, Kind, Owner
+from pytest_valgrind.findings import Finding, Frame, Further, Kind, Origin, Owner
 
 # "==", "--" or "**", a time with --time-stamp=yes, and the process id.
 _PREFIX = re.compile(r"(==|--|\*\*)(?:[\d:.]+ )?(\d+)\1 ?(.*)")
@@ -22,8 +22,11 @@ _LOSS_RECORD = re.compile(
 )
 _CONTEXT = re.compile(r"([\d,]+) errors in context \d+ of \d+:")
 _THREAD = re.compile(r"Thread \d+.*:")
-# The functions of csrc/frames.c; what is below them in a stack is the same for every test.
-_TEST_FRAMES = ("pvg_inside_test", "pvg_outside_tests")
+# The functions of csrc/frames.c and csrc/threads.c. What is below them in a stack is pytest's.
+_DIGIT = re.compile(r"pvg_(low|high)_([0-7]{2})")
+_DIGIT_VALUES = 64
+_BETWEEN_TESTS = "pvg_between"
+_THREAD_OF_TEST = "pvg_thread"
 # Advice that goes on for lines.
 _GUESS_AT_A_CRASH = " If you believe this happened as a result of a stack"
 _KINDS = (
@@ -95,13 +98,9 @@ class Parser:
         stacks = _Stacks()
         kept: list[str] = []
         for line in paragraph:
-            raw = line.raw
             if line.text.startswith(_FRAME_STARTS) and (frame := self._frame(line.text)):
-                if stacks.are_below_test and not stacks.starts_anew(line.text):
+                if not stacks.takes(frame, line.text):
                     continue
-                stacks.add(frame, line.text)
-                if stacks.are_below_test:
-                    raw = f"=={line.pid}==    ... and the frames of pytest"
             elif line.text.startswith(_GUESS_AT_A_CRASH):
                 break
             elif line.text.startswith(" ") or stacks.found:
@@ -110,14 +109,15 @@ class Parser:
                 continue
             elif not _THREAD.fullmatch(line.text):
                 message = line.text
-            kept.append(raw)
+            kept.append(line.raw)
         if not message or not stacks.found:
             return None
         finding = Finding(
             kind=_kind(message),
             message=message,
-            stack=tuple(stacks.found[0][1]),
+            stack=tuple(stacks.found[0].frames),
             further=stacks.further(),
+            origin=stacks.found[0].origin,
             pid=paragraph[0].pid,
             raw="\n".join(kept),
         )
@@ -139,26 +139,51 @@ class Parser:
         return frame
 
 
+class _Stack:
+    """A stack and the caption above it."""
+
+    def __init__(self, caption: str) -> None:
+        self.caption = caption
+        self.frames: list[Frame] = []
+        self.origin: Origin | None = None
+        self._in_thread = False
+        self._low_digit: int | None = None
+
+    def takes(self, frame: Frame) -> bool:
+        """Add a frame, unless it or one above it is of those below which tests run."""
+        if self.origin is not None:
+            return False
+        if frame.owner is not Owner.CHECKER and not frame.function.startswith("pvg_"):
+            if self._low_digit is None:
+                self.frames.append(frame)
+            return self._low_digit is None
+        if digit := _DIGIT.fullmatch(frame.function):
+            value = int(digit[2], 8)
+            if digit[1] == "low":
+                self._low_digit = value
+            else:
+                number = value * _DIGIT_VALUES + (self._low_digit or 0)
+                self.origin = Origin(number, self._in_thread)
+        elif frame.function == _BETWEEN_TESTS:
+            self.origin = Origin(None)
+        elif frame.function == _THREAD_OF_TEST:
+            self._in_thread = True
+        return False
+
+
 class _Stacks:
-    """The stacks of a finding, each with the caption above it."""
+    """The stacks of a finding."""
 
     def __init__(self) -> None:
-        self.found: list[tuple[str, list[Frame]]] = []
-        #: Whether the frames that follow are the same for every test.
-        self.are_below_test = False
+        self.found: list[_Stack] = []
         self._caption = ""
 
-    def starts_anew(self, line: str) -> bool:
-        """Whether a frame is the first of its stack."""
-        return not self.found or line.startswith("   at ")
-
-    def add(self, frame: Frame, line: str) -> None:
-        """Add a frame to the last stack, or begin another."""
-        if self.starts_anew(line):
-            self.found.append((self._caption, []))
+    def takes(self, frame: Frame, line: str) -> bool:
+        """Add a frame to the last stack, or begin another; return whether it is one to show."""
+        if not self.found or line.startswith("   at "):
+            self.found.append(_Stack(self._caption))
             self._caption = ""
-        self.found[-1][1].append(frame)
-        self.are_below_test = frame.function.startswith(_TEST_FRAMES)
+        return self.found[-1].takes(frame)
 
     def announce(self, caption: str) -> None:
         """Take a line that is no frame as the caption of the next stack, or part of it."""
@@ -170,9 +195,9 @@ class _Stacks:
         "Access not within mapped region" stands before the first; "Address 0x0 is not stack'd,
         malloc'd or (recently) free'd" has none.
         """
-        (first, _), *rest = self.found
-        with_stack = [Further(caption, tuple(stack)) for caption, stack in rest]
-        without = [Further(caption, ()) for caption in (first, self._caption) if caption]
+        first, *rest = self.found
+        with_stack = [Further(stack.caption, tuple(stack.frames), stack.origin) for stack in rest]
+        without = [Further(caption, ()) for caption in (first.caption, self._caption) if caption]
         return (*with_stack, *without)
 
 

@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import pytest
 
 from pytest_valgrind.findings import Finding
+from pytest_valgrind.held import Event
 
 
-@dataclass
 class RanTest:
-    """A test that ran, with its reports held back until its verdict is known."""
+    """A test that ran, with its reports held back until its verdict is known.
 
-    item: pytest.Item
-    reports: list[pytest.TestReport] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    :param place: in the order of the tests, from 0.
+    """
+
+    def __init__(self, item: pytest.Item, place: int) -> None:
+        self.item = item
+        self.place = place
+        self.events: list[Event] = []
+        self.findings: list[Finding] = []
+        #: Whether it is the last of its module.
+        self.ends_module = False
+        #: Seconds that it took.
+        self.seconds = 0.0
+        #: How many threads it started, and whether any still ran at its end.
+        self.threads = 0
+        self.leaves_threads = False
+
+    @property
+    def nodeid(self) -> str:
+        """The name of the test."""
+        return self.item.nodeid
+
+    @property
+    def reports(self) -> list[pytest.TestReport]:
+        """The reports that count: those of the last run, if it was repeated."""
+        reports = [event.report for event in self.events]
+        return [report for report in reports if report and report.outcome in _FINAL]
+
+    def add_report(self) -> pytest.TestReport:
+        """Add the report of a test that was interrupted before it had one, and return it."""
+        item = self.item
+        report = pytest.TestReport(item.nodeid, item.location, {}, "passed", None, when="call")
+        hook = item.ihook.pytest_runtest_logreport
+        self.events.append(Event(hook, {"report": report}))
+        return report
+
+
+# pytest-rerunfailures has "rerun" as well, for a run that is repeated.
+_FINAL = ("passed", "failed", "skipped")

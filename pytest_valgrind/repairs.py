@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
 import sys
 from pathlib import Path
@@ -27,6 +26,8 @@ def apply_late(errors_so_far: int) -> None:
     path = preloadable()
     if path is None:
         return
+    import ctypes  # takes a while under valgrind, mostly for nothing
+
     repairs = ctypes.CDLL(str(path))
     if errors_so_far == 0 or sys.version_info[:2] != (3, 11):
         return

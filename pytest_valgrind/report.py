@@ -66,6 +66,19 @@ def of_module(nodeid: str, findings: Sequence[Finding]) -> pytest.CollectReport:
     return pytest.CollectReport(nodeid, "failed", longrepr, result=[])
 
 
+def of_group(path: str, lines: Sequence[str], findings: Sequence[Finding]) -> pytest.CollectReport:
+    """Return the report of leaks of which it is not known which test lost them.
+
+    :param path: of a file with these tests.
+    :param lines: what is known.
+    """
+    verdict = Verdict(Outcome.FAILED, "[VALGRIND LEAK]", "\n".join(lines))
+    report = pytest.CollectReport(path, "failed", _longrepr(verdict, findings, path, 0), result=[])
+    # It belongs to no test, and so cannot be a test's; the terminal shows this word.
+    vars(report)["when"] = "leak check"
+    return report
+
+
 def text(verdict: Verdict, findings: Iterable[Finding]) -> str:
     """Return a test's findings, rendered for people."""
     parts = [verdict.header]
@@ -131,7 +144,8 @@ def total_line(findings: Sequence[Finding]) -> str:
 
 def _message(finding: Finding) -> str:
     if finding.kind.is_leak and finding.stack:
-        return f"{finding.size} {'is' if finding.blocks == 1 else 'are'} {finding.kind.value}"
+        message = f"{finding.size} {'is' if finding.blocks == 1 else 'are'} {finding.kind.value}"
+        return f"{message}, allocated in {finding.made_in}" if finding.made_in else message
     return finding.message
 
 
@@ -178,7 +192,9 @@ def _longrepr(
 
 
 def _main_report(reports: Sequence[pytest.TestReport]) -> pytest.TestReport:
-    return next((report for report in reports if report.when == "call"), reports[0])
+    # Those of subtests come before the test's own.
+    calls = [report for report in reports if report.when == "call"]
+    return calls[-1] if calls else reports[0]
 
 
 def _expect_failure(report: pytest.TestReport, reason: str) -> None:

@@ -2,67 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import pytest
-from _pytest.runner import runtestprotocol
 
 from pytest_valgrind import client
 from pytest_valgrind.checks import LeakCheck
 from pytest_valgrind.evidence import Evidence
-from pytest_valgrind.findings import Finding, merged
+from pytest_valgrind.findings import Finding, Origin, merged
 from pytest_valgrind.garbage import Garbage
+from pytest_valgrind.held import HeldHooks
 from pytest_valgrind.ran import RanTest
 from pytest_valgrind.report import give
+from pytest_valgrind.results import Judged, Results
+from pytest_valgrind.roll import Roll
 from pytest_valgrind.settings import Settings
-from pytest_valgrind.verdict import Verdict, judge
+from pytest_valgrind.verdict import judge
 
 _RULE = "*" * 70
 
-
-@dataclass
-class Judged:
-    """A test and what valgrind has to say about it."""
-
-    nodeid: str
-    verdict: Verdict
-    findings: list[Finding]
-
-
-@dataclass
-class Results:
-    """Everything that the summary is about."""
-
-    tests: int = 0
-    #: Those that are not simply clean.
-    judged: list[Judged] = field(default_factory=list)
-    #: Errors by module, raised while it was collected or imported.
-    modules: dict[str, list[Finding]] = field(default_factory=dict)
-    outside: list[Finding] = field(default_factory=list)
-    #: Errors of the interpreter's own, which fail nothing.
-    noise: list[Finding] = field(default_factory=list)
-
-    @property
-    def anything_found(self) -> bool:
-        """Whether somebody may want to look at the log."""
-        return bool(self.judged or self.modules or self.outside or self.noise)
+#: Does what pytest does with a test, given the one after it.
+Protocol = Callable[[pytest.Item, "pytest.Item | None"], object]
 
 
 class Session:
     """Runs tests and judges them.
 
     :param check: when leaks are looked for.
+    :param roll: the tests by the numbers of their frames.
+    :param live: whether a test's start is logged at once, rather than with its reports.
     """
 
     def __init__(
-        self, settings: Settings, evidence: Evidence, garbage: Garbage, check: LeakCheck
+        self,
+        settings: Settings,
+        evidence: Evidence,
+        garbage: Garbage,
+        check: LeakCheck,
+        roll: Roll,
+        *,
+        live: bool,
     ) -> None:
         self.results = Results()
         self._garbage = garbage
         self._settings = settings
         self._evidence = evidence
         self._check = check
+        self._roll = roll
+        self._live = live
+        self._held: HeldHooks | None = None
         self._running: RanTest | None = None
 
     def between(self) -> None:
@@ -74,63 +64,160 @@ class Session:
         if found := self._without_noise(self._evidence.errors(nodeid, "import")):
             self.results.modules.setdefault(nodeid, []).extend(found)
 
-    def begin(self) -> None:
+    def begin(self, session: pytest.Session) -> None:
         """Get ready for the first test."""
+        self._held = HeldHooks(session, self._log_start if self._live else None)
         self.between()
-        self._check.begin()
+        with self.results.watch:
+            self._check.begin()
 
-    def run(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
-        """Run a test: setup, call, teardown and garbage collection, and log its reports."""
-        client.outside_tests(lambda: _log_start(item))
-        self._check.before()
-        self.between()
-        client.print_to_log(f"\n{_RULE}\n{item.nodeid}\n{_RULE}")
-        test = RanTest(item)
-        self._running = test
+    def run(self, item: pytest.Item, nextitem: pytest.Item | None, protocol: Protocol) -> None:
+        """Run a test: setup, call, teardown and garbage collection.
+
+        Its reports are logged when its leaks are known; those of earlier tests perhaps now.
+        """
         try:
-            client.inside_test(lambda: self._protocol(test, nextitem))
+            self._run(item, nextitem, protocol, self._check)
         finally:
-            self._running = None
-        for known in self._check.ran(test):
-            self._conclude(known)
+            # An interrupted test as well: what was found by then is reported in the end.
+            with self.results.watch:
+                settled = self._check.settled()
+            self._conclude(settled)
+
+    def run_again(
+        self, items: Sequence[pytest.Item], protocol: Protocol, check: LeakCheck
+    ) -> list[Finding]:
+        """Run tests once more, each with its own leak check; report those that lose memory.
+
+        :return: the leaks.
+        """
+        found = []
+        self._live = False
+        with self.results.watch:
+            check.begin()
+        for item, nextitem in zip(items, [*items[1:], None], strict=True):
+            self._run(item, nextitem, protocol, check)
+            with self.results.watch:
+                settled = check.settled()
+            for test in settled:
+                test.findings = [finding for finding in test.findings if finding.kind.is_leak]
+                found.extend(test.findings)
+                if test.findings:
+                    self._conclude([test])
+        return found
+
+    def nearer(self, work: Callable[..., object], *arguments: object) -> object:
+        """Call a test's function in a frame of its own, with few of pytest's in between.
+
+        The stack of an allocation must reach down to such a frame, and has a limit.
+        """
+        __tracebackhide__ = True
+        if self._running is None:
+            return work(*arguments)
+        return client.inside_test(self._running.place, work, *arguments)
 
     def phase_ended(self, phase: str) -> None:
         """Take the errors of setup, call or teardown."""
         if self._running is not None:
-            found = self._evidence.errors(self._running.item.nodeid, phase)
+            found = self._evidence.errors(self._running.nodeid, phase)
             if found:
                 self._running.findings.extend(found)
 
     def finish(self) -> None:
         """Do what is left to do after the last test."""
-        for known in self._check.finish():
-            self._conclude(known)
+        with self.results.watch:
+            settled = self._check.finish()
+        self._conclude(settled)
         self.between()
         self.results.outside.extend(self._check.outside)
+        self.results.unsettled.extend(self._check.unsettled)
+        self.results.checks += self._check.checks
+        self.results.groups += self._check.groups
 
-    def _protocol(self, test: RanTest, nextitem: pytest.Item | None) -> None:
-        test.reports = runtestprotocol(test.item, nextitem=nextitem, log=False)
-        if nextitem is None or nextitem.path != test.item.path:
-            self._garbage.settle_everything()
-        else:
-            self._garbage.settle()
+    def _run(
+        self,
+        item: pytest.Item,
+        nextitem: pytest.Item | None,
+        protocol: Protocol,
+        check: LeakCheck,
+    ) -> None:
+        assert self._held is not None
+        test = RanTest(item, self._roll.enter(item.nodeid))
+        test.ends_module = nextitem is None or nextitem.path != item.path
+        with self.results.watch:
+            check.before()
+        self.between()
+        client.print_to_log(f"\n{_RULE}\n{item.nodeid}\n{_RULE}")
+        threads = client.threads_started()
+        self._running = test
+        self._held.hold(test.events)
+        start = time.perf_counter()
+        try:
+            client.inside_test(test.place, self._run_and_settle, test, nextitem, protocol)
+        finally:
+            test.seconds = time.perf_counter() - start
+            test.threads = client.threads_started() - threads
+            test.leaves_threads = client.threads_alive() > 0
+            self._held.release()
+            self._running = None
+            check.add(test)
+
+    def _run_and_settle(
+        self, test: RanTest, nextitem: pytest.Item | None, protocol: Protocol
+    ) -> None:
+        protocol(test.item, nextitem)
+        with self.results.watch:
+            if test.ends_module:
+                self._garbage.settle_everything()
+            else:
+                self._garbage.settle()
         self.phase_ended("gc")
 
-    def _conclude(self, test: RanTest) -> None:
-        item = test.item
-        findings = merged(self._without_noise(test.findings))
+    def _log_start(self, log: Callable[[], object]) -> None:
+        client.outside_tests(log)
+        self.between()
+
+    def _conclude(self, settled: Iterable[RanTest]) -> None:
+        for test in settled:
+            self._judge(test)
+            client.outside_tests(_log, test)
+
+    def _judge(self, test: RanTest) -> None:
+        findings = [self._named(found, test) for found in self._without_noise(test.findings)]
+        findings = merged(findings)
+        reports = test.reports
         verdict = judge(
             findings,
-            item.get_closest_marker,
+            test.item.get_closest_marker,
             checked_for_leaks=self._settings.memcheck,
-            completed=any(report.when == "call" and report.passed for report in test.reports),
+            completed=any(report.when == "call" and report.passed for report in reports),
             strict=self._settings.strict,
         )
         self.results.tests += 1
         if findings or verdict.unused_markers:
-            self.results.judged.append(Judged(item.nodeid, verdict, findings))
-        give(verdict, findings, test.reports, xfail_failures=self._settings.xfail_failures)
-        client.outside_tests(lambda: _log(item, test.reports))
+            self.results.judged.append(Judged(test.nodeid, verdict, findings))
+        if findings and not reports:
+            reports = [test.add_report()]
+        if reports:
+            give(verdict, findings, reports, xfail_failures=self._settings.xfail_failures)
+
+    def _named(self, finding: Finding, test: RanTest) -> Finding:
+        """Name the tests in which an error's block was allocated or freed, if they are others."""
+        if finding.shown_in or not any(further.origin for further in finding.further):
+            return finding  # valgrind knows where the block of the first such error was from
+        further = tuple(
+            further._replace(caption=further.caption + self._where(further.origin, test))
+            for further in finding.further
+        )
+        return replace(finding, further=further)
+
+    def _where(self, origin: Origin | None, test: RanTest) -> str:
+        if origin is None:
+            return ""
+        if origin.number is None:
+            return ", between two tests"
+        place = self._roll.place(origin.number, test.place)
+        return "" if place == test.place else f", in {self._roll.name(place)}"
 
     def _without_noise(self, findings: Sequence[Finding]) -> list[Finding]:
         if not findings:
@@ -139,11 +226,6 @@ class Session:
         return [finding for finding in findings if not finding.is_interpreter_noise]
 
 
-def _log_start(item: pytest.Item) -> None:
-    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-
-
-def _log(item: pytest.Item, reports: Sequence[pytest.TestReport]) -> None:
-    for report in reports:
-        item.ihook.pytest_runtest_logreport(report=report)
-    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+def _log(test: RanTest) -> None:
+    for event in test.events:
+        event.hook(**event.arguments)

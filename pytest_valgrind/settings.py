@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from pytest_valgrind.findings import LEAKS, Kind
 
+_LEAK_CHECKS = ("group", "exact", "off")
 _LEAK_KINDS = {kind.name.lower(): kind for kind in Kind if kind in LEAKS}
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """What the user asked for."""
 
     enabled: bool
     log: Path | None
-    memcheck: bool
+    #: When leaks are looked for: after a ``group`` of tests, after each (``exact``), or ``off``.
+    leak_check: str
+    #: Whether to run tests again one by one if it is not known which of them leaks.
+    exact_rerun: bool
     memcheck_before: bool
     #: Options for valgrind, beyond the launcher's own.
     args: tuple[str, ...]
@@ -33,6 +36,11 @@ class Settings:
     strict: bool
     #: Whether the collector need not look at what earlier tests have left.
     freeze: bool
+
+    @property
+    def memcheck(self) -> bool:
+        """Whether leaks are looked for at all."""
+        return self.leak_check != "off"
 
     @classmethod
     def of(cls, config: pytest.Config, option: argparse.Namespace) -> Settings:
@@ -60,7 +68,8 @@ class Settings:
         return cls(
             enabled=option.valgrind,
             log=config.invocation_params.dir / log if log else None,
-            memcheck=not option.disable_memcheck,
+            leak_check=_leak_check(config, option),
+            exact_rerun=option.valgrind_exact_rerun or config.getini("valgrind_exact_rerun"),
             memcheck_before=option.memcheck_before,
             args=(*config.getini("valgrind_args"), *args),
             suppressions=tuple(suppressions),
@@ -100,6 +109,19 @@ def add_options(parser: pytest.Parser) -> None:
         help="Do not check for leaks, only for errors.",
     )
     option(
+        "--valgrind-leak-check",
+        choices=_LEAK_CHECKS,
+        help="When to check for leaks: once for a group of tests, which finds out by the stack of "
+        "an allocation which of them it was (default), after every test (exact), or never (off, "
+        "the same as --no-memcheck).",
+    )
+    option(
+        "--valgrind-exact-rerun",
+        action="store_true",
+        help="If it is not known which test of a group has lost some memory, run these tests "
+        "again at the end, with a check after each.",
+    )
+    option(
         "--valgrind-args",
         metavar="ARGS",
         action="append",
@@ -135,6 +157,10 @@ def add_options(parser: pytest.Parser) -> None:
         help="Do not call gc.freeze after each test, which makes garbage collections fast: for "
         "suites that look at the collector's own state.",
     )
+    parser.addini("valgrind_leak_check", "See --valgrind-leak-check.", default="group")
+    parser.addini(
+        "valgrind_exact_rerun", "See --valgrind-exact-rerun.", type="bool", default=False
+    )
     parser.addini("valgrind_args", "More options for valgrind.", type="args", default=[])
     parser.addini(
         "valgrind_suppressions", "Suppression files for valgrind.", type="paths", default=[]
@@ -143,6 +169,16 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("valgrind_failures", "xfail or report: see --valgrind-failures.", default="xfail")
     parser.addini("valgrind_strict", "See --valgrind-strict.", type="bool", default=False)
     parser.addini("valgrind_no_freeze", "See --valgrind-no-freeze.", type="bool", default=False)
+
+
+def _leak_check(config: pytest.Config, option: argparse.Namespace) -> str:
+    if option.disable_memcheck:
+        return "off"
+    chosen = option.valgrind_leak_check or config.getini("valgrind_leak_check")
+    if chosen not in _LEAK_CHECKS:
+        names = " or ".join(_LEAK_CHECKS)
+        raise pytest.UsageError(f"valgrind_leak_check is {names}, not {chosen!r}.")
+    return str(chosen)
 
 
 def _leak_kinds(text: str) -> frozenset[Kind]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pytest_valgrind.findings import Finding, Kind, Owner, plural
 from pytest_valgrind.report import one_line, total_line
-from pytest_valgrind.session import Results
+from pytest_valgrind.results import Results
 from pytest_valgrind.verdict import Outcome
 
 
@@ -17,6 +17,10 @@ def summary(results: Results) -> Iterator[str]:
         known = "  (known)" if test.verdict.outcome is Outcome.KNOWN else ""
         for finding in test.findings:
             yield f"{test.nodeid}: {one_line([finding])}{known}"
+    for lost in results.unsettled:
+        tests = plural(len(lost.group.tests), "test")
+        where = f", allocated in {lost.finding.made_in}" if lost.finding.made_in else ""
+        yield f"one of {tests}: {one_line([lost.finding])}{where}"
     for module, findings in results.modules.items():
         for finding in findings:
             yield f"{module}: {one_line([finding])}  (import)"
@@ -24,6 +28,12 @@ def summary(results: Results) -> Iterator[str]:
     yield _totals(results)
     yield from _elsewhere("outside tests", results.outside)
     yield from _elsewhere("interpreter only", results.noise)
+    if results.checks:
+        yield (
+            f"{plural(results.checks, 'leak check')} for {plural(results.groups, 'group')} of "
+            f"tests; {results.watch.seconds:.1f} s of the tests' process went into them and into "
+            "garbage collection"
+        )
 
 
 def weaknesses(results: Results) -> Iterator[str]:

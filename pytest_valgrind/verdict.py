@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pytest_valgrind.findings import Finding
 
@@ -29,8 +28,7 @@ class Outcome(Enum):
     KNOWN = "known"
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The outcome, and the words that go with it."""
 
     outcome: Outcome

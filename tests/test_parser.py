@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_valgrind.findings import Finding, Frame, Kind, Owner
+from pytest_valgrind.findings import Finding, Frame, Kind, Origin, Owner
 from pytest_valgrind.parser import Parser, read_lines
 
 INVALID_WRITE = """\
@@ -218,17 +218,63 @@ def test_time_stamps() -> None:
     assert findings(INVALID_WRITE.replace("==42==", "==00:00:00:01.234 42=="))
 
 
+BELOW = """
+==1== Invalid read of size 1
+==1==    at 0x1: f (f.c:1)
+{frames}
+==1==    by 0x3: main (main.c:1)
+==1==  Address 0x1 is 0 bytes after a block of size 8 alloc'd
+==1==    at 0x1: malloc (in /m.so)
+==1==    by 0x4: g (f.c:1)
+==1==    by 0x5: pvg_low_01 (frames.c:1)
+==1==    by 0x6: pvg_high_00 (frames.c:1)
+"""
+
+
+def below(*functions: str) -> Finding:
+    """Return an error below some frames of ours."""
+    frames = "\n".join(f"==1==    by 0x2: {function} (frames.c:1)" for function in functions)
+    (found,) = findings(BELOW.format(frames=frames))
+    return found
+
+
+def test_number_of_the_test() -> None:
+    """Two digits, the low one first, in octal notation."""
+    assert below("pvg_low_17", "pvg_high_03").origin == Origin(0o0317)
+
+
+def test_number_of_the_test_in_a_thread() -> None:
+    """The thread's frame is nearer than the number."""
+    found = below("pvg_thread", "pvg_low_17", "pvg_high_77")
+    assert found.origin == Origin(0o7717, in_thread=True)
+
+
+def test_between_two_tests() -> None:
+    """A frame without a number."""
+    assert below("pvg_between").origin == Origin(None)
+
+
+def test_nearest_number_counts() -> None:
+    """One test within another's frame, as pytester runs them."""
+    functions = ("pvg_low_02", "pvg_high_00", "pvg_edge", "pvg_low_01", "pvg_high_00")
+    assert below(*functions).origin == Origin(2)
+
+
+@pytest.mark.parametrize("functions", [(), ("pvg_low_01",)])
+def test_stack_that_does_not_reach_the_number(functions: tuple[str, ...]) -> None:
+    """Nothing is known, nor with one digit alone."""
+    assert below(*functions).origin is None
+
+
+def test_further_stacks_have_numbers() -> None:
+    """Of the test that allocated the block, say."""
+    assert below().further[0].origin == Origin(1)
+
+
 def test_frames_of_pytest_are_cut() -> None:
     """What is below the frame of the test is the same for every test."""
-    (found,) = findings(
-        "==1== Invalid read of size 1\n"
-        "==1==    at 0x1: f (f.c:1)\n"
-        "==1==    by 0x2: pvg_inside_test (frames.c:1)\n"
-        "==1==    by 0x3: main (main.c:1)\n"
-        "==1==  Address 0x1 is 0 bytes after a block of size 8 alloc'd\n"
-        "==1==    at 0x1: malloc (in /m.so)\n"
-        "==1==    by 0x4: g (f.c:1)\n"
-    )
-    assert [frame.function for frame in found.stack] == ["f", "pvg_inside_test"]
+    found = below("pvg_low_00", "pvg_high_00", "pvg_edge")
+    assert [frame.function for frame in found.stack] == ["f"]
     assert [frame.function for frame in found.further[0].stack] == ["malloc", "g"]
     assert "main" not in found.raw
+    assert "pvg" not in found.raw

@@ -187,7 +187,7 @@ def test_header(scenarios: Run) -> None:
     """What is checked, with which valgrind and options, and where the log is."""
     header = [line for line in scenarios.output.splitlines() if line.startswith("valgrind: ")]
     assert header[0].startswith("valgrind: memcheck 3.")
-    assert "leaks after every test" in header[0]
+    assert "leaks in groups of tests" in header[0]
     assert "--num-callers=50" in header[1]
     assert header[2].startswith("valgrind: log /")
     assert len(header) == 3

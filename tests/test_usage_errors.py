@@ -36,7 +36,8 @@ def settings() -> Settings:
     return Settings(
         enabled=True,
         log=None,
-        memcheck=True,
+        leak_check="group",
+        exact_rerun=False,
         memcheck_before=False,
         args=(),
         suppressions=(),

@@ -1,0 +1,100 @@
+#include "calls.h"
+
+#include <Python.h>
+
+#include "clones.h"
+#include "frames.h"
+#include "threads.h"
+
+typedef struct {
+    PyObject *callable;
+    PyObject *arguments;
+} call;
+
+static void *
+perform(void *argument)
+{
+    call *wanted = argument;
+    return PyObject_CallObject(wanted->callable, wanted->arguments);
+}
+
+/* The callable stands at `first`, what it is called with behind it. */
+static int
+prepare(call *prepared, PyObject *const *arguments, Py_ssize_t count, Py_ssize_t first)
+{
+    if (count <= first) {
+        PyErr_SetString(PyExc_TypeError, "a callable is missing");
+        return 0;
+    }
+    prepared->callable = arguments[first];
+    prepared->arguments = PyTuple_New(count - first - 1);
+    if (prepared->arguments == NULL) {
+        return 0;
+    }
+    for (Py_ssize_t i = first + 1; i < count; i++) {
+        Py_INCREF(arguments[i]);
+        PyTuple_SetItem(prepared->arguments, i - first - 1, arguments[i]);
+    }
+    return 1;
+}
+
+static PyObject *
+inside_test(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    (void)self;
+    call wanted;
+    if (!prepare(&wanted, arguments, count, 1)) {
+        return NULL;
+    }
+    PyObject *result = NULL;
+    long number = PyLong_AsLong(arguments[0]);
+    if (!PyErr_Occurred()) {
+        int before = pvg_number_for_threads((int)number);
+        result = pvg_inside_test((int)number, perform, &wanted);
+        pvg_number_for_threads(before);
+    }
+    Py_DECREF(wanted.arguments);
+    return result;
+}
+
+static PyObject *
+outside_tests(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    (void)self;
+    call wanted;
+    if (!prepare(&wanted, arguments, count, 0)) {
+        return NULL;
+    }
+    PyObject *result = pvg_outside_tests(perform, &wanted);
+    Py_DECREF(wanted.arguments);
+    return result;
+}
+
+static PyObject *
+clone_process(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    int pid = pvg_clone_and_check();
+    return pid < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(pid);
+}
+
+static PyMethodDef calls[] = {
+    {"inside_test", (PyCFunction)(void (*)(void))inside_test, METH_FASTCALL, NULL},
+    {"outside_tests", (PyCFunction)(void (*)(void))outside_tests, METH_FASTCALL, NULL},
+    {"clone", clone_process, METH_NOARGS, NULL},
+};
+
+void
+pvg_add_calls(void *dictionary)
+{
+    PyGILState_STATE gil = PyGILState_Ensure();
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        PyObject *function = PyCFunction_New(&calls[i], NULL);
+        if (function == NULL
+            || PyDict_SetItemString(dictionary, calls[i].ml_name, function) < 0) {
+            PyErr_WriteUnraisable(dictionary);
+        }
+        Py_XDECREF(function);
+    }
+    PyGILState_Release(gil);
+}

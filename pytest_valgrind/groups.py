@@ -1,0 +1,94 @@
+"""Groups of tests that share a leak check: when one closes, and what is settled."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pytest_valgrind.findings import Finding
+from pytest_valgrind.ran import RanTest
+
+#: A group closes when its check takes this part of the time that it ran,
+_SHARE = 0.04
+#: or this one at the end of a module, where most fixtures end as well.
+_SHARE_AT_MODULE_END = 0.08
+
+
+class Group:
+    """Consecutive tests."""
+
+    def __init__(self) -> None:
+        self.tests: list[RanTest] = []
+
+    @property
+    def seconds(self) -> float:
+        """How long they ran."""
+        return sum(test.seconds for test in self.tests)
+
+    @property
+    def last(self) -> int:
+        """The place of its last test."""
+        return self.tests[-1].place if self.tests else -1
+
+    def at(self, place: int) -> RanTest | None:
+        """Return the test at a place in the order of all tests, None if it is not of the group."""
+        if not self.tests or place < self.tests[0].place or place > self.last:
+            return None
+        return self.tests[place - self.tests[0].place]
+
+
+class Unsettled(NamedTuple):
+    """A lost block of which it is not known in which test it was lost."""
+
+    finding: Finding
+    group: Group
+
+
+class Queue:
+    """The group that is open, and the one whose check is under way.
+
+    :param most: tests in a group; there are no more that can be told apart.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.open = Group()
+        self.checked: Group | None = None
+        self._most = most
+        self._price: float | None = None
+        self._seconds = 0.0
+
+    def add(self, test: RanTest) -> None:
+        """Take a test that ran into the open group."""
+        self.open.tests.append(test)
+        self._seconds += test.seconds
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the open group cannot take another test."""
+        return len(self.open.tests) >= self._most
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is worth a check."""
+        if self.checked is not None or self._price is None or not self.open.tests:
+            return False
+        share = _SHARE_AT_MODULE_END if self.open.tests[-1].ends_module else _SHARE
+        return self._price <= share * self._seconds
+
+    def close(self) -> None:
+        """Begin the check of the open group, and open another.
+
+        Only if none is under way.
+        """
+        assert self.checked is None
+        self.checked, self.open = self.open, Group()
+        self._seconds = 0.0
+
+    def settle(self, price: float) -> Group:
+        """Return the group whose check has ended.
+
+        :param price: seconds that the check took.
+        """
+        group, self.checked = self.checked, None
+        assert group is not None
+        self._price = price
+        return group

@@ -1,0 +1,59 @@
+"""What became of all tests: everything that the summary is about."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from pytest_valgrind.findings import Finding
+from pytest_valgrind.groups import Unsettled
+from pytest_valgrind.verdict import Verdict
+
+
+class Stopwatch:
+    """Adds up the seconds spent below ``with``; they must not be nested."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._start = 0.0
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_exception: object) -> None:
+        self.seconds += time.perf_counter() - self._start
+
+
+class Judged(NamedTuple):
+    """A test and what valgrind has to say about it."""
+
+    nodeid: str
+    verdict: Verdict
+    findings: list[Finding]
+
+
+class Results:
+    """Everything that the summary is about."""
+
+    def __init__(self) -> None:
+        self.tests = 0
+        #: Those that are not simply clean.
+        self.judged: list[Judged] = []
+        #: Errors by module, raised while it was collected or imported.
+        self.modules: dict[str, list[Finding]] = {}
+        self.outside: list[Finding] = []
+        #: Errors of the interpreter's own, which fail nothing.
+        self.noise: list[Finding] = []
+        #: Leaks of which it is not known which test lost them.
+        self.unsettled: list[Unsettled] = []
+        #: Leak checks, and the groups of tests for which they were done.
+        self.checks = 0
+        self.groups = 0
+        #: Time of the test process that went into leak checks and garbage collection.
+        self.watch = Stopwatch()
+
+    @property
+    def anything_found(self) -> bool:
+        """Whether somebody may want to look at the log."""
+        found = (self.judged, self.modules, self.outside, self.noise, self.unsettled)
+        return any(found)

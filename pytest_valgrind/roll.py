@@ -1,0 +1,27 @@
+"""The tests in the order in which they ran, and which of them a number stands for."""
+
+from __future__ import annotations
+
+
+class Roll:
+    """Knows the tests by their place in the order.
+
+    :param numbers: after so many tests the numbers begin again.
+    """
+
+    def __init__(self, numbers: int) -> None:
+        self.numbers = numbers
+        self._nodeids: list[str] = []
+
+    def enter(self, nodeid: str) -> int:
+        """Take a test that is about to run and return its place, from 0."""
+        self._nodeids.append(nodeid)
+        return len(self._nodeids) - 1
+
+    def place(self, number: int, last: int) -> int:
+        """Return the place of the latest test with a number, up to the one at ``last``."""
+        return last - (last - number) % self.numbers
+
+    def name(self, place: int) -> str:
+        """Return a test's node id, an empty string for a place before the first."""
+        return self._nodeids[place] if place >= 0 else ""
