@@ -71,17 +71,22 @@ outside_tests(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 }
 
 static PyObject *
-clone_process(PyObject *self, PyObject *unused)
+clone_process(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 {
-    (void)self, (void)unused;
-    int pid = pvg_clone_and_check();
+    (void)self;
+    long which = count == 2 ? PyLong_AsLong(arguments[0]) : -1;
+    if (which < 0 || which >= PVG_CLONES) {
+        PyErr_SetString(PyExc_ValueError, "there is no such place for a clone");
+        return NULL;
+    }
+    int pid = pvg_clone_and_check((int)which, arguments[1] == Py_True);
     return pid < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(pid);
 }
 
 static PyMethodDef calls[] = {
     {"inside_test", (PyCFunction)(void (*)(void))inside_test, METH_FASTCALL, NULL},
     {"outside_tests", (PyCFunction)(void (*)(void))outside_tests, METH_FASTCALL, NULL},
-    {"clone", clone_process, METH_NOARGS, NULL},
+    {"clone", (PyCFunction)(void (*)(void))clone_process, METH_FASTCALL, NULL},
 };
 
 void

@@ -8,7 +8,7 @@
    inside_test(number, callable, *arguments)
    outside_tests(callable, *arguments)
        call in a frame of that number, or of none;
-   clone()
+   clone(which, waits)
        starts a clone that checks for leaks, and returns its process id: see
        clones.h. */
 void pvg_add_calls(void *dictionary);

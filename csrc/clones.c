@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +19,12 @@
 /* Shared by the process and its clones: no descriptor that a test could count,
    and nothing to read while the clone is at work. */
 typedef struct {
+    int may_check;
     int has_checked;
     unsigned long leaked;
-} result;
+} place;
 
-static result *shared;
+static place *shared;
 
 /* So that whoever waits for the end of a pipe, or for a port to become free,
    does not wait for the clone. */
@@ -66,30 +68,33 @@ end_without_a_word(void)
 }
 
 static void
-check(pid_t parent)
+check(pid_t parent, place *own)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() == parent) {
         close_descriptors();
+        while (!__atomic_load_n(&own->may_check, __ATOMIC_ACQUIRE)) {
+            syscall(SYS_futex, &own->may_check, FUTEX_WAIT, 0, NULL, NULL, 0);
+        }
         pvg_leak_check();
-        shared->leaked = pvg_count_leaks().leaked;
-        shared->has_checked = 1;
+        own->leaked = pvg_count_leaks().leaked;
+        own->has_checked = 1;
     }
     end_without_a_word();
 }
 
 int
-pvg_clone_and_check(void)
+pvg_clone_and_check(int which, int waits)
 {
     if (shared == NULL) {
-        void *page = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
+        void *page = mmap(NULL, PVG_CLONES * sizeof *shared, PROT_READ | PROT_WRITE,
                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (page == MAP_FAILED) {
             return -1;
         }
         shared = page;
     }
-    shared->has_checked = 0;
+    shared[which] = (place){.may_check = !waits};
     pid_t parent = getpid();
     sigset_t all, before;
     /* No handler of the program's may run in the clone. */
@@ -101,7 +106,7 @@ pvg_clone_and_check(void)
     pid_t pid = (pid_t)syscall(SYS_clone, 0UL, NULL, NULL, NULL, 0UL);
     int error = errno;
     if (pid == 0) {
-        check(parent);
+        check(parent, &shared[which]);
     }
     pvg_change_option("--child-silent-after-fork=yes");
     sigprocmask(SIG_SETMASK, &before, NULL);
@@ -109,14 +114,21 @@ pvg_clone_and_check(void)
     return pid;
 }
 
-int
-pvg_clone_has_checked(void)
+void
+pvg_wake_clone(int which)
 {
-    return shared != NULL && shared->has_checked;
+    __atomic_store_n(&shared[which].may_check, 1, __ATOMIC_RELEASE);
+    syscall(SYS_futex, &shared[which].may_check, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+int
+pvg_clone_has_checked(int which)
+{
+    return shared[which].has_checked;
 }
 
 unsigned long
-pvg_clone_leaked(void)
+pvg_clone_leaked(int which)
 {
-    return shared != NULL ? shared->leaked : 0;
+    return shared[which].leaked;
 }

@@ -2,16 +2,23 @@
 #ifndef PVG_CLONES_H
 #define PVG_CLONES_H
 
-/* Call with the GIL. Returns the clone's process id, or -1 with errno; one
-   clone at a time. The loss records go to valgrind's log, under that id.
+/* Clones that can be at work at the same time. */
+enum { PVG_CLONES = 2 };
+
+/* Call with the GIL. Returns the clone's process id, or -1 with errno. The loss
+   records go to valgrind's log, under that id.
+
+   `which` is the clone's place, from 0 to PVG_CLONES - 1; if it `waits`, it
+   checks when pvg_wake_clone is called, or is killed and never does.
 
    wait() and waitpid(-1, ...) do not see it, nor does its end send a signal:
    reap it with waitpid(pid, ..., __WCLONE). */
-int pvg_clone_and_check(void);
+int pvg_clone_and_check(int which, int waits);
+void pvg_wake_clone(int which);
 
-/* Whether the last clone has done its check, and the bytes that it found
-   definitely or indirectly lost. */
-int pvg_clone_has_checked(void);
-unsigned long pvg_clone_leaked(void);
+/* Whether the clone has done its check, and the bytes that it found definitely
+   or indirectly lost. */
+int pvg_clone_has_checked(int which);
+unsigned long pvg_clone_leaked(int which);
 
 #endif

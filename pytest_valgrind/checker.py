@@ -13,7 +13,7 @@ from pytest_valgrind.callers import callers_in_force, callers_needed
 from pytest_valgrind.checks import GroupCheck, LeakCheck, NoCheck
 from pytest_valgrind.clones import InClone, InProcess, has_second_core
 from pytest_valgrind.evidence import Evidence
-from pytest_valgrind.firstresult import call_rest
+from pytest_valgrind.firstresult import Rest
 from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.handover import Handover
 from pytest_valgrind.host import find_host
@@ -34,6 +34,7 @@ class ValgrindChecker:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._rest = Rest(self)
         self._handover = Handover.adopt()
         self._host = find_host(None if self._handover else settings.log)
         self._sees_objects = bool(client.one_block_per_object())
@@ -43,12 +44,7 @@ class ValgrindChecker:
         self._roll = Roll(client.NUMBERS)
         self._why_exact = self._reason_for_exact_checks()
         self._session = Session(
-            settings,
-            self._evidence,
-            self._garbage,
-            self._leak_check(),
-            self._roll,
-            live=not self._groups_tests,
+            settings, self._evidence, self._garbage, self._leak_check(), self._roll
         )
         self._set_up_valgrind()
 
@@ -159,7 +155,7 @@ class ValgrindChecker:
         """Call a test function near to the frame that bears its number."""
         __tracebackhide__ = True
         hook = pyfuncitem.ihook.pytest_pyfunc_call
-        return self._session.nearer(call_rest, hook, self, {"pyfuncitem": pyfuncitem})
+        return self._session.nearer(self._rest.call, hook, {"pyfuncitem": pyfuncitem})
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(
@@ -169,7 +165,7 @@ class ValgrindChecker:
         __tracebackhide__ = True
         hook = request.node.ihook.pytest_fixture_setup
         arguments = {"fixturedef": fixturedef, "request": request}
-        value = self._session.nearer(call_rest, hook, self, arguments)
+        value = self._session.nearer(self._rest.call, hook, arguments)
         # No result would mean that the hook calls them all again. Nobody uses it but to know
         # that there is one: the value is in the fixture's cache.
         return True if value is None else value
@@ -181,7 +177,7 @@ class ValgrindChecker:
 
     def _protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> object:
         hook = item.ihook.pytest_runtest_protocol
-        return call_rest(hook, self, {"item": item, "nextitem": nextitem})
+        return self._rest.call(hook, {"item": item, "nextitem": nextitem})
 
     def _report_unsettled(self, session: pytest.Session) -> None:
         results = self._session.results

@@ -6,6 +6,7 @@ which it knows by now what they leaked, in order.
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Protocol
 
@@ -18,6 +19,9 @@ from pytest_valgrind.ran import RanTest
 from pytest_valgrind.roll import Roll
 from pytest_valgrind.stale import overwrite_stale_pointers
 
+# How much longer a check of the heap takes than a collection of its garbage, roughly; after the
+# first check it is known.
+_CHECK_TO_COLLECTION = 4
 # What a clone has reported comes again with the next; more than so many loss records are worth a
 # check in the process, which ends that.
 _MOST_REPEATED = 100
@@ -26,6 +30,8 @@ _MOST_REPEATED = 100
 class LeakCheck(Protocol):
     """A way to find out which test leaked what."""
 
+    #: Whether each test is settled as soon as it ran.
+    settles_at_once: bool
     #: Leaks that belong to no test.
     outside: list[Finding]
     #: Leaks of which it is not known to which test they belong, since the last call.
@@ -52,6 +58,8 @@ class LeakCheck(Protocol):
 
 class NoCheck:
     """Leaks are not looked for."""
+
+    settles_at_once = True
 
     def __init__(self) -> None:
         self.outside: list[Finding] = []
@@ -88,7 +96,7 @@ class GroupCheck:
 
     :param checker: does the check.
     :param roll: the tests, by the numbers of their frames.
-    :param every_test: whether each test is a group of its own.
+    :param every_test: whether each test is a group of its own, and checked in the process.
     :param also_before: whether to check before every test as well, so that a block lost between
         two tests is never taken for one of the second's.
     """
@@ -109,24 +117,32 @@ class GroupCheck:
         self._checker = checker
         self._garbage = garbage
         self._roll = roll
-        self._every_test = every_test
+        self.settles_at_once = every_test
         self._also_before = also_before
         # Half of the numbers, as two groups are under way.
         self._queue = Queue(1 if every_test else roll.numbers // 2)
         self._ledger = Ledger()
+        self._knows_begin = False
 
     def begin(self) -> None:
         """Take what is lost before the first test as lost outside the tests."""
+        start = time.process_time()
         self._garbage.settle_everything()
-        self._close()
-        self._ended()
+        self._queue.expect((time.process_time() - start) * _CHECK_TO_COLLECTION)
+        overwrite_stale_pointers()
+        self.checks += 1
+        if (checked := self._checker.remember()) is not None:
+            self._lost_outside(checked)
+            self._knows_begin = True
 
     def before(self) -> None:
         """Get ready for a test, and check once more if asked to."""
         self._garbage.empty_free_lists()
         if self._also_before:
-            self._close()
-            self._settle(self._checker.wait())
+            overwrite_stale_pointers()
+            self.checks += 1
+            self._checker.start(in_process=True)
+            self._lost_outside(self._checker.wait())
 
     def add(self, test: RanTest) -> None:
         """Take a test that ran."""
@@ -165,9 +181,27 @@ class GroupCheck:
 
     def _settle(self, checked: Checked) -> list[RanTest]:
         group = self._queue.settle(checked.seconds)
+        self._compare_with_begin(checked)
         for lost in self._ledger.grown(checked.records, in_process=checked.in_process):
             self._blame(lost, group)
         return group.tests
+
+    def _compare_with_begin(self, checked: Checked) -> None:
+        """Take what was lost before the first test as lost outside the tests.
+
+        Where each loss record says that it is of a test, there is none.
+        """
+        if self._knows_begin:
+            return
+        self._knows_begin = True
+        if all(record.origin for record in checked.records):
+            self._checker.forget()
+        else:
+            self._lost_outside(self._checker.remembered())
+
+    def _lost_outside(self, checked: Checked) -> None:
+        lost = self._ledger.grown(checked.records, in_process=checked.in_process)
+        self.outside.extend(lost)
 
     def _blame(self, lost: Finding, group: Group) -> None:
         origin = lost.origin

@@ -32,8 +32,10 @@ threads_started = lib.pvg_threads_started
 threads_alive = lib.pvg_threads_alive
 #: Tests that can be told apart by the frames below which they run.
 NUMBERS: int = lib.pvg_numbers()
-#: Whether the last clone has checked for leaks, and the bytes that it found definitely or
-#: indirectly lost: ``() -> int``.
+#: Has a clone that waits check for leaks: ``(which) -> None``.
+wake_clone = lib.pvg_wake_clone
+#: Whether a clone has checked for leaks, and the bytes that it found definitely or indirectly
+#: lost: ``(which) -> int``.
 clone_has_checked = lib.pvg_clone_has_checked
 clone_leaked = lib.pvg_clone_leaked
 #: Whether every Python object has a heap block of its own, as PYTHONMALLOC=malloc makes it.
@@ -84,12 +86,14 @@ if TYPE_CHECKING:
     ) -> Result:
         """Call so that blocks allocated meanwhile can be told from those of any test."""
 
-    def clone() -> int:
+    def clone(which: int, waits: bool) -> int:
         """Start a clone of this process that checks for leaks, and return its process id.
 
         Its loss records go to the log, and it ends by SIGKILL; only ``waitpid`` with ``__WCLONE``
-        sees it. One at a time.
+        sees it.
 
+        :param which: its place; there are two, 0 and 1.
+        :param waits: until ``wake_clone``.
         :raises OSError: if there cannot be another process.
         """
 
@@ -114,4 +118,3 @@ def access_invalid() -> bool:
 def _encoded(text: str) -> bytes:
     # A C string ends at its first null byte, and a test's name may hold a lone surrogate.
     return text.replace("\0", r"\x00").encode("utf-8", "backslashreplace")
-

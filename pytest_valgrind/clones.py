@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pytest_valgrind import client
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Finding
+
+if TYPE_CHECKING:
+    import resource
 
 # As C's int has it (waitpid(2)): wait for a child that sends no SIGCHLD.
 _WCLONE = -0x80000000
@@ -31,6 +35,15 @@ class Checked(NamedTuple):
 class Checker(Protocol):
     """Does leak checks, one at a time."""
 
+    def remember(self) -> Checked | None:
+        """Check, or begin a check that may turn out to be of no use, and return None."""
+
+    def remembered(self) -> Checked:
+        """Return what the latter finds."""
+
+    def forget(self) -> None:
+        """Give it up."""
+
     def start(self, *, in_process: bool) -> None:
         """Begin a check.
 
@@ -50,6 +63,17 @@ class InProcess:
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
         self._checked: Checked | None = None
+
+    def remember(self) -> Checked:
+        """Check."""
+        return check_in_process(self._evidence)
+
+    def remembered(self) -> Checked:
+        """Return nothing, as everything is known."""
+        return Checked([], in_process=True, seconds=0.0)
+
+    def forget(self) -> None:
+        """Do nothing."""
 
     def start(self, *, in_process: bool) -> None:  # noqa: ARG002
         """Check."""
@@ -72,54 +96,105 @@ class InClone:
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
-        self._pid: int | None = None
-        self._mark = 0
+        self._checking = _Clone(0)
+        self._remembering = _Clone(1)
         self._checked: Checked | None = None
-        #: Clones that were not to be had, or died before they had checked.
-        self.failures = 0
+
+    def remember(self) -> Checked | None:
+        """Start a clone that waits: to keep it costs less than to check."""
+        try:
+            self._remembering.start(self._evidence, waits=True)
+        except OSError:
+            return check_in_process(self._evidence)
+        return None
+
+    def remembered(self) -> Checked:
+        """Have that clone check."""
+        self._remembering.wake()
+        # If it has died it is too late for the process itself; all that was lost is new then.
+        nothing = Checked([], in_process=False, seconds=0.0)
+        return self._remembering.reap(self._evidence, 0) or nothing
+
+    def forget(self) -> None:
+        """End that clone."""
+        self._remembering.kill()
 
     def start(self, *, in_process: bool) -> None:
         """Start a clone."""
         if in_process:
             self._checked = check_in_process(self._evidence)
             return
-        self._mark = self._evidence.mark()
         try:
-            self._pid = client.clone()
+            self._checking.start(self._evidence, waits=False)
         except OSError:
-            self._fall_back()
+            self._checked = check_in_process(self._evidence)
 
     def ended(self) -> Checked | None:
         """Return what was found, None while the clone is at work."""
-        return self._reap(os.WNOHANG)
+        return self._end(os.WNOHANG)
 
     def wait(self) -> Checked:
         """Wait for the end of the clone."""
-        checked = self._reap(0)
+        checked = self._end(0)
         assert checked is not None
         return checked
 
-    def _reap(self, options: int) -> Checked | None:
-        if self._pid is not None:
-            try:
-                pid, _, usage = os.wait4(self._pid, options | _WCLONE)
-            except ChildProcessError:  # a test has waited for all that there is (__WALL)
-                pid, usage = self._pid, None
-            if pid == 0:
-                return None
-            self._pid = None
-            if client.clone_has_checked():
-                seconds = usage.ru_utime + usage.ru_stime if usage else 0.0
-                records = self._evidence.leaks_of_clone(pid, self._mark, client.clone_leaked())
-                self._checked = Checked(records, in_process=False, seconds=seconds)
-            else:
-                self._fall_back()
+    def _end(self, options: int) -> Checked | None:
         checked, self._checked = self._checked, None
+        if checked is None:
+            checked = self._checking.reap(self._evidence, options)
+            if checked is None and not self._checking.is_alive:
+                checked = check_in_process(self._evidence)
         return checked
 
-    def _fall_back(self) -> None:
-        self.failures += 1
-        self._checked = check_in_process(self._evidence)
+
+class _Clone:
+    """A clone of the process.
+
+    :param which: its place.
+    """
+
+    def __init__(self, which: int) -> None:
+        self._which = which
+        self._pid: int | None = None
+        self._mark = 0
+
+    @property
+    def is_alive(self) -> bool:
+        return self._pid is not None
+
+    def start(self, evidence: Evidence, *, waits: bool) -> None:
+        self._mark = evidence.mark()
+        self._pid = client.clone(self._which, waits)
+
+    def wake(self) -> None:
+        client.wake_clone(self._which)
+
+    def kill(self) -> None:
+        if self._pid is not None:
+            os.kill(self._pid, signal.SIGKILL)
+            self._wait(0)
+
+    def reap(self, evidence: Evidence, options: int) -> Checked | None:
+        """Return what it found, None if it is at work or has died."""
+        pid = self._pid
+        usage = self._wait(options)
+        if pid is None or self.is_alive or not client.clone_has_checked(self._which):
+            return None
+        records = evidence.leaks_of_clone(pid, self._mark, client.clone_leaked(self._which))
+        seconds = usage.ru_utime + usage.ru_stime if usage else 0.0
+        return Checked(records, in_process=False, seconds=seconds)
+
+    def _wait(self, options: int) -> resource.struct_rusage | None:
+        assert self._pid is not None
+        usage = None
+        try:
+            pid, _, usage = os.wait4(self._pid, options | _WCLONE)
+        except ChildProcessError:  # a test has waited for whatever there is (__WALL)
+            pid = self._pid
+        if pid:
+            self._pid = None
+        return usage
 
 
 def check_in_process(evidence: Evidence) -> Checked:

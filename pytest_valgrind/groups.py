@@ -53,7 +53,7 @@ class Queue:
         self.open = Group()
         self.checked: Group | None = None
         self._most = most
-        self._price: float | None = None
+        self._price = 0.0
         self._seconds = 0.0
 
     def add(self, test: RanTest) -> None:
@@ -69,7 +69,7 @@ class Queue:
     @property
     def is_due(self) -> bool:
         """Whether it is worth a check."""
-        if self.checked is not None or self._price is None or not self.open.tests:
+        if self.checked is not None or not self.open.tests or self.open.tests[-1].is_last:
             return False
         share = _SHARE_AT_MODULE_END if self.open.tests[-1].ends_module else _SHARE
         return self._price <= share * self._seconds
@@ -82,6 +82,10 @@ class Queue:
         assert self.checked is None
         self.checked, self.open = self.open, Group()
         self._seconds = 0.0
+
+    def expect(self, price: float) -> None:
+        """Take a check to take so many seconds."""
+        self._price = price
 
     def settle(self, price: float) -> Group:
         """Return the group whose check has ended.

@@ -1,21 +1,21 @@
-"""pytest's hooks. What only runs with ``--valgrind`` is imported where it is needed."""
+"""pytest's hooks. What they need is imported where it is needed, and as usual: see below."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
-
-from pytest_valgrind import running_on_valgrind, verdict
-from pytest_valgrind.settings import Settings, add_options
 
 #: Projects ask for the active checker by this name.
 CHECKER = "valgrind_checker"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Declare the options."""
+    with _imports_as_usual(pluginmanager):
+        from pytest_valgrind.settings import add_options
     add_options(parser)
 
 
@@ -24,19 +24,28 @@ def pytest_load_initial_conftests(
     early_config: pytest.Config,
 ) -> Generator[None, object, object]:
     """Start again under valgrind, before a conftest is imported and before output is captured."""
-    option = early_config.known_args_namespace
-    if option.valgrind and not running_on_valgrind():
+    with _imports_as_usual(early_config.pluginmanager):
+        from pytest_valgrind import running_on_valgrind
+
+        on_valgrind = running_on_valgrind()
+    if early_config.known_args_namespace.valgrind and not on_valgrind:
         _launch(early_config)
     return (yield)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers and, under valgrind, the checker."""
-    for name, meaning in verdict.MARKERS.items():
-        config.addinivalue_line("markers", f"{name}(reason=None): {meaning}")
-    if config.option.valgrind and running_on_valgrind():
-        from pytest_valgrind.checker import ValgrindChecker
+    with _imports_as_usual(config.pluginmanager):
+        from pytest_valgrind import running_on_valgrind
+        from pytest_valgrind.verdict import MARKERS
 
+        checks = config.option.valgrind and running_on_valgrind()
+        if checks:
+            from pytest_valgrind.checker import ValgrindChecker
+            from pytest_valgrind.settings import Settings
+    for name, meaning in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}(reason=None): {meaning}")
+    if checks:
         _refuse_xdist(config.option)
         checker = ValgrindChecker(Settings.of(config, config.option))
         config.pluginmanager.register(checker, CHECKER)
@@ -45,10 +54,30 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what is to be skipped under valgrind, with or without the checker."""
-    marker = item.get_closest_marker(verdict.SKIP)
-    if marker is not None and running_on_valgrind():
-        reason = verdict.reason_of(marker) or "skipped under valgrind"
+    marker = item.get_closest_marker("valgrind_skip")
+    if marker is None:
+        return
+    from pytest_valgrind import running_on_valgrind
+    from pytest_valgrind.verdict import reason_of
+
+    if running_on_valgrind():
+        reason = reason_of(marker) or "skipped under valgrind"
         raise pytest.skip.Exception(reason, _use_item_location=True)
+
+
+@contextlib.contextmanager
+def _imports_as_usual(pluginmanager: pytest.PytestPluginManager) -> Iterator[None]:
+    """Keep pytest from rewriting the assertions of what is imported, as it does with plugins.
+
+    Under valgrind it makes an import take three times as long.
+    """
+    hook: object = pluginmanager.rewrite_hook
+    finders = sys.meta_path.copy()
+    sys.meta_path[:] = [finder for finder in finders if finder is not hook]
+    try:
+        yield
+    finally:
+        sys.meta_path[:] = finders
 
 
 def _launch(config: pytest.Config) -> None:
@@ -59,6 +88,7 @@ def _launch(config: pytest.Config) -> None:
             "container or in WSL, say."
         )
     from pytest_valgrind import launch
+    from pytest_valgrind.settings import Settings
 
     option = config.known_args_namespace
     if launch.tests_will_run(option):

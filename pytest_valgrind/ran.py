@@ -14,23 +14,21 @@ class RanTest:
     :param place: in the order of the tests, from 0.
     """
 
-    def __init__(self, item: pytest.Item, place: int) -> None:
+    def __init__(self, item: pytest.Item, nodeid: str, place: int) -> None:
         self.item = item
+        self.nodeid = nodeid  # pytest makes it anew each time
         self.place = place
         self.events: list[Event] = []
         self.findings: list[Finding] = []
         #: Whether it is the last of its module.
         self.ends_module = False
+        #: Whether no other is to follow.
+        self.is_last = False
         #: Seconds that it took.
         self.seconds = 0.0
         #: How many threads it started, and whether any still ran at its end.
         self.threads = 0
         self.leaves_threads = False
-
-    @property
-    def nodeid(self) -> str:
-        """The name of the test."""
-        return self.item.nodeid
 
     @property
     def reports(self) -> list[pytest.TestReport]:

@@ -19,7 +19,7 @@ from pytest_valgrind.report import give
 from pytest_valgrind.results import Judged, Results
 from pytest_valgrind.roll import Roll
 from pytest_valgrind.settings import Settings
-from pytest_valgrind.verdict import judge
+from pytest_valgrind.verdict import MARKERS, judge
 
 _RULE = "*" * 70
 
@@ -32,7 +32,6 @@ class Session:
 
     :param check: when leaks are looked for.
     :param roll: the tests by the numbers of their frames.
-    :param live: whether a test's start is logged at once, rather than with its reports.
     """
 
     def __init__(
@@ -42,8 +41,6 @@ class Session:
         garbage: Garbage,
         check: LeakCheck,
         roll: Roll,
-        *,
-        live: bool,
     ) -> None:
         self.results = Results()
         self._garbage = garbage
@@ -51,7 +48,6 @@ class Session:
         self._evidence = evidence
         self._check = check
         self._roll = roll
-        self._live = live
         self._held: HeldHooks | None = None
         self._running: RanTest | None = None
 
@@ -66,7 +62,9 @@ class Session:
 
     def begin(self, session: pytest.Session) -> None:
         """Get ready for the first test."""
-        self._held = HeldHooks(session, self._log_start if self._live else None)
+        # Where a test's reports are logged as soon as it ran, its start is before it runs.
+        live = self._check.settles_at_once
+        self._held = HeldHooks(session, self._log_start if live else None)
         self.between()
         with self.results.watch:
             self._check.begin()
@@ -92,7 +90,6 @@ class Session:
         :return: the leaks.
         """
         found = []
-        self._live = False
         with self.results.watch:
             check.begin()
         for item, nextitem in zip(items, [*items[1:], None], strict=True):
@@ -142,12 +139,14 @@ class Session:
         check: LeakCheck,
     ) -> None:
         assert self._held is not None
-        test = RanTest(item, self._roll.enter(item.nodeid))
+        nodeid = item.nodeid
+        test = RanTest(item, nodeid, self._roll.enter(nodeid))
+        test.is_last = nextitem is None
         test.ends_module = nextitem is None or nextitem.path != item.path
         with self.results.watch:
             check.before()
         self.between()
-        client.print_to_log(f"\n{_RULE}\n{item.nodeid}\n{_RULE}")
+        client.print_to_log(f"\n{_RULE}\n{nodeid}\n{_RULE}")
         threads = client.threads_started()
         self._running = test
         self._held.hold(test.events)
@@ -183,9 +182,13 @@ class Session:
             client.outside_tests(_log, test)
 
     def _judge(self, test: RanTest) -> None:
+        self.results.tests += 1
+        reports = test.reports
+        marked = any(mark.name in MARKERS for mark in test.item.iter_markers())
+        if not (test.findings or marked) and all(report.passed for report in reports):
+            return
         findings = [self._named(found, test) for found in self._without_noise(test.findings)]
         findings = merged(findings)
-        reports = test.reports
         verdict = judge(
             findings,
             test.item.get_closest_marker,
@@ -193,7 +196,6 @@ class Session:
             completed=any(report.when == "call" and report.passed for report in reports),
             strict=self._settings.strict,
         )
-        self.results.tests += 1
         if findings or verdict.unused_markers:
             self.results.judged.append(Judged(test.nodeid, verdict, findings))
         if findings and not reports:

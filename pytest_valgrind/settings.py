@@ -158,9 +158,7 @@ def add_options(parser: pytest.Parser) -> None:
         "suites that look at the collector's own state.",
     )
     parser.addini("valgrind_leak_check", "See --valgrind-leak-check.", default="group")
-    parser.addini(
-        "valgrind_exact_rerun", "See --valgrind-exact-rerun.", type="bool", default=False
-    )
+    parser.addini("valgrind_exact_rerun", "See --valgrind-exact-rerun.", type="bool", default=False)
     parser.addini("valgrind_args", "More options for valgrind.", type="args", default=[])
     parser.addini(
         "valgrind_suppressions", "Suppression files for valgrind.", type="paths", default=[]
