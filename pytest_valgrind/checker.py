@@ -126,17 +126,19 @@ class ValgrindChecker:
         finally:
             self._session.collected(collector.nodeid)
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Enclose all tests."""
-        if not session.config.option.collectonly:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> object:
+        """Run all tests, and what runs between them in a frame that says so."""
+        hook, arguments = session.ihook.pytest_runtestloop, {"session": session}
+        collects_only = session.config.option.collectonly
+        if not collects_only:
             if self._handover:
                 self._handover.save_memory_map()
             self._session.begin(session)
         try:
-            return (yield)
+            return client.outside_tests(self._rest.call, hook, arguments)
         finally:
-            if not session.config.option.collectonly:
+            if not collects_only:
                 self._session.finish()
                 self._report_unsettled(session)
             for nodeid, findings in self._session.results.modules.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import defective
@@ -37,8 +37,12 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     return None
 
 
-def pytest_runtest_logfinish(nodeid: str) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Err and leak between two tests."""
-    if nodeid.endswith("test_before_defects_between_tests"):
-        defective.leak(77)
-        defective.read_past_end()
+    try:
+        return (yield)
+    finally:
+        if item.name == "test_before_defects_between_tests":
+            defective.leak(77)
+            defective.read_past_end()

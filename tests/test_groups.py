@@ -1,0 +1,296 @@
+"""Group checks, over simulated processes: no valgrind, any order of events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_valgrind.checks import GroupCheck
+from pytest_valgrind.clones import Checked
+from pytest_valgrind.findings import Finding, Frame, Kind, Origin
+from pytest_valgrind.garbage import Garbage
+from pytest_valgrind.groups import Queue
+from pytest_valgrind.ran import RanTest
+from pytest_valgrind.roll import Roll
+
+NUMBERS = 8
+
+
+class Loss(NamedTuple):
+    """A block that a test makes and that is lost then, or some tests later."""
+
+    call_site: int
+    is_numbered: bool
+    in_thread: bool
+    tests_later: int
+
+
+class Step(NamedTuple):
+    """A test."""
+
+    seconds: float
+    losses: tuple[Loss, ...]
+    ends_module: bool
+    leaves_threads: bool
+    #: How often the process asks for the end of a check that begins after this test.
+    patience: int
+
+
+losses = st.builds(
+    Loss, st.integers(0, 2), st.booleans(), st.booleans(), st.sampled_from([0, 0, 0, 1, 3])
+)
+steps = st.builds(
+    Step,
+    st.sampled_from([0.0, 0.1, 1.0, 30.0]),
+    st.lists(losses, max_size=3).map(tuple),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 4),
+)
+
+
+class NoGarbage(Garbage):
+    """Collections of this process's garbage would take all the time."""
+
+    def empty_free_lists(self) -> None:
+        """Do nothing."""
+
+    def settle_everything(self) -> None:
+        """Do nothing."""
+
+
+class Process:
+    """What valgrind knows about a process, and how it answers."""
+
+    def __init__(self, *, has_clones: bool) -> None:
+        self.lost: Counter[tuple[int, Origin | None]] = Counter()
+        self.patience = 0
+        self._has_clones = has_clones
+        self._at_last_check: Counter[tuple[int, Origin | None]] = Counter()
+        self._checked: Checked | None = None
+        self._remembered: Checked | None = None
+
+    def remember(self) -> Checked | None:
+        """Check at the beginning."""
+        if not self._has_clones:
+            return self._check(in_process=True)
+        self._remembered = self._check(in_process=False)
+        return None
+
+    def remembered(self) -> Checked:
+        """Return that check."""
+        assert self._remembered is not None
+        return self._remembered
+
+    def forget(self) -> None:
+        """Give it up."""
+        self._remembered = None
+
+    def start(self, *, in_process: bool) -> None:
+        """Check."""
+        assert self._checked is None
+        self._checked = self._check(in_process=in_process or not self._has_clones)
+
+    def ended(self) -> Checked | None:
+        """Return the result, but a clone's not at once."""
+        if self._checked is None or not self._checked.in_process:
+            self.patience -= 1
+            if self.patience >= 0:
+                return None
+        return self.wait() if self._checked else None
+
+    def wait(self) -> Checked:
+        """Return the result."""
+        checked, self._checked = self._checked, None
+        assert checked is not None
+        return checked
+
+    def _check(self, *, in_process: bool) -> Checked:
+        grown = self.lost - self._at_last_check
+        if in_process:
+            self._at_last_check = self.lost.copy()
+        records = [
+            Finding(
+                Kind.DEFINITE, "", (Frame(site, "f"),), origin=origin, bytes=blocks, blocks=blocks
+            )
+            for (site, origin), blocks in grown.items()
+        ]
+        return Checked(records, in_process, seconds=0.5)
+
+
+class Played:
+    """A session that was played to its end."""
+
+    def __init__(self, plan: Sequence[Step], *, has_clones: bool, every_test: bool) -> None:
+        self.lost_before: Counter[int] = Counter()
+        self.logged: list[RanTest] = []
+        process = Process(has_clones=has_clones)
+        roll = Roll(NUMBERS)
+        self.check = GroupCheck(process, NoGarbage(freeze=False), roll, every_test=every_test)
+        process.lost[9, None] = 3
+        self.check.begin()
+        due: dict[int, list[tuple[int, Origin | None]]] = {}
+        for index, step in enumerate(plan):
+            self.check.before()
+            test = RanTest(cast(pytest.Item, None), f"t{index}", roll.enter(f"t{index}"))
+            test.seconds = step.seconds
+            test.ends_module = step.ends_module
+            test.leaves_threads = step.leaves_threads
+            test.is_last = index == len(plan) - 1
+            for loss in step.losses:
+                number = index % NUMBERS
+                origin = Origin(number, loss.in_thread) if loss.is_numbered else None
+                due.setdefault(index + loss.tests_later, []).append((loss.call_site, origin))
+            process.lost.update(due.pop(index, []))
+            process.patience = step.patience
+            self.check.add(test)
+            self.logged += self.check.settled()
+        process.lost.update(block for blocks in due.values() for block in blocks)
+        self.logged += self.check.finish()
+        self.lost = process.lost
+
+    @property
+    def reported(self) -> Counter[tuple[int, Origin | None]]:
+        """All lost blocks in the reports."""
+        found = [finding for test in self.logged for finding in test.findings]
+        found += [lost.finding for lost in self.check.unsettled]
+        found += self.check.outside
+        blocks: Counter[tuple[int, Origin | None]] = Counter()
+        for finding in found:
+            blocks[finding.stack[0].address, finding.origin] += finding.blocks
+        return blocks
+
+
+plays = st.builds(
+    Played, st.lists(steps, max_size=30), has_clones=st.booleans(), every_test=st.booleans()
+)
+
+
+@given(plays)
+def test_each_test_is_logged_once_and_in_order(played: Played) -> None:
+    """Whatever the durations and the times of the checks."""
+    places = [test.place for test in played.logged]
+    assert places == list(range(len(places)))
+
+
+@given(plays)
+def test_each_lost_block_is_reported_once(played: Played) -> None:
+    """On a test, as unsettled, or as outside of tests."""
+    assert played.reported == played.lost
+
+
+@given(st.lists(steps, max_size=30), st.booleans(), st.booleans())
+def test_number_tells_the_test(plan: list[Step], has_clones: bool, every_test: bool) -> None:
+    """A block that is lost where it was made is on that test."""
+    plan = [
+        step._replace(
+            losses=tuple(
+                loss for loss in step.losses if loss.is_numbered and loss.tests_later == 0
+            ),
+            leaves_threads=False,
+        )
+        for step in plan
+    ]
+    played = Played(plan, has_clones=has_clones, every_test=every_test)
+    assert [sum(lost.blocks for lost in test.findings) for test in played.logged] == [
+        len(step.losses) for step in plan
+    ]
+
+
+@given(st.lists(steps, max_size=30), st.booleans())
+def test_with_a_check_for_every_test_it_is_the_test_that_lost_it(
+    plan: list[Step], has_clones: bool
+) -> None:
+    """Whichever made it."""
+    played = Played(plan, has_clones=has_clones, every_test=True)
+    lost = [0] * len(plan)
+    for index, step in enumerate(plan):
+        for loss in step.losses:
+            if index + loss.tests_later < len(plan):
+                lost[index + loss.tests_later] += 1
+    assert [sum(found.blocks for found in test.findings) for test in played.logged] == lost
+
+
+def loses(*losses: Loss, leaves_threads: bool = False) -> Step:
+    """Return a test that runs for a moment."""
+    return Step(0.0, losses, ends_module=False, leaves_threads=leaves_threads, patience=0)
+
+
+def test_what_was_lost_before_the_first_test_is_outside() -> None:
+    """It has no number, as little as what is made by an unknown stack in a test."""
+    unknown = Loss(9, is_numbered=False, in_thread=False, tests_later=0)
+    played = Played([loses(unknown), loses()], has_clones=True, every_test=False)
+    assert [lost.blocks for lost in played.check.outside] == [3]
+    assert [lost.finding.blocks for lost in played.check.unsettled] == [1]
+
+
+def test_block_of_a_thread_that_goes_on_is_unsettled() -> None:
+    """It may have been made for a later test; the test that started the thread is named."""
+    of_thread = Loss(1, is_numbered=True, in_thread=True, tests_later=0)
+    plan = [loses(), loses(of_thread, leaves_threads=True)]
+    (lost,) = Played(plan, has_clones=True, every_test=False).check.unsettled
+    assert lost.finding.made_in == "t1"
+    assert [test.nodeid for test in lost.group.tests] == ["t0", "t1"]
+
+
+def test_block_of_an_earlier_group_is_unsettled() -> None:
+    """The test that made it is named."""
+    late = Loss(1, is_numbered=True, in_thread=False, tests_later=2)
+    plan = [loses(late)._replace(seconds=1000.0), loses(), loses()]
+    (lost,) = Played(plan, has_clones=False, every_test=False).check.unsettled
+    assert lost.finding.made_in == "t0"
+    assert [test.nodeid for test in lost.group.tests] == ["t1", "t2"]
+
+
+def test_group_of_one_settles_everything() -> None:
+    """Its only test lost it, whoever made it."""
+    unknown = Loss(1, is_numbered=False, in_thread=False, tests_later=0)
+    played = Played([loses(unknown)], has_clones=True, every_test=False)
+    assert [lost.blocks for lost in played.logged[0].findings] == [1]
+
+
+def ran(seconds: float, *, ends_module: bool = False) -> RanTest:
+    """Return a test that ran for so long."""
+    test = RanTest(cast(pytest.Item, None), "t", 0)
+    test.seconds = seconds
+    test.ends_module = ends_module
+    return test
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ends_module", "is_due"),
+    [(24, False, False), (26, False, True), (12, True, False), (13, True, True)],
+)
+def test_group_is_due_when_a_check_is_cheap(
+    seconds: float, ends_module: bool, is_due: bool
+) -> None:
+    """Four per cent of its time, eight at the end of a module."""
+    queue = Queue(100)
+    queue.expect(1.0)
+    queue.add(ran(seconds, ends_module=ends_module))
+    assert queue.is_due is is_due
+
+
+def test_no_check_while_another_is_under_way() -> None:
+    """The group grows meanwhile."""
+    queue = Queue(100)
+    queue.add(ran(1000))
+    queue.close()
+    queue.add(ran(1000))
+    assert not queue.is_due
+    queue.settle(1.0)
+    assert queue.is_due
+
+
+def test_no_check_after_the_last_test() -> None:
+    """The one at the end of the session is near."""
+    queue = Queue(100)
+    last = ran(1000)
+    last.is_last = True
+    queue.add(last)
+    assert not queue.is_due
