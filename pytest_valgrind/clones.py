@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -117,7 +118,7 @@ class InClone:
 
     def forget(self) -> None:
         """End that clone."""
-        self._remembering.kill()
+        self._remembering.kill(self._evidence)
 
     def start(self, *, in_process: bool) -> None:
         """Start a clone."""
@@ -170,10 +171,12 @@ class _Clone:
     def wake(self) -> None:
         client.wake_clone(self._which)
 
-    def kill(self) -> None:
-        if self._pid is not None:
-            os.kill(self._pid, signal.SIGKILL)
+    def kill(self, evidence: Evidence) -> None:
+        if (pid := self._pid) is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
             self._wait(0)
+            evidence.forget_clone(pid)
 
     def reap(self, evidence: Evidence, options: int) -> Checked | None:
         """Return what it found, None if it is at work or has died."""

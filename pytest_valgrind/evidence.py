@@ -96,6 +96,11 @@ class Evidence:
         lines = "\n".join(line for line in text.splitlines() if own in line)
         return self._lost(leaked, [line for line in read_lines(lines) if line.pid == pid])
 
+    def forget_clone(self, pid: int) -> None:
+        """Leave nothing behind of a clone that was of no use."""
+        if self._log:
+            self._log.forget(pid)
+
     def _lost(self, leaked: int, lines: list[Line]) -> list[Finding]:
         grew, self._leaked = leaked - self._leaked, leaked
         found = [

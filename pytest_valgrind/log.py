@@ -34,16 +34,24 @@ class Log:
         """Return what was written since the log had a size, in bytes.
 
         :param pid: of a clone, which has a log of its own if the process id is part of the name
-            (valgrind's manual, 2.6.1, --log-file); that is deleted.
+            (valgrind's manual, 2.6.1, --log-file); this one is deleted.
         """
         text = self._bytes_from(offset)
-        name = self.path.name.replace(str(os.getpid()), str(pid))
-        own = self.path.with_name(name)
-        if own != self.path:
+        own = self._own_log(pid)
+        if own is not None:
             with contextlib.suppress(OSError):
                 text += own.read_bytes()
-                own.unlink()
+            self.forget(pid)
         return text.decode("utf-8", "replace")
+
+    def forget(self, pid: int) -> None:
+        """Delete a clone's own log, if it has one."""
+        if (own := self._own_log(pid)) is not None:
+            own.unlink(missing_ok=True)
+
+    def _own_log(self, pid: int) -> Path | None:
+        name = self.path.name.replace(str(os.getpid()), str(pid))
+        return None if name == self.path.name else self.path.with_name(name)
 
     def size(self) -> int:
         """Return the size in bytes."""

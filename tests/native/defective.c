@@ -22,6 +22,47 @@ leak(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* A block that is reachable from here, */
+static void *kept;
+
+static PyObject *
+keep(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    kept = malloc(50);
+    Py_RETURN_NONE;
+}
+
+/* until it is lost. */
+static PyObject *
+lose(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    kept = NULL;
+    Py_RETURN_NONE;
+}
+
+static void
+leak_below(int depth)
+{
+    if (depth > 0) {
+        leak_below(depth - 1);
+        hidden = NULL; /* no tail call */
+    } else {
+        hidden = malloc(60);
+        hidden = NULL;
+    }
+}
+
+/* Too deep for valgrind to see who called. */
+static PyObject *
+leak_deep(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    leak_below(600);
+    Py_RETURN_NONE;
+}
+
 /* A reference too many: the object is never freed. */
 static PyObject *
 leak_reference(PyObject *self, PyObject *object)
@@ -110,6 +151,23 @@ leak_in_thread(PyObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+static void *
+do_nothing(void *unused)
+{
+    return unused;
+}
+
+static PyObject *
+run_thread(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, do_nothing, NULL) == 0) {
+        pthread_join(thread, NULL);
+    }
+    Py_RETURN_NONE;
+}
+
 static PyObject *
 crash(PyObject *self, PyObject *unused)
 {
@@ -134,6 +192,9 @@ illegal_instruction(PyObject *self, PyObject *unused)
 
 static PyMethodDef methods[] = {
     {"leak", leak, METH_VARARGS, NULL},
+    {"keep", keep, METH_NOARGS, NULL},
+    {"lose", lose, METH_NOARGS, NULL},
+    {"leak_deep", leak_deep, METH_NOARGS, NULL},
     {"leak_reference", leak_reference, METH_O, NULL},
     {"read_past_end", read_past_end, METH_NOARGS, NULL},
     {"write_after_free", write_after_free, METH_NOARGS, NULL},
@@ -141,6 +202,7 @@ static PyMethodDef methods[] = {
     {"decide_uninitialised", decide_uninitialised, METH_NOARGS, NULL},
     {"decide", decide, METH_O, NULL},
     {"leak_in_thread", leak_in_thread, METH_NOARGS, NULL},
+    {"run_thread", run_thread, METH_NOARGS, NULL},
     {"crash", crash, METH_NOARGS, NULL},
     {"illegal_instruction", illegal_instruction, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

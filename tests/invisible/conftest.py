@@ -1,0 +1,33 @@
+"""A clone at work during every test but the first."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from pathlib import Path
+
+from pytest_valgrind import groups
+
+# Each test is a group of its own, whatever its check costs.
+groups._SHARE = groups._SHARE_AT_MODULE_END = 1e9
+
+EXITS = Path("exits")
+
+
+class Finalised:
+    """An object that says when it ends."""
+
+    def __del__(self) -> None:
+        """Say so."""
+        say("finaliser")
+
+
+def say(what: str) -> None:
+    """Write a line."""
+    with EXITS.open("a") as file:
+        file.write(f"{what} {os.getpid() == OWN}\n")
+
+
+OWN = os.getpid()
+atexit.register(say, "atexit")
+alive = Finalised()
