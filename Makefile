@@ -19,7 +19,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy tests/scenarios/conftest.py
+	for file in tests/*/conftest.py; do $(BIN)/mypy $$file || exit 1; done
 	for file in csrc/*.c tests/native/*.c; do \
 	    cc -O2 -Wall -Wextra -Werror -fsyntax-only -DPy_LIMITED_API=0x030A0000 \
 	        -Wno-use-after-free -Wno-free-nonheap-object \

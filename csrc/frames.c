@@ -45,9 +45,10 @@ ALL(HIGH)
 static const digit low[DIGIT_VALUES] = {ALL(LOW_NAME)};
 static const outer_digit high[DIGIT_VALUES] = {ALL(HIGH_NAME)};
 
-/* Where valgrind's unwinder stops: at an undefined return address together
-   with a frame pointer of zero. The stack of an allocation then ends with the
-   test rather than with main(), which makes it half as long, and unwinding is a
+/* Where valgrind's unwinder stops: the return address is undefined, and what it
+   tries then, the frame pointer and the top of the stack, are both zero
+   (m_stacktrace.c in its source). The stack of an allocation ends with the test
+   rather than with main(), which makes it half as long, and unwinding is a
    tenth of a run's time. On other processors the stack goes on. */
 void *pvg_edge(digit inner, pvg_work work, void *argument, outer_digit outer);
 
@@ -62,7 +63,10 @@ __asm__(
     "    .cfi_undefined rip\n"
     "    push %rbp\n"
     "    xor %ebp, %ebp\n"
+    "    push $0\n"  /* twice, as the stack is aligned to 16 bytes */
+    "    push $0\n"
     "    call *%rcx\n"
+    "    add $16, %rsp\n"
     "    pop %rbp\n"
     "    ret\n"
     "    .cfi_endproc\n"

@@ -38,6 +38,7 @@ class ValgrindChecker:
         self._handover = Handover.adopt()
         self._host = find_host(None if self._handover else settings.log)
         self._sees_objects = bool(client.one_block_per_object())
+        self._has_written = False
         self._errors_at_start = client.count_errors()
         self._evidence = Evidence(self._host.log, settings.leak_kinds)
         self._garbage = Garbage(freeze=settings.freeze)
@@ -197,9 +198,19 @@ class ValgrindChecker:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was found."""
+        self._write_summary(terminalreporter)
+
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """Say it after an internal error as well, where pytest writes no summary."""
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None and not self._has_written:
+            self._write_summary(reporter)
+
+    def _write_summary(self, reporter: pytest.TerminalReporter) -> None:
+        self._has_written = True
         self._session.between()  # fixtures that end with an interrupted session
-        write = terminalreporter.write_line
-        terminalreporter.section("valgrind")
+        write = reporter.write_line
+        reporter.section("valgrind")
         for line in summary(self._session.results):
             write(line)
         for line in [*self._weaknesses_of_the_process(), *weaknesses(self._session.results)]:

@@ -24,6 +24,8 @@ class RanTest:
         self.ends_module = False
         #: Whether no other is to follow.
         self.is_last = False
+        #: By Ctrl-C, pytest.exit or an internal error.
+        self.was_interrupted = False
         #: Seconds that it took.
         self.seconds = 0.0
         #: How many threads it started, and whether any still ran at its end.
@@ -37,7 +39,7 @@ class RanTest:
         return [report for report in reports if report and report.outcome in _FINAL]
 
     def add_report(self) -> pytest.TestReport:
-        """Add the report of a test that was interrupted before it had one, and return it."""
+        """Add the report of a call that was interrupted before it had one, and return it."""
         item = self.item
         report = pytest.TestReport(item.nodeid, item.location, {}, "passed", None, when="call")
         hook = item.ihook.pytest_runtest_logreport

@@ -25,6 +25,7 @@ _PHASES = {
     "teardown": "during teardown",
     "gc": "by the garbage collection after the test",
     "import": "during collection",
+    "interrupted": "before the test was interrupted",
 }
 
 

@@ -153,6 +153,10 @@ class Session:
         start = time.perf_counter()
         try:
             client.inside_test(test.place, self._run_and_settle, test, nextitem, protocol)
+        except BaseException:
+            test.was_interrupted = True
+            self.phase_ended("interrupted")
+            raise
         finally:
             test.seconds = time.perf_counter() - start
             test.threads = client.threads_started() - threads
@@ -198,8 +202,9 @@ class Session:
         )
         if findings or verdict.unused_markers:
             self.results.judged.append(Judged(test.nodeid, verdict, findings))
-        if findings and not reports:
-            reports = [test.add_report()]
+        has_call = any(report.when == "call" for report in reports)
+        if findings and not has_call and (test.was_interrupted or not reports):
+            reports.append(test.add_report())
         if reports:
             give(verdict, findings, reports, xfail_failures=self._settings.xfail_failures)
 

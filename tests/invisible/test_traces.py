@@ -45,6 +45,11 @@ def wait_for_the_end_of_a_clone() -> None:
         time.sleep(0.05)
 
 
+def open_descriptors() -> set[str]:
+    """Return those of this process."""
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+
 @pytest.fixture(scope="module")
 def pipe() -> Iterator[tuple[int, int]]:
     """Make a pipe before there is a clone to inherit it."""
@@ -100,21 +105,15 @@ def echo() -> Iterator[queue.Queue[int]]:
 
 
 answers: queue.Queue[int] = queue.Queue()
-descriptors: list[str] = []
+descriptors: set[str] = set()
 
 
-def test_all_begins(
-    pipe: object,
-    listening: object,
-    numbers: object,
-    locked: object,
-    buffered: object,
-    echo: queue.Queue[int],
-) -> None:
+@pytest.mark.usefixtures("pipe", "listening", "numbers", "locked", "buffered")
+def test_all_begins(echo: queue.Queue[int]) -> None:
     """The fixtures are there."""
     echo.put(1)
     assert answers.get(timeout=PATIENCE) == 1
-    descriptors[:] = os.listdir("/proc/self/fd")
+    descriptors.update(open_descriptors())
     gc.disable()
     gc.set_threshold(123, 4, 5)
 
@@ -134,7 +133,7 @@ def test_collector_is_left_alone() -> None:
 
 def test_no_more_descriptors() -> None:
     """Checks leave none open."""
-    assert os.listdir("/proc/self/fd") == descriptors
+    assert open_descriptors() == descriptors
 
 
 def test_wait_sees_no_child() -> None:
