@@ -18,8 +18,15 @@ Printed = Callable[[Callable[[], object]], list[Line]]
 
 def callers_in_force(printed: Printed) -> int:
     """Return how many frames valgrind records, whatever its options say."""
-    lines = printed(lambda: client.print_stack(_MOST_CALLERS))
-    return sum("pvg_print_stack" in line.text for line in lines)
+    lines = [
+        line.text.split(": ")
+        for line in printed(lambda: client.print_stack(_MOST_CALLERS))
+        if line.text.startswith(("   at ", "   by "))
+    ]
+    own = [address for address, function in lines if function.startswith("pvg_print_stack")]
+    # What it calls is on top, unless it was inlined and has the same address.
+    on_top = {address.split()[-1] for address, _ in lines} - {one.split()[-1] for one in own}
+    return len(own) + len(on_top)
 
 
 def callers_needed(printed: Printed) -> int:

@@ -88,7 +88,8 @@ class ValgrindChecker:
         if not self._settings.memcheck:
             return "errors only, no leaks"
         if self._groups_tests:
-            return "errors, and leaks in groups of tests"
+            where = "" if has_second_core() else ", in the process itself as it has one core"
+            return f"errors, and leaks in groups of tests{where}"
         reason = f" ({self._why_exact})" if self._why_exact else ""
         return f"errors, and leaks after every test{reason}"
 

@@ -120,7 +120,7 @@ class GroupCheck:
         self.settles_at_once = every_test
         self._also_before = also_before
         # Half of the numbers, as two groups are under way.
-        self._queue = Queue(1 if every_test else roll.numbers // 2)
+        self._queue = Queue(1 if every_test else roll.numbers // 2, checker.share)
         self._ledger = Ledger()
         self._knows_begin = False
 

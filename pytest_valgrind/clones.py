@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from pytest_valgrind import client
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Finding
+from pytest_valgrind.groups import SHARE
 
 if TYPE_CHECKING:
     import resource
@@ -36,6 +37,9 @@ class Checked(NamedTuple):
 class Checker(Protocol):
     """Does leak checks, one at a time."""
 
+    #: The part of a group's time that its check may take.
+    share: float
+
     def remember(self) -> Checked | None:
         """Check, or begin a check that may turn out to be of no use, and return None."""
 
@@ -59,7 +63,9 @@ class Checker(Protocol):
 
 
 class InProcess:
-    """Checks here and now."""
+    """Checks here and now, and the less often for it."""
+
+    share = SHARE / 2
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
@@ -94,6 +100,8 @@ class InProcess:
 
 class InClone:
     """Checks in a clone, and in the process if there can be none."""
+
+    share = SHARE
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence

@@ -7,10 +7,9 @@ from typing import NamedTuple
 from pytest_valgrind.findings import Finding
 from pytest_valgrind.ran import RanTest
 
-#: A group closes when its check takes this part of the time that it ran,
-_SHARE = 0.04
-#: or this one at the end of a module, where most fixtures end as well.
-_SHARE_AT_MODULE_END = 0.08
+#: A group closes when its check takes this part of the time that it ran; twice as much at the end
+#: of a module, where most fixtures end as well.
+SHARE = 0.04
 
 
 class Group:
@@ -47,12 +46,14 @@ class Queue:
     """The group that is open, and the one whose check is under way.
 
     :param most: tests in a group; there are no more that can be told apart.
+    :param share: of a group's time that its check may take.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, share: float = SHARE) -> None:
         self.open = Group()
         self.checked: Group | None = None
         self._most = most
+        self._share = share
         self._price = 0.0
         self._seconds = 0.0
 
@@ -71,7 +72,7 @@ class Queue:
         """Whether it is worth a check."""
         if self.checked is not None or not self.open.tests or self.open.tests[-1].is_last:
             return False
-        share = _SHARE_AT_MODULE_END if self.open.tests[-1].ends_module else _SHARE
+        share = self._share * (2 if self.open.tests[-1].ends_module else 1)
         return self._price <= share * self._seconds
 
     def close(self) -> None:

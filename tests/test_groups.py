@@ -67,6 +67,8 @@ class NoGarbage(Garbage):
 class Process:
     """What valgrind knows about a process, and how it answers."""
 
+    share = 0.04
+
     def __init__(self, *, has_clones: bool) -> None:
         self.lost: Counter[tuple[int, Origin | None]] = Counter()
         self.patience = 0

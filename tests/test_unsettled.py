@@ -109,26 +109,6 @@ def test_running_again_finds_the_test(rerun: Run) -> None:
 
 def test_running_again_does_not_find_what_happens_once(rerun: Run) -> None:
     """It stays unsettled."""
-    assert [line for line in rerun.summary if line.startswith("one of ")] == [
-        "one of 7 tests: definitely lost 50 bytes in 1 block: keep (defective.c:31)"
-    ]
+    (line,) = [line for line in rerun.summary if line.startswith("one of ")]
+    assert "7 tests: definitely lost 50 bytes in 1 block: keep (defective.c" in line
     assert "They were run again one by one, and it did not appear." in rerun.output
-
-
-def test_few_callers_lead_to_exact_checks(suite: Suite) -> None:
-    """Numbers would be out of sight; the header says so."""
-    suite.write("test_a.py", "import defective\ndef test_leak(): defective.leak()\n")
-    run = suite.run("--valgrind", "--valgrind-args=--num-callers=12")
-    (header,) = [line for line in run.output.splitlines() if "checking for" in line]
-    assert "leaks after every test (--num-callers=12 is too few" in header
-    assert run["test_leak"].outcome == "failed"
-
-
-@pytest.mark.parametrize("options", [("--valgrind-leak-check=off",), ("--no-memcheck",)])
-def test_no_leak_check(suite: Suite, options: tuple[str, ...]) -> None:
-    """Both names mean the same."""
-    suite.write("test_a.py", "import defective\ndef test_leak(): defective.leak()\n")
-    run = suite.run("--valgrind", *options)
-    assert run.code == pytest.ExitCode.OK
-    assert "errors only, no leaks" in run.output
-    assert not any("leak check" in line for line in run.summary)

@@ -6,10 +6,10 @@ import atexit
 import os
 from pathlib import Path
 
-from pytest_valgrind import groups
+from pytest_valgrind.clones import InClone
 
 # Each test is a group of its own, whatever its check costs.
-groups._SHARE = groups._SHARE_AT_MODULE_END = 1e9
+InClone.share = 1e9
 
 EXITS = Path("exits")
 

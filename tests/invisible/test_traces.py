@@ -99,12 +99,20 @@ def echo() -> Iterator[queue.Queue[int]]:
     """Start a thread that goes on from test to test."""
     questions: queue.Queue[int] = queue.Queue()
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(lambda: [answers.put(number) for number in iter(questions.get, 0)])
+        pool.submit(answer, questions)
         yield questions
         questions.put(0)
 
 
 answers: queue.Queue[int] = queue.Queue()
+
+
+def answer(questions: queue.Queue[int]) -> None:
+    """Answer until the question is 0."""
+    for number in iter(questions.get, 0):
+        answers.put(number)
+
+
 descriptors: set[str] = set()
 
 

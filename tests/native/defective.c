@@ -23,7 +23,7 @@ leak(PyObject *self, PyObject *args)
 }
 
 /* A block that is reachable from here, */
-static void *kept;
+static void *volatile kept;
 
 static PyObject *
 keep(PyObject *self, PyObject *unused)

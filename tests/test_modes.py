@@ -1,0 +1,127 @@
+"""When leaks are looked for, and where: the same is found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import HERE, INI
+from suite import Run, Suite
+
+SUITE = """
+import gc, threading
+import defective
+
+def test_leak():
+    defective.leak()
+
+def test_clean():
+    assert gc.get_freeze_count() == FROZEN or FROZEN is None
+
+def test_other_leak():
+    defective.leak(20)
+"""
+NO_CLONES = """
+from pytest_valgrind import client
+
+def clone(which, waits):
+    raise OSError(11, "no more processes")
+
+client.clone = clone
+"""
+DYING_CLONES = """
+import os, signal
+from pytest_valgrind import client
+
+real = client.clone
+
+def clone(which, waits):
+    pid = real(which, True)
+    os.kill(pid, signal.SIGKILL)
+    return pid
+
+client.clone = clone
+"""
+
+
+def test_exact_checks_find_the_same(
+    tmp_path_factory: pytest.TempPathFactory, extension: Path, scenarios: Run
+) -> None:
+    """On every scenario, in the same words."""
+    made = Suite(tmp_path_factory.mktemp("exact"), extension)
+    made.write("pytest.ini", INI)
+    made.copy(HERE / "scenarios")
+    exact = made.run("--valgrind", "--doctest-modules", "--valgrind-leak-check=exact")
+    outcomes = {name: (case.outcome, case.message) for name, case in exact.cases.items()}
+    assert outcomes == {
+        name: (case.outcome, case.message) for name, case in scenarios.cases.items()
+    }
+
+
+def leaks(suite: Suite, *options: str, before: tuple[str, ...] = (), frozen: str = "None") -> Run:
+    """Run a suite in which two tests leak, and see that it is said."""
+    suite.write("test_a.py", SUITE.replace("FROZEN", frozen))
+    run = suite.run("--valgrind", *options, before=before)
+    assert run.code == pytest.ExitCode.TESTS_FAILED
+    assert "10 bytes in 1 block" in run["test_leak"].text
+    assert "20 bytes in 1 block" in run["test_other_leak"].text
+    assert run["test_clean"].outcome == "passed"
+    assert "2 leaks (30 bytes in 2 blocks) in 2 tests; 3 tests checked" in "".join(run.summary)
+    return run
+
+
+def test_one_core(suite: Suite) -> None:
+    """The check is done in the process itself."""
+    run = leaks(suite, before=("taskset", "--cpu-list", "0"))
+    assert "in groups of tests, in the process itself as it has one core" in run.output
+
+
+@pytest.mark.parametrize("conftest", [NO_CLONES, DYING_CLONES])
+def test_no_clones(suite: Suite, conftest: str) -> None:
+    """Where there can be none, or they are killed, the process itself checks."""
+    suite.write("conftest.py", conftest)
+    leaks(suite)
+
+
+def test_log_named_after_the_process(suite: Suite) -> None:
+    """A clone's own log is read, and removed."""
+    leaks(suite, "--valgrind-log=my %p.log")
+    assert len(list(suite.directory.glob("my *.log"))) == 1
+
+
+def test_collector_without_freeze(suite: Suite) -> None:
+    """For suites that look at its state."""
+    leaks(suite, "--valgrind-no-freeze", frozen="0")
+
+
+@pytest.mark.parametrize("ini", ["group", "exact", "off"])
+def test_ini(suite: Suite, ini: str) -> None:
+    """The command line wins."""
+    suite.write("pytest.ini", f"{INI}valgrind_leak_check = {ini}\n")
+    leaks(suite, "--valgrind-leak-check=group")
+
+
+def test_cost_is_said(suite: Suite) -> None:
+    """Seconds, checks and groups."""
+    (line,) = [line for line in leaks(suite).summary if "leak check" in line]
+    assert line.startswith("2 leak checks for 1 group of tests; ")
+    assert "s of the tests' process" in line
+
+
+def test_few_callers_lead_to_exact_checks(suite: Suite) -> None:
+    """Numbers would be out of sight; the header says so."""
+    suite.write("test_a.py", "import defective\ndef test_leak(): defective.leak()\n")
+    run = suite.run("--valgrind", "--valgrind-args=--num-callers=12")
+    (header,) = [line for line in run.output.splitlines() if "checking for" in line]
+    assert "leaks after every test (--num-callers=12 is too few" in header
+    assert run["test_leak"].outcome == "failed"
+
+
+@pytest.mark.parametrize("options", [("--valgrind-leak-check=off",), ("--no-memcheck",)])
+def test_no_leak_check(suite: Suite, options: tuple[str, ...]) -> None:
+    """Both names mean the same."""
+    suite.write("test_a.py", "import defective\ndef test_leak(): defective.leak()\n")
+    run = suite.run("--valgrind", *options)
+    assert run.code == pytest.ExitCode.OK
+    assert "errors only, no leaks" in run.output
+    assert not any("leak check" in line for line in run.summary)
