@@ -2,9 +2,13 @@
 
     python benchmarks/bench.py --python /usr/bin/python3.11 --tests 200 --rounds 3
 
-Prints a Markdown table for each suite; if interrupted, of the rounds that are complete. Virtual
+Prints a Markdown table for each suite; if interrupted, of the runs that are complete. Virtual
 environments, suites, logs and the output of every run are kept in the directory ``--work``. Only
 one run is under way at a time.
+
+What is measured is the whole process with all that it started: seconds from start to end, seconds
+of CPU of all processes together, and the peak of the largest one's memory. Of several runs the
+least counts.
 """
 
 from __future__ import annotations
@@ -21,29 +25,19 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+
+from suites import SUITES, Package, Suite
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-FORMER = "pytest-valgrind==0.2.0"
+FORMER_REQUIREMENT = "pytest-valgrind==0.2.0"
 # Of the tree, what an installation does not need or what would be stale in it.
 _LEFT_OUT = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "*.so", "__pycache__")
 # What the caller's environment may hold that would change a run.
 _UNWANTED = ("PYTEST", "PYTHON", "VALGRIND", "LD_PRELOAD")
 _COUNT = re.compile(r"(\d+) (passed|failed|skipped|xfailed|xpassed|errors?)\b")
-
-
-@dataclass(frozen=True)
-class Suite:
-    """Tests to run."""
-
-    name: str
-    #: Writes the files into a directory, for about so many tests.
-    write: Callable[[Path, int], None]
-    #: What the suite needs from PyPI.
-    requirements: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,6 +58,8 @@ class Runner:
     title: str
     #: The command, given where to put valgrind's log.
     command: Callable[[Place, Path], list[str]]
+    #: Whether it runs in the first round only, being slow and far from the others.
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,37 +71,6 @@ class Run:
     peak: float  #: MiB, of its largest process
     counts: dict[str, int]  #: tests by outcome
     end: str  #: the outcomes in words, or why there are none
-
-    def seconds(self, measure: str) -> float:
-        """Return the wall or the CPU seconds."""
-        return self.wall if measure == "wall" else self.cpu
-
-
-def _write_trivial(directory: Path, tests: int) -> None:
-    (directory / "test_trivial.py").write_text(
-        "".join(
-            f"def test_{number}() -> None:\n    assert {number} + 1 == {number + 1}\n\n\n"
-            for number in range(tests)
-        )
-    )
-
-
-def _write_leaky(directory: Path, tests: int) -> None:
-    # The name is the same in 0.2.0.
-    lines = ["from pytest_valgrind.valgrind import create_leak\n\n\n"]
-    for number in range(tests):
-        body = "create_leak()" if number % 10 == 9 else f"assert {number} + 1 == {number + 1}"
-        lines.append(f"def test_{number}() -> None:\n    {body}\n\n\n")
-    (directory / "test_leaky.py").write_text("".join(lines))
-
-
-SUITES = {
-    suite.name: suite
-    for suite in (
-        Suite("trivial", _write_trivial),
-        Suite("leaky", _write_leaky),
-    )
-}
 
 
 def _pytest(python: Path, *options: str) -> list[str]:
@@ -142,48 +107,98 @@ def _ours(place: Place, _log: Path) -> list[str]:
     return _pytest(place.ours, "--valgrind")
 
 
+def _exact(place: Place, _log: Path) -> list[str]:
+    return _pytest(place.ours, "--valgrind", "--valgrind-leak-check=exact")
+
+
 def _ours_without_leaks(place: Place, _log: Path) -> list[str]:
     return _pytest(place.ours, "--valgrind", "--no-memcheck")
 
 
 PLAIN = Runner("plain", "valgrind, its defaults", _plain)
 PLAIN_OPTIONS = Runner("options", "valgrind, our options", _plain_with_our_options)
+FORMER = Runner("former", "pytest-valgrind 0.2.0", _former, once=True)
 RUNNERS = {
     runner.name: runner
     for runner in (
         Runner("native", "natively", _native),
         PLAIN,
         PLAIN_OPTIONS,
-        Runner("former", "pytest-valgrind 0.2.0", _former),
+        FORMER,
         Runner("ours", "`pytest --valgrind`", _ours),
+        Runner("exact", "`pytest --valgrind --valgrind-leak-check=exact`", _exact, once=True),
         Runner("ours-no-memcheck", "`pytest --valgrind --no-memcheck`", _ours_without_leaks),
     )
 }
 
 
-def prepare(python: Path, work: Path, requirements: Iterable[str]) -> Place:
+def prepare(python: Path, work: Path, suites: Sequence[Suite]) -> Place:
     """Make or update the virtual environments, and learn the launcher's options."""
     source = work / "source"
     shutil.rmtree(source, ignore_errors=True)
     commit = _output(["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty"]).strip()
     # A copy, as a build would write into the tree.
     shutil.copytree(REPOSITORY, source, ignore=_LEFT_OUT)
-    ours = _environment(python, work / "ours", [str(source), *requirements])
+    ours = _environment(python, work / "ours")
+    _pip(ours, "install", str(source))
     # The same pytest in both, whenever each was made.
     pytest = _printed(ours, "import pytest; print(pytest.__version__)")
-    former = _environment(python, work / "former", [f"pytest=={pytest}", FORMER, *requirements])
+    former = _environment(python, work / "former")
+    _pip(former, "install", f"pytest=={pytest}", FORMER_REQUIREMENT)
+    needed = list(_needed(ours, work, suites))
+    if needed:
+        _pip(ours, "install", *needed)
+        _pip(former, "install", *needed)
     version = _printed(ours, "import platform; print(platform.python_version())")
     valgrind = _output(["valgrind", "--version"]).strip()
     versions = f"Python {version} ({python}), pytest {pytest}, {valgrind}, this plugin at {commit}"
     return Place(ours, former, _launcher_options(ours, work), versions)
 
 
-def _environment(python: Path, directory: Path, requirements: Iterable[str]) -> Path:
+def _environment(python: Path, directory: Path) -> Path:
     inside = directory / "bin" / "python"
     if not inside.exists():
         _output([str(python), "-m", "venv", str(directory)])
-    _output([str(inside), "-m", "pip", "install", "-q", *requirements])
     return inside
+
+
+def _pip(python: Path, command: str, *words: str, flags: str = "") -> None:
+    """Run pip.
+
+    :param flags: for the C compiler.
+    """
+    changes = {"CFLAGS": flags} if flags else {}
+    _output([str(python), "-m", "pip", command, "-q", *words], changes)
+
+
+def _needed(python: Path, work: Path, suites: Iterable[Suite]) -> Iterator[str]:
+    """Return what is to be installed for the suites."""
+    for suite in suites:
+        yield from suite.requirements
+        if isinstance(suite.tests, Package):
+            yield str(_wheel(python, suite.tests, work))
+
+
+def _wheel(python: Path, package: Package, work: Path) -> Path:
+    """Compile a package from its sdist, unless that was done before; the sdist stays there."""
+    source = _source(package, work)
+    wheels = source.with_name("wheels")
+    if not list(wheels.glob("*.whl")):
+        archives = source.with_name("archives")
+        shutil.rmtree(source.parent, ignore_errors=True)
+        required = f"{package.name}=={package.version}"
+        no_wheel = ("--no-deps", "--no-binary", package.name)
+        _pip(python, "download", *no_wheel, "--dest", str(archives), required)
+        (archive,) = archives.iterdir()
+        shutil.unpack_archive(archive, source.parent)
+        _pip(python, "wheel", "--no-deps", "--wheel-dir", str(wheels), str(source), flags="-g")
+    (wheel,) = wheels.glob("*.whl")
+    return wheel
+
+
+def _source(package: Package, work: Path) -> Path:
+    """Return where the files of a package's sdist are."""
+    return work / "packages" / package.name / f"{package.name}-{package.version}"
 
 
 def _printed(python: Path, code: str) -> str:
@@ -191,7 +206,10 @@ def _printed(python: Path, code: str) -> str:
 
 
 def _launcher_options(python: Path, work: Path) -> tuple[str, ...]:
-    """Return the options that a run's header names."""
+    """Return the options that a run's header names.
+
+    The run also leaves the plugin's byte code, for the first that is measured.
+    """
     with tempfile.TemporaryDirectory(dir=work) as directory:
         Path(directory, "pytest.ini").write_text("[pytest]\n")
         Path(directory, "test_one.py").write_text("def test() -> None:\n    pass\n")
@@ -204,14 +222,14 @@ def _launcher_options(python: Path, work: Path) -> tuple[str, ...]:
     )
 
 
-def _output(command: Sequence[str]) -> str:
+def _output(command: Sequence[str], changes: Mapping[str, str] | None = None) -> str:
     """Run something that is not measured, and return what it prints.
 
+    :param changes: to the environment's variables.
     :raises SystemExit: if it fails.
     """
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=_clean_environment(), check=False
-    )
+    variables = {**_clean_environment(), **(changes or {})}
+    done = subprocess.run(command, capture_output=True, text=True, env=variables, check=False)
     if done.returncode:
         sys.exit(f"{shlex.join(command)} failed:\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -221,13 +239,19 @@ def _clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(_UNWANTED)}
 
 
-def write(suite: Suite, directory: Path, tests: int) -> None:
-    """Write a suite anew."""
+def write(suite: Suite, work: Path, tests: int) -> Path:
+    """Write a suite anew, and return its directory."""
+    directory = work / "suites" / suite.name
     shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
-    # Keeps pytest from looking for a configuration further up.
-    (directory / "pytest.ini").write_text("[pytest]\n")
-    suite.write(directory, tests)
+    if isinstance(suite.tests, Package):
+        shutil.copytree(_source(suite.tests, work), directory)
+        shutil.rmtree(directory / suite.tests.modules)
+    else:
+        directory.mkdir(parents=True)
+        # Keeps pytest from looking for a configuration further up.
+        (directory / "pytest.ini").write_text("[pytest]\n")
+        (directory / f"test_{suite.name}.py").write_text(suite.tests(tests))
+    return directory
 
 
 def measure(command: Sequence[str], directory: Path, output: Path, timeout: float) -> Run:
@@ -253,6 +277,8 @@ def measure(command: Sequence[str], directory: Path, output: Path, timeout: floa
             wall = time.perf_counter() - start
             process.returncode = os.waitstatus_to_exitcode(status)
     counts, end = _outcome(output.read_text(errors="replace"), process.returncode)
+    if process.returncode == -signal.SIGKILL and wall >= timeout:
+        end = f"over {timeout:.0f} s"
     return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, counts, end)
 
 
@@ -285,99 +311,134 @@ def _outcome(output: str, code: int) -> tuple[dict[str, int], str]:
     return counts, ", ".join(f"{number} {word}" for word, number in counts.items())
 
 
-def table(runs: dict[Runner, list[Run]], by: str) -> Iterator[str]:
-    """Return the lines of a table, a row for each runner.
-
-    :param by: what is compared, ``cpu`` or ``wall``.
-    """
+def table(suite: Suite, runs: dict[Runner, list[Run]]) -> Iterator[str]:
+    """Return the lines of a table, a row for each runner."""
     yield (
-        "| | wall s (least-most) | CPU s | peak MiB | x defaults | x options "
-        "| ms/test above defaults | above options | tests |"
+        "| | runs | wall s | CPU s | peak MiB | wall x options | CPU x options | wall x defaults "
+        "| CPU x defaults | peak x options | ms of CPU/test above options | outcome |"
     )
-    yield "|---" + "|---:" * 7 + "|---|"
-    medians = {runner: _middle(of_runner) for runner, of_runner in runs.items()}
-    bases = [medians.get(PLAIN), medians.get(PLAIN_OPTIONS)]
+    yield "|---" + "|---:" * 10 + "|---|"
+    least = {runner: _least(of_runner) for runner, of_runner in runs.items() if of_runner}
     for runner, of_runner in runs.items():
-        run = medians[runner]
-        walls = [each.wall for each in of_runner]
-        cells = [
-            runner.title,
-            f"{run.wall:.2f} ({min(walls):.2f}-{max(walls):.2f})",
-            f"{run.cpu:.2f}",
-            f"{run.peak:.0f}",
-            *(_ratio(run, base, by) for base in bases),
-            *(_per_test(run, base, by) for base in bases),
-            run.end,
-        ]
-        yield f"| {' | '.join(cells)} |"
+        if of_runner:
+            cells = [str(len(of_runner)), *_cells(least[runner], least)]
+        else:
+            cells = ["0", *["-"] * 9, _why_not(suite, runner)]
+        yield f"| {' | '.join([runner.title, *cells])} |"
 
 
-def _middle(runs: Sequence[Run]) -> Run:
-    """Return the median of each measure."""
+def _least(runs: Sequence[Run]) -> Run:
+    """Return the least of each measure: whatever else the machine does only adds to it."""
     ends = dict.fromkeys(run.end for run in runs)
     return Run(
-        wall=median(run.wall for run in runs),
-        cpu=median(run.cpu for run in runs),
-        peak=median(run.peak for run in runs),
+        wall=min(run.wall for run in runs),
+        cpu=min(run.cpu for run in runs),
+        peak=min(run.peak for run in runs),
         # A run without outcome makes the ratios void.
         counts=min((run.counts for run in runs), key=len),
         end="; or ".join(ends),
     )
 
 
-def _ratio(run: Run, base: Run | None, by: str) -> str:
+def _cells(run: Run, least: Mapping[Runner, Run]) -> list[str]:
+    wall, cpu, peak, above = _compared(run, least.get(PLAIN_OPTIONS))
+    wall_to_defaults, cpu_to_defaults, *_ = _compared(run, least.get(PLAIN))
+    return [
+        *(f"{run.wall:.2f}", f"{run.cpu:.2f}", f"{run.peak:.0f}"),
+        *(wall, cpu, wall_to_defaults, cpu_to_defaults, peak, above),
+        run.end,
+    ]
+
+
+def _compared(run: Run, base: Run | None) -> tuple[str, str, str, str]:
+    """Return the ratios of wall time, CPU time and memory, and the ms of CPU above for each test.
+
+    Dashes if either has no outcome.
+    """
     if base is None or not (run.counts and base.counts):
-        return "-"
-    return f"{run.seconds(by) / base.seconds(by):.2f}"
+        return "-", "-", "-", "-"
+    above = (run.cpu - base.cpu) * 1000 / sum(base.counts.values())
+    return (
+        f"{run.wall / base.wall:.2f}",
+        f"{run.cpu / base.cpu:.2f}",
+        f"{run.peak / base.peak:.2f}",
+        f"{above:.1f}",
+    )
 
 
-def _per_test(run: Run, base: Run | None, by: str) -> str:
-    if base is None or not (run.counts and base.counts):
-        return "-"
-    above = run.seconds(by) - base.seconds(by)
-    return f"{above * 1000 / sum(run.counts.values()):.1f}"
+def _why_not(suite: Suite, runner: Runner) -> str:
+    if runner is FORMER and suite.former_minutes:
+        return f"not run: would take about {suite.former_minutes} minutes"
+    return "not run"
 
 
-def bench(suite: Suite, place: Place, work: Path, asked: argparse.Namespace) -> None:
-    """Measure a suite with every runner asked for, and print the table."""
-    directory = work / "suites" / suite.name
-    results = work / "results" / suite.name
-    write(suite, directory, asked.tests)
-    results.mkdir(parents=True, exist_ok=True)
-    # So that the first measured run finds its bytecode, as the others do.
-    measure(_plain_pytest(place), directory, results / "warm-up.txt", asked.timeout)
-    rounds: list[dict[Runner, Run]] = []
-    try:
-        # Round by round, so that what else the machine does falls on all alike.
-        for number in range(1, asked.rounds + 1):
-            rounds.append(_round(number, place, directory, results, asked))
-    finally:
-        if rounds:
-            runs = {runner: [each[runner] for each in rounds] for runner in rounds[0]}
-            print(
-                f"### Suite {suite.name}: {place.versions}; {os.cpu_count()} cores, "
-                f"N = {asked.tests}, medians of {len(rounds)} rounds, "
-                f"compared by {asked.by} seconds",
-                "",
-                *table(runs, asked.by),
-                "",
-                sep="\n",
-                flush=True,
+class Bench:
+    """Measures a suite."""
+
+    def __init__(self, suite: Suite, place: Place, work: Path, asked: argparse.Namespace) -> None:
+        self._suite = suite
+        self._place = place
+        self._asked = asked
+        self._runners = [RUNNERS[name] for name in asked.runner or RUNNERS]
+        self._results = work / "results" / suite.name
+        self._results.mkdir(parents=True, exist_ok=True)
+        self._directory = write(suite, work, asked.tests)
+
+    def run(self) -> None:
+        """Measure it with every runner asked for, and print the table."""
+        self._warm_up()
+        runs: dict[Runner, list[Run]] = {runner: [] for runner in self._runners}
+        try:
+            # Round by round, so that what else the machine does falls on all alike.
+            for number in range(1, self._asked.rounds + 1):
+                for runner in self._of_round(number):
+                    runs[runner].append(self._run(runner, number))
+        finally:
+            if any(runs.values()):
+                lines = [*self._heading(), "", *table(self._suite, runs), ""]
+                print(*lines, sep="\n", flush=True)
+
+    def _warm_up(self) -> None:
+        """Have the first measured run find its bytecode, as the others do."""
+        self._measure(_plain_pytest(self._place), "warm-up", self._asked.timeout)
+        if FORMER in self._runners:
+            command = _pytest(self._place.former, "--collect-only")
+            self._measure(command, "warm-up-former", self._asked.timeout)
+
+    def _of_round(self, number: int) -> Iterator[Runner]:
+        for runner in self._runners:
+            too_slow = (
+                runner is FORMER and self._suite.former_minutes > 0 and not self._asked.runner
             )
+            if not too_slow and (number == 1 or not runner.once):
+                yield runner
 
-
-def _round(
-    number: int, place: Place, directory: Path, results: Path, asked: argparse.Namespace
-) -> dict[Runner, Run]:
-    runs: dict[Runner, Run] = {}
-    for runner in (RUNNERS[name] for name in asked.runner):
+    def _run(self, runner: Runner, number: int) -> Run:
         name = f"{runner.name}-{number}"
-        command = runner.command(place, results / f"{name}.log")
-        run = measure(command, directory, results / f"{name}.txt", asked.timeout)
-        runs[runner] = run
+        command = runner.command(self._place, self._results / f"{name}.log")
+        timeout = self._asked.former_timeout if runner is FORMER else self._asked.timeout
+        run = self._measure(command, name, timeout)
         words = f"{run.wall:.2f} s, {run.cpu:.2f} s of CPU, {run.end}"
-        print(f"{results.name} {name}: {words}", file=sys.stderr, flush=True)
-    return runs
+        print(f"{self._suite.name} {name}: {words}", file=sys.stderr, flush=True)
+        return run
+
+    def _measure(self, command: Sequence[str], name: str, timeout: float) -> Run:
+        output = self._results / f"{name}.txt"
+        return measure([*command, *self._suite.words], self._directory, output, timeout)
+
+    def _heading(self) -> Iterator[str]:
+        tests = self._suite.tests
+        version = f" {tests.version}" if isinstance(tests, Package) else ""
+        yield f"### Suite {self._suite.name}{version}: {self._suite.title}"
+        yield ""
+        versions = [self._place.versions]
+        for name in self._suite.requirements:
+            code = f"from importlib.metadata import version; print(version({name!r}))"
+            versions.append(f"{name} {_printed(self._place.ours, code)}")
+        yield (
+            f"{', '.join(versions)}; {os.cpu_count()} cores. Of each measure the least of the "
+            "runs; the peak is that of the largest process."
+        )
 
 
 def _arguments() -> argparse.Namespace:
@@ -394,11 +455,15 @@ def _arguments() -> argparse.Namespace:
     )
     option("--tests", type=int, default=200, metavar="N", help="tests in a suite (%(default)s)")
     option("--rounds", type=int, default=3, metavar="N", help="runs of each kind (%(default)s)")
-    # Other processes on the machine lengthen the wall time, and the work has one thread.
-    option("--by", choices=("cpu", "wall"), default="cpu", help="what to compare (%(default)s)")
     option("--timeout", type=float, default=900, help="seconds for one run (%(default)s)")
+    option("--former-timeout", type=float, default=300, help="the same for 0.2.0 (%(default)s)")
     option("--suite", nargs="+", choices=SUITES, default=list(SUITES), help="which suites")
-    option("--runner", nargs="+", choices=RUNNERS, default=list(RUNNERS), help="which ways to run")
+    option(
+        "--runner",
+        nargs="+",
+        choices=RUNNERS,
+        help="which ways to run (default: all, but 0.2.0 only for suites where it is fast enough)",
+    )
     return parser.parse_args()
 
 
@@ -418,10 +483,10 @@ def main() -> None:
     work = asked.work.absolute() / str(python).strip("/").replace("/", "-")
     work.mkdir(parents=True, exist_ok=True)
     suites = [SUITES[name] for name in asked.suite]
-    place = prepare(python, work, [word for suite in suites for word in suite.requirements])
+    place = prepare(python, work, suites)
     print(f"Our options: {shlex.join(place.options)}", file=sys.stderr)
     for suite in suites:
-        bench(suite, place, work, asked)
+        Bench(suite, place, work, asked).run()
 
 
 if __name__ == "__main__":

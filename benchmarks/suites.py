@@ -1,0 +1,87 @@
+"""The suites that ``bench.py`` measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package whose own tests are in its sdist."""
+
+    name: str
+    version: str
+    #: Folder of the package's own modules, which must not be imported instead of the compiled ones.
+    modules: str
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Tests to run."""
+
+    name: str
+    title: str
+    #: The text of the only module, for so many tests; or the package whose own tests these are.
+    tests: Callable[[int], str] | Package
+    #: What the suite needs from PyPI.
+    requirements: tuple[str, ...] = ()
+    #: More words of pytest's command line.
+    words: tuple[str, ...] = ()
+    #: What 0.2.0 would take, if that is too long to wait for: some four seconds a test, reckoned
+    #: from how far it came in 150 or 300 seconds.
+    former_minutes: int = 0
+
+
+def _trivial(tests: int) -> str:
+    return "\n\n".join(_trivial_test(number) for number in range(tests))
+
+
+def _trivial_test(number: int) -> str:
+    return f"def test_{number}() -> None:\n    assert {number} + 1 == {number + 1}\n"
+
+
+def _numpy(tests: int) -> str:
+    return f"import numpy\n\n\n{_trivial(tests)}"
+
+
+def _leaky(tests: int) -> str:
+    # The name is the same in 0.2.0.
+    head = "from pytest_valgrind.valgrind import create_leak\n\n\n"
+    return head + "\n\n".join(
+        f"def test_{number}() -> None:\n    create_leak()\n"
+        if number % 10 == 9
+        else _trivial_test(number)
+        for number in range(tests)
+    )
+
+
+def _heap(tests: int) -> str:
+    # With PYTHONMALLOC=malloc each is a block, as no two are the same object.
+    return f'BLOCKS = [b"%d" % number for number in range(1_000_000)]\n\n\n{_trivial(tests)}'
+
+
+SUITES = {
+    suite.name: suite
+    for suite in (
+        Suite("trivial", "tests of under 1 ms", _trivial),
+        Suite("numpy", "tests of under 1 ms, numpy imported", _numpy, requirements=("numpy",)),
+        Suite(
+            "markupsafe",
+            "all of its own tests, built with -g",
+            Package("markupsafe", "3.0.4", modules="src"),
+            words=("-o", "addopts=", "tests"),
+            former_minutes=6,
+        ),
+        Suite(
+            "multidict",
+            "of its own tests only test_mutable_multidict.py on the C extension, built with -g",
+            Package("multidict", "7.2.1", modules="multidict"),
+            # All that there is takes half an hour. What is for pure Python has no C to check.
+            words=("-o", "addopts=", "-m", "not pure_python", "tests/test_mutable_multidict.py"),
+            former_minutes=17,
+        ),
+        Suite("leaky", "tests of under 1 ms, of which every tenth leaks", _leaky),
+        Suite("heap", "tests of under 1 ms, a million blocks live", _heap),
+    )
+}
