@@ -12,7 +12,7 @@ example: $(READY)
 
 ## Set up, and run all tests.
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 ## Style, types, and the C compiler's warnings.
 lint: $(READY)

@@ -16,7 +16,7 @@ from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.firstresult import Rest
 from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.handover import Handover
-from pytest_valgrind.host import find_host
+from pytest_valgrind.host import find_host, options_from_elsewhere
 from pytest_valgrind.repairs import apply_late
 from pytest_valgrind.roll import Roll
 from pytest_valgrind.session import Session
@@ -61,7 +61,8 @@ class ValgrindChecker:
             return "--memcheck-before-func"
         if self._host.log is None:
             return "the log is not in a file"
-        resolution = [option for option in self._host.options if "--leak-resolution=" in option]
+        options = [*options_from_elsewhere(), *self._host.options]
+        resolution = [option for option in options if option.startswith("--leak-resolution=")]
         if resolution and resolution[-1] != "--leak-resolution=high":
             return f"{resolution[-1]} does not tell tests apart"
         callers = callers_in_force(self._evidence.printed)

@@ -6,8 +6,8 @@ which it knows by now what they leaked, in order.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
+from time import process_time
 from typing import Protocol
 
 from pytest_valgrind.clones import Checked, Checker
@@ -126,9 +126,9 @@ class GroupCheck:
 
     def begin(self) -> None:
         """Take what is lost before the first test as lost outside the tests."""
-        start = time.process_time()
+        start = process_time()
         self._garbage.settle_everything()
-        self._queue.expect((time.process_time() - start) * _CHECK_TO_COLLECTION)
+        self._queue.expect((process_time() - start) * _CHECK_TO_COLLECTION)
         overwrite_stale_pointers()
         self.checks += 1
         if (checked := self._checker.remember()) is not None:

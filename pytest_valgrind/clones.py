@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
 from pathlib import Path
+from time import process_time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pytest_valgrind import client
@@ -210,9 +210,9 @@ class _Clone:
 
 def check_in_process(evidence: Evidence) -> Checked:
     """Check here and now."""
-    start = time.process_time()
+    start = process_time()
     records = evidence.leaks()
-    return Checked(records, in_process=True, seconds=time.process_time() - start)
+    return Checked(records, in_process=True, seconds=process_time() - start)
 
 
 def has_second_core() -> bool:

@@ -54,11 +54,11 @@ class HeldHooks:
         """Let calls pass from now on."""
         self._events = None
 
-    def _proxy(self, path: Path) -> object:
+    def _proxy(self, fspath: Path) -> object:
         # No conftest is loaded while tests run, so that it need not be made anew for each hook.
-        proxy = self._proxies.get(path)
+        proxy = self._proxies.get(fspath)
         if proxy is None:
-            proxy = self._proxies[path] = _Proxy(self._real(path), self._call)
+            proxy = self._proxies[fspath] = _Proxy(self._real(fspath), self._call)
         return proxy
 
     def _call(self, name: str, hook: Callable[..., object], **arguments: Any) -> object:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -110,3 +112,11 @@ def _version(log: Path | None) -> str:
             if match := _VERSION.search(file.read(4096).decode(errors="replace")):
                 return match[1]
     return ""
+
+
+def options_from_elsewhere() -> Iterator[str]:
+    """Return the options that valgrind reads by itself (its manual, 2.6.11)."""
+    yield from os.environ.get("VALGRIND_OPTS", "").split()
+    for directory in (Path.home(), Path.cwd()):
+        with contextlib.suppress(OSError):
+            yield from (directory / ".valgrindrc").read_text(errors="replace").split()

@@ -21,6 +21,7 @@ import pytest
 
 from pytest_valgrind.crash import obituary
 from pytest_valgrind.handover import Handover
+from pytest_valgrind.host import options_from_elsewhere
 from pytest_valgrind.settings import Settings
 
 # Deep enough to reach from an allocation down to the frame of the test: for a call in a test, a
@@ -104,7 +105,7 @@ class Launch:
 
     def _options(self, log: Path) -> list[str]:
         # Valgrind reads these before its command line, which would win.
-        given = _names(_options_from_elsewhere())
+        given = _names(options_from_elsewhere())
         options = ["--tool=memcheck", f"--log-file={_escaped(log)}"]
         options += [option for option in _DEFAULTS if _name(option) not in given]
         soft, _ = resource.getrlimit(resource.RLIMIT_STACK)
@@ -205,14 +206,6 @@ def _shim_watched_in_our_place(log: Path) -> str | None:
         if command and head.startswith(f"=={os.getpid()}=="):
             return command[1]
     return None
-
-
-def _options_from_elsewhere() -> Iterator[str]:
-    """Return the options that valgrind reads by itself (its manual, 2.6.11)."""
-    yield from os.environ.get("VALGRIND_OPTS", "").split()
-    for directory in (Path.home(), Path.cwd()):
-        with contextlib.suppress(OSError):
-            yield from (directory / ".valgrindrc").read_text(errors="replace").split()
 
 
 def _name(option: str) -> str:

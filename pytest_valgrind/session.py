@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from time import perf_counter  # by name, as tests replace the functions of the module
 
 import pytest
 
@@ -24,7 +24,7 @@ from pytest_valgrind.verdict import MARKERS, judge
 _RULE = "*" * 70
 
 #: Does what pytest does with a test, given the one after it.
-Protocol = Callable[[pytest.Item, "pytest.Item | None"], object]
+RunItem = Callable[[pytest.Item, "pytest.Item | None"], object]
 
 
 class Session:
@@ -69,7 +69,7 @@ class Session:
         with self.results.watch:
             self._check.begin()
 
-    def run(self, item: pytest.Item, nextitem: pytest.Item | None, protocol: Protocol) -> None:
+    def run(self, item: pytest.Item, nextitem: pytest.Item | None, protocol: RunItem) -> None:
         """Run a test: setup, call, teardown and garbage collection.
 
         Its reports are logged when its leaks are known; those of earlier tests perhaps now.
@@ -83,7 +83,7 @@ class Session:
             self._conclude(settled)
 
     def run_again(
-        self, items: Sequence[pytest.Item], protocol: Protocol, check: LeakCheck
+        self, items: Sequence[pytest.Item], protocol: RunItem, check: LeakCheck
     ) -> list[Finding]:
         """Run tests once more, each with its own leak check; report those that lose memory.
 
@@ -135,7 +135,7 @@ class Session:
         self,
         item: pytest.Item,
         nextitem: pytest.Item | None,
-        protocol: Protocol,
+        protocol: RunItem,
         check: LeakCheck,
     ) -> None:
         assert self._held is not None
@@ -150,7 +150,7 @@ class Session:
         threads = client.threads_started()
         self._running = test
         self._held.hold(test.events)
-        start = time.perf_counter()
+        start = perf_counter()
         try:
             client.inside_test(test.place, self._run_and_settle, test, nextitem, protocol)
         except BaseException:
@@ -158,7 +158,7 @@ class Session:
             self.phase_ended("interrupted")
             raise
         finally:
-            test.seconds = time.perf_counter() - start
+            test.seconds = perf_counter() - start
             test.threads = client.threads_started() - threads
             test.leaves_threads = client.threads_alive() > 0
             self._held.release()
@@ -166,7 +166,7 @@ class Session:
             check.add(test)
 
     def _run_and_settle(
-        self, test: RanTest, nextitem: pytest.Item | None, protocol: Protocol
+        self, test: RanTest, nextitem: pytest.Item | None, protocol: RunItem
     ) -> None:
         protocol(test.item, nextitem)
         with self.results.watch:
@@ -181,8 +181,11 @@ class Session:
         self.between()
 
     def _conclude(self, settled: Iterable[RanTest]) -> None:
+        settled = list(settled)
+        # All of them first: a hook that logs may raise an exception.
         for test in settled:
             self._judge(test)
+        for test in settled:
             client.outside_tests(_log, test)
 
     def _judge(self, test: RanTest) -> None:

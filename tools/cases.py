@@ -9,8 +9,9 @@ found, and the failure should name a function of the package; in the good versio
 The folder can also be named by the environment variable ``CASES``.
 
 Prints a Markdown table. The exit code is 1 if a case does not come out as it should. Of kinds that
-are known not to be found yet (``--later``), only innocent tests that fail count against it. The
-output of every run stays in the directory ``--work``.
+are known not to be found yet (``--later``), only innocent tests that fail count against it. Each
+runs twice, the second time with a leak check after every test, which must not make a difference.
+The output of every run stays in the directory ``--work``.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ from environments import (
     say,
 )
 
-HEAD = ("case", "kind", "version", "expected", "found", "frame shown", "verdict", "seconds")
+HEAD = (
+    *("case", "kind", "version", "expected", "found", "frame shown", "verdict", "seconds"),
+    *("exact checks", "seconds"),
+)
 NOT_FOUND_YET = ("gc-refleak", "crash")
 
 OK = "ok"
@@ -86,15 +90,20 @@ def main() -> int:
     for case in chosen:
         for side, environment in _environments(case, options.work):
             if environment is None:
-                rows.append(_row(case, side, found="", frame="", verdict="NOT BUILT", seconds=0))
+                row = _row(case, side, found="", frame="", verdict="NOT BUILT", seconds=0)
+                rows.append([*row, "", 0])
                 continue
             wheel = wheel or build_plugin(environment, options.work)
             environment.install_plugin(wheel)
             say(f"{case.name}: {case.versions[side]}")
             run = _run(case, side, environment, options)
-            rows.append(_judged(case, side, run, is_later=case.kind in options.later))
+            exact = _run(case, side, environment, options, "--valgrind-leak-check=exact")
+            row = _judged(case, side, run, is_later=case.kind in options.later)
+            rows.append([*row, _compared(run, exact), exact.seconds])
     print(markdown(HEAD, rows))
-    return int(not rows or any(row[HEAD.index("verdict")] not in (OK, LATER) for row in rows))
+    verdicts = {row[HEAD.index("verdict")] for row in rows}
+    differ = any(str(row[HEAD.index("exact checks")]).startswith("DIFFERENT") for row in rows)
+    return int(not rows or differ or not verdicts <= {OK, LATER})
 
 
 def _options() -> argparse.Namespace:
@@ -127,12 +136,28 @@ def _environments(case: Case, work: Path) -> Iterator[tuple[str, Environment | N
         yield side, Environment(directory) if (directory / ".ok").exists() else None
 
 
-def _run(case: Case, side: str, environment: Environment, options: argparse.Namespace) -> Run:
-    directory = Path(options.work, "runs", f"{case.name}-{side}")
+def _run(
+    case: Case, side: str, environment: Environment, options: argparse.Namespace, *words: str
+) -> Run:
+    directory = Path(
+        options.work, "runs", "-".join([case.name, side, *(["exact"] if words else [])])
+    )
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     shutil.copyfile(case.directory / "test_case.py", directory / "test_case.py")
-    return run_suite(environment, directory, ["test_case.py"], seconds=options.timeout)
+    words = ("test_case.py", *words)
+    return run_suite(environment, directory, words, seconds=options.timeout)
+
+
+def _compared(run: Run, exact: Run) -> str:
+    """Return whether exact checks lead to the same verdicts as those of groups."""
+    ours, theirs = (
+        ({test.function for test in each.failed_by_valgrind}, each.completed)
+        for each in (run, exact)
+    )
+    if ours == theirs:
+        return "the same"
+    return f"DIFFERENT: {_names(theirs[0])}" + ("" if exact.completed else " (died)")
 
 
 def _judged(case: Case, side: str, run: Run, *, is_later: bool) -> list[object]:
