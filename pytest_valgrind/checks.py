@@ -154,7 +154,7 @@ class GroupCheck:
         if self._queue.is_full and self._queue.checked is not None:
             tests += self._settle(self._checker.wait())
         if self._queue.is_full or self._queue.is_due:
-            self._close()
+            self._close(in_process=len(self._ledger) > _MOST_REPEATED)
             tests += self._ended()
         return tests
 
@@ -163,15 +163,16 @@ class GroupCheck:
         tests = []
         if self._queue.checked is not None:
             tests += self._settle(self._checker.wait())
-        self._close()
+        # Nothing is left to run beside a clone.
+        self._close(in_process=True)
         return tests + self._settle(self._checker.wait())
 
-    def _close(self) -> None:
+    def _close(self, *, in_process: bool) -> None:
         overwrite_stale_pointers()
         self.checks += 1
         self.groups += bool(self._queue.open.tests)
         self._queue.close()
-        self._checker.start(in_process=len(self._ledger) > _MOST_REPEATED)
+        self._checker.start(in_process=in_process)
 
     def _ended(self) -> list[RanTest]:
         if self._queue.checked is None:

@@ -21,6 +21,24 @@ def test_clean():
 def test_other_leak():
     defective.leak(20)
 """
+FIXTURE = """
+import defective, pytest
+
+@pytest.fixture(scope="module")
+def kept():
+    defective.keep()
+    yield
+    defective.lose()
+
+def test_before():
+    pass
+
+def test_first_to_ask(kept):
+    pass
+
+def test_next_to_ask(kept):
+    pass
+"""
 NO_CLONES = """
 from pytest_valgrind import client
 
@@ -28,6 +46,11 @@ def clone(which, waits):
     raise OSError(11, "no more processes")
 
 client.clone = clone
+"""
+MANY_CLONES = """
+from pytest_valgrind.clones import InClone
+
+InClone.share = 1e9  # of the time of the tests: each is a group of its own
 """
 DYING_CLONES = """
 import os, signal
@@ -70,13 +93,21 @@ def leaks(suite: Suite, *options: str, before: tuple[str, ...] = (), frozen: str
     return run
 
 
+def test_fixture_of_several_tests(suite: Suite) -> None:
+    """What it loses in the end belongs to the test that first asked for it."""
+    suite.write("test_a.py", FIXTURE)
+    run = suite.run("--valgrind")
+    assert "50 bytes in 1 block" in run["test_first_to_ask"].text
+    assert run["test_next_to_ask"].outcome == "passed"
+
+
 def test_one_core(suite: Suite) -> None:
     """The check is done in the process itself."""
     run = leaks(suite, before=("taskset", "--cpu-list", "0"))
     assert "in groups of tests, in the process itself as it has one core" in run.output
 
 
-@pytest.mark.parametrize("conftest", [NO_CLONES, DYING_CLONES])
+@pytest.mark.parametrize("conftest", [NO_CLONES, MANY_CLONES + DYING_CLONES])
 def test_no_clones(suite: Suite, conftest: str) -> None:
     """Where there can be none, or they are killed, the process itself checks."""
     suite.write("conftest.py", conftest)
@@ -85,6 +116,7 @@ def test_no_clones(suite: Suite, conftest: str) -> None:
 
 def test_log_named_after_the_process(suite: Suite) -> None:
     """A clone's own log is read, and removed."""
+    suite.write("conftest.py", MANY_CLONES)
     leaks(suite, "--valgrind-log=my %p.log")
     assert len(list(suite.directory.glob("my *.log"))) == 1
 
@@ -94,10 +126,9 @@ def test_collector_without_freeze(suite: Suite) -> None:
     leaks(suite, "--valgrind-no-freeze", frozen="0")
 
 
-@pytest.mark.parametrize("ini", ["group", "exact", "off"])
-def test_ini(suite: Suite, ini: str) -> None:
-    """The command line wins."""
-    suite.write("pytest.ini", f"{INI}valgrind_leak_check = {ini}\n")
+def test_command_line_wins(suite: Suite) -> None:
+    """Over the ini file."""
+    suite.write("pytest.ini", f"{INI}valgrind_leak_check = off\n")
     leaks(suite, "--valgrind-leak-check=group")
 
 
