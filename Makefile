@@ -23,7 +23,7 @@ lint: $(READY)
 	for file in csrc/*.c tests/native/*.c; do \
 	    cc -O2 -Wall -Wextra -Werror -fsyntax-only -DPy_LIMITED_API=0x030A0000 \
 	        -Wno-use-after-free -Wno-free-nonheap-object \
-	        -I$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))') \
+	        -Icsrc -I$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))') \
 	        $$file || exit 1; \
 	done
 

@@ -44,6 +44,26 @@ def options() -> str:
     return _fenced(f"{group[0]}\nin the ini file:\n{''.join(inis)}")
 
 
+def speed() -> str:
+    """Return what ``pytest --valgrind`` costs, from the table that ``make bench`` has printed."""
+    lines = [
+        "| suite | wall, our options | CPU | wall, valgrind's defaults | CPU | peak memory |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for section in (ROOT / "docs" / "tables" / "speed.md").read_text().split("### Suite ")[1:]:
+        rows = [
+            [cell.strip() for cell in line.strip("|").split("|")]
+            for line in section.splitlines()
+            if line.startswith("|")
+        ]
+        ours = next(row for row in rows if row[0] == "`pytest --valgrind`")
+        values = dict(zip(rows[0], ours, strict=True))
+        columns = ("wall x options", "CPU x options", "wall x defaults", "CPU x defaults")
+        cells = [values[column] for column in (*columns, "peak x options")]
+        lines.append(f"| {section.splitlines()[0]} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 @cache
 def _example_run() -> str:
     command = [sys.executable, "-m", "pytest", "--valgrind", "-p", "no:cacheprovider"]
