@@ -181,6 +181,8 @@ class GroupCheck:
         return [] if checked is None else self._settle(checked)
 
     def _settle(self, checked: Checked) -> list[RanTest]:
+        if checked.is_late:
+            self._queue.merge()
         group = self._queue.settle(checked.seconds)
         self._compare_with_begin(checked)
         for lost in self._ledger.grown(checked.records, in_process=checked.in_process):

@@ -32,6 +32,8 @@ class Checked(NamedTuple):
     in_process: bool
     #: Seconds of processor time.
     seconds: float
+    #: Whether it was done only when a clone turned out to have died, and sees what was lost since.
+    is_late: bool = False
 
 
 class Checker(Protocol):
@@ -153,7 +155,7 @@ class InClone:
         if checked is None:
             checked = self._checking.reap(self._evidence, options)
             if checked is None and not self._checking.is_alive:
-                checked = check_in_process(self._evidence)
+                checked = check_in_process(self._evidence)._replace(is_late=True)
         return checked
 
 

@@ -88,6 +88,13 @@ class Queue:
         """Take a check to take so many seconds."""
         self._price = price
 
+    def merge(self) -> None:
+        """Put the open group together with the one before it, as one check sees what both lost."""
+        assert self.checked is not None
+        self.checked.tests += self.open.tests
+        self.open = Group()
+        self._seconds = 0.0
+
     def settle(self, price: float) -> Group:
         """Return the group whose check has ended.
 
