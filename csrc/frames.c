@@ -2,14 +2,8 @@
 
 /* A number has two digits, and each digit's value a function of its own, whose
    name valgrind prints: pvg_high_03 calling pvg_low_17 is number 0317 (octal).
-   128 functions make 4,096 numbers. They are exported, so that their names
-   outlast `strip`. */
+   128 functions make 4,096 numbers. */
 enum { DIGIT_VALUES = 64 };
-
-/* A number in a register after the call: neither a tail call nor the folding
-   of functions with the same machine code can take a frame away. */
-#define FRAME __attribute__((noinline, used, visibility("default")))
-#define STAY(NUMBER) __asm__ volatile("" : : "r"(NUMBER) : "memory")
 
 typedef void *(*digit)(pvg_work work, void *argument);
 typedef void *(*outer_digit)(digit inner, pvg_work work, void *argument);
@@ -52,43 +46,36 @@ static const outer_digit high[DIGIT_VALUES] = {ALL(HIGH_NAME)};
    tenth of a run's time. On other processors the stack goes on. */
 void *pvg_edge(digit inner, pvg_work work, void *argument, outer_digit outer);
 
+#define EDGE(RETURN_ADDRESS, CALL)                                            \
+    __asm__(                                                                  \
+        ".pushsection .text\n"                                                \
+        ".globl pvg_edge\n"                                                   \
+        ".hidden pvg_edge\n"                                                  \
+        ".type pvg_edge, %function\n"                                         \
+        "pvg_edge:\n"                                                         \
+        "    .cfi_startproc\n"                                                \
+        "    .cfi_undefined " RETURN_ADDRESS "\n"                             \
+        CALL                                                                  \
+        "    ret\n"                                                           \
+        "    .cfi_endproc\n"                                                  \
+        ".size pvg_edge, . - pvg_edge\n"                                      \
+        ".popsection\n")
+
 #if defined(__x86_64__)
-__asm__(
-    ".pushsection .text\n"
-    ".globl pvg_edge\n"
-    ".hidden pvg_edge\n"
-    ".type pvg_edge, @function\n"
-    "pvg_edge:\n"
-    "    .cfi_startproc\n"
-    "    .cfi_undefined rip\n"
-    "    push %rbp\n"
-    "    xor %ebp, %ebp\n"
-    "    push $0\n"  /* twice, as the stack is aligned to 16 bytes */
-    "    push $0\n"
-    "    call *%rcx\n"
-    "    add $16, %rsp\n"
-    "    pop %rbp\n"
-    "    ret\n"
-    "    .cfi_endproc\n"
-    ".size pvg_edge, . - pvg_edge\n"
-    ".popsection\n");
+EDGE("rip",
+     "    push %rbp\n"
+     "    xor %ebp, %ebp\n"
+     "    push $0\n" /* twice, as the stack is aligned to 16 bytes */
+     "    push $0\n"
+     "    call *%rcx\n"
+     "    add $16, %rsp\n"
+     "    pop %rbp\n");
 #elif defined(__aarch64__)
-__asm__(
-    ".pushsection .text\n"
-    ".globl pvg_edge\n"
-    ".hidden pvg_edge\n"
-    ".type pvg_edge, @function\n"
-    "pvg_edge:\n"
-    "    .cfi_startproc\n"
-    "    .cfi_undefined x30\n"
-    "    stp x29, x30, [sp, #-16]!\n"
-    "    mov x29, #0\n"
-    "    blr x3\n"
-    "    ldp x29, x30, [sp], #16\n"
-    "    ret\n"
-    "    .cfi_endproc\n"
-    ".size pvg_edge, . - pvg_edge\n"
-    ".popsection\n");
+EDGE("x30",
+     "    stp x29, x30, [sp, #-16]!\n"
+     "    mov x29, #0\n"
+     "    blr x3\n"
+     "    ldp x29, x30, [sp], #16\n");
 #else
 FRAME void *
 pvg_edge(digit inner, pvg_work work, void *argument, outer_digit outer)

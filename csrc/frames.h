@@ -9,6 +9,13 @@
 /* Numbers begin again after these many. */
 int pvg_numbers(void);
 
+/* A function whose frame is looked for by its name: exported, so that the name
+   outlasts `strip`, and ended by a number of its own in a register, so that
+   neither a tail call nor the folding of functions with the same machine code
+   can take it away. */
+#define FRAME __attribute__((noinline, used, visibility("default")))
+#define STAY(NUMBER) __asm__ volatile("" : : "r"(NUMBER) : "memory")
+
 typedef void *(*pvg_work)(void *argument);
 
 /* Each returns what the work returns. Valgrind's stacks end at these frames. */

@@ -3,6 +3,8 @@
 #include <valgrind/memcheck.h>
 #include <valgrind/valgrind.h>
 
+#include "frames.h"
+
 unsigned
 pvg_running_on_valgrind(void)
 {
@@ -45,7 +47,7 @@ pvg_print(const char *text)
     VALGRIND_PRINTF("%s\n", text);
 }
 
-__attribute__((noinline)) void
+FRAME void
 pvg_print_stack(int calls)
 {
     if (calls > 0) {
@@ -53,8 +55,7 @@ pvg_print_stack(int calls)
     } else {
         VALGRIND_PRINTF_BACKTRACE("A stack, to see how deep valgrind looks:\n");
     }
-    /* No tail call. */
-    __asm__ volatile("" : : "r"(calls) : "memory");
+    STAY(calls);
 }
 
 void

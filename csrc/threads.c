@@ -44,13 +44,13 @@ ended(void *unused)
 
 /* The innermost of our frames in a thread, and what tells its blocks from those
    of the test's own thread. */
-__attribute__((noinline, used, visibility("default"))) void *pvg_thread(void *argument);
-__attribute__((noinline, used, visibility("default"))) void *
+FRAME void *pvg_thread(void *argument);
+FRAME void *
 pvg_thread(void *argument)
 {
     start *started = argument;
     void *result = started->routine(started->argument);
-    __asm__ volatile("" : : "r"(-3) : "memory");
+    STAY(-3);
     return result;
 }
 

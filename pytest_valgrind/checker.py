@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_valgrind import client, exact, report
-from pytest_valgrind.callers import callers_in_force, callers_needed
-from pytest_valgrind.checks import GroupCheck, LeakCheck, NoCheck
-from pytest_valgrind.clones import InClone, InProcess, has_second_core
+from pytest_valgrind import client, report, unsettled
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.firstresult import Rest
 from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.handover import Handover
-from pytest_valgrind.host import find_host, options_from_elsewhere
+from pytest_valgrind.host import find_host
+from pytest_valgrind.modes import choose, exact
 from pytest_valgrind.repairs import apply_late
 from pytest_valgrind.roll import Roll
 from pytest_valgrind.session import Session
@@ -43,56 +41,11 @@ class ValgrindChecker:
         self._evidence = Evidence(self._host.log, settings.leak_kinds)
         self._garbage = Garbage(freeze=settings.freeze)
         self._roll = Roll(client.NUMBERS)
-        self._why_exact = self._reason_for_exact_checks()
+        self._mode = choose(settings, self._host, self._evidence, self._garbage, self._roll)
         self._session = Session(
-            settings, self._evidence, self._garbage, self._leak_check(), self._roll
+            settings, self._evidence, self._garbage, self._mode.check, self._roll
         )
         self._set_up_valgrind()
-
-    @property
-    def _groups_tests(self) -> bool:
-        return self._settings.leak_check == "group" and not self._why_exact
-
-    def _reason_for_exact_checks(self) -> str:
-        """Return why the numbers of tests cannot be seen in valgrind's stacks, if so."""
-        if self._settings.leak_check != "group":
-            return ""
-        if self._settings.memcheck_before:
-            return "--memcheck-before-func"
-        if self._host.log is None:
-            return "the log is not in a file"
-        options = [*options_from_elsewhere(), *self._host.options]
-        resolution = [option for option in options if option.startswith("--leak-resolution=")]
-        if resolution and resolution[-1] != "--leak-resolution=high":
-            return f"{resolution[-1]} does not tell tests apart"
-        callers = callers_in_force(self._evidence.printed)
-        needed = callers_needed(self._evidence.printed)
-        if callers < needed:
-            return f"--num-callers={callers} is too few to tell tests apart, 50 is enough"
-        return ""
-
-    def _leak_check(self) -> LeakCheck:
-        if not self._settings.memcheck:
-            return NoCheck()
-        if self._groups_tests and has_second_core():
-            return GroupCheck(InClone(self._evidence), self._garbage, self._roll)
-        return GroupCheck(
-            InProcess(self._evidence),
-            self._garbage,
-            self._roll,
-            every_test=not self._groups_tests,
-            also_before=self._settings.memcheck_before,
-        )
-
-    @property
-    def _description(self) -> str:
-        if not self._settings.memcheck:
-            return "errors only, no leaks"
-        if self._groups_tests:
-            where = "" if has_second_core() else ", in the process itself as it has one core"
-            return f"errors, and leaks in groups of tests{where}"
-        reason = f" ({self._why_exact})" if self._why_exact else ""
-        return f"errors, and leaks after every test{reason}"
 
     def _set_up_valgrind(self) -> None:
         kinds = ",".join(sorted(kind.name.lower() for kind in self._settings.leak_kinds))
@@ -111,7 +64,7 @@ class ValgrindChecker:
         """Say what is checked, with which valgrind and options, and where the log is."""
         version = f" {self._host.version}" if self._host.version else ""
         lines = [
-            f"valgrind: memcheck{version}, checking for {self._description}",
+            f"valgrind: memcheck{version}, checking for {self._mode.description}",
             f"valgrind: options {shlex.join(self._host.options) or 'unknown'}",
             f"valgrind: log {self._host.log or 'not in a file, so findings come without excerpt'}",
         ]
@@ -141,13 +94,15 @@ class ValgrindChecker:
         try:
             return client.outside_tests(self._rest.call, hook, arguments)
         finally:
-            if not collects_only:
-                self._session.finish()
-                self._report_unsettled(session)
+            try:
+                if not collects_only:
+                    self._session.finish()
+                    self._report_unsettled(session)
+            finally:  # whatever the hooks of others do with a report
+                if self._handover and self._session.results.anything_found:
+                    self._handover.keep_log()
             for nodeid, findings in self._session.results.modules.items():
                 session.ihook.pytest_collectreport(report=report.of_module(nodeid, findings))
-            if self._handover and self._session.results.anything_found:
-                self._handover.keep_log()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
@@ -188,14 +143,12 @@ class ValgrindChecker:
         results = self._session.results
         ran_again = self._settings.exact_rerun and bool(results.unsettled)
         if ran_again:
-            check = GroupCheck(
-                InProcess(self._evidence), self._garbage, self._roll, every_test=True
-            )
-            items = exact.items_of(results.unsettled)
+            check = exact(self._evidence, self._garbage, self._roll)
+            items = unsettled.items_of(results.unsettled)
             found = self._session.run_again(items, self._protocol, check)
-            results.unsettled = exact.not_among(results.unsettled, found)
-        for group, findings in exact.by_group(results.unsettled):
-            lost = exact.report(group, findings, session, ran_again=ran_again)
+            results.unsettled = unsettled.not_among(results.unsettled, found)
+        for group, findings in unsettled.by_group(results.unsettled):
+            lost = unsettled.report(group, findings, session, ran_again=ran_again)
             session.ihook.pytest_collectreport(report=lost)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -34,7 +34,7 @@ class LeakCheck(Protocol):
     settles_at_once: bool
     #: Leaks that belong to no test.
     outside: list[Finding]
-    #: Leaks of which it is not known to which test they belong, since the last call.
+    #: Leaks of which it is not known to which test they belong.
     unsettled: list[Unsettled]
     #: How many checks were done, and for how many groups of tests.
     checks: int

@@ -19,11 +19,6 @@ class Group:
         self.tests: list[RanTest] = []
 
     @property
-    def seconds(self) -> float:
-        """How long they ran."""
-        return sum(test.seconds for test in self.tests)
-
-    @property
     def last(self) -> int:
         """The place of its last test."""
         return self.tests[-1].place if self.tests else -1

@@ -37,21 +37,24 @@ class Log:
             (valgrind's manual, 2.6.1, --log-file); this one is deleted.
         """
         text = self._bytes_from(offset)
-        own = self._own_log(pid)
-        if own is not None:
-            with contextlib.suppress(OSError):
-                text += own.read_bytes()
-            self.forget(pid)
+        if (own := self._own_log(pid)) is not None:
+            text += own.read_bytes()
+            own.unlink()
         return text.decode("utf-8", "replace")
 
     def forget(self, pid: int) -> None:
         """Delete a clone's own log, if it has one."""
         if (own := self._own_log(pid)) is not None:
-            own.unlink(missing_ok=True)
+            own.unlink()
 
     def _own_log(self, pid: int) -> Path | None:
-        name = self.path.name.replace(str(os.getpid()), str(pid))
-        return None if name == self.path.name else self.path.with_name(name)
+        own = self.path.with_name(self.path.name.replace(str(os.getpid()), str(pid)))
+        if own != self.path:
+            # The digits may mean something else, and the file be somebody's.
+            with contextlib.suppress(OSError), own.open("rb") as file:
+                start = f"=={pid}==".encode()
+                return own if file.read(len(start)) == start else None
+        return None
 
     def size(self) -> int:
         """Return the size in bytes."""

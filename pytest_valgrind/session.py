@@ -80,16 +80,22 @@ class Session:
             # An interrupted test as well: what was found by then is reported in the end.
             with self.results.watch:
                 settled = self._check.settled()
+            self.results.tests += 1
             self._conclude(settled)
 
     def run_again(
         self, items: Sequence[pytest.Item], protocol: RunItem, check: LeakCheck
     ) -> list[Finding]:
-        """Run tests once more, each with its own leak check; report those that lose memory.
+        """Run tests once more, each with its own leak check; report what was not on them before.
 
-        :return: the leaks.
+        :return: the leaks that were not.
         """
         found = []
+        known = {
+            (judged.nodeid, finding.stack_of_extension)
+            for judged in self.results.judged
+            for finding in judged.findings
+        }
         with self.results.watch:
             check.begin()
         for item, nextitem in zip(items, [*items[1:], None], strict=True):
@@ -97,10 +103,16 @@ class Session:
             with self.results.watch:
                 settled = check.settled()
             for test in settled:
-                test.findings = [finding for finding in test.findings if finding.kind.is_leak]
+                test.findings = [
+                    finding
+                    for finding in test.findings
+                    if finding.kind.is_leak
+                    and (test.nodeid, finding.stack_of_extension) not in known
+                ]
                 found.extend(test.findings)
                 if test.findings:
                     self._conclude([test])
+        self.results.checks += check.checks
         return found
 
     def nearer(self, work: Callable[..., object], *arguments: object) -> object:
@@ -189,7 +201,6 @@ class Session:
             client.outside_tests(_log, test)
 
     def _judge(self, test: RanTest) -> None:
-        self.results.tests += 1
         reports = test.reports
         marked = any(mark.name in MARKERS for mark in test.item.iter_markers())
         if not (test.findings or marked) and all(report.passed for report in reports):

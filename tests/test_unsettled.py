@@ -107,6 +107,13 @@ def test_running_again_finds_the_test(rerun: Run) -> None:
     assert rerun["test_leaks_deep"].outcome == "failed"
 
 
+def test_running_again_reports_nothing_twice(rerun: Run) -> None:
+    """What was settled the first time, and the number of tests."""
+    assert sum("test_leaks_in_sight" in line for line in rerun.summary) == 1
+    assert "7 tests checked" in "".join(rerun.summary)
+    assert rerun.totals.startswith("3 failed, ")
+
+
 def test_running_again_does_not_find_what_happens_once(rerun: Run) -> None:
     """It stays unsettled."""
     (line,) = [line for line in rerun.summary if line.startswith("one of ")]

@@ -1,0 +1,68 @@
+"""When leaks are looked for: as asked for, and as it is possible."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_valgrind.callers import callers_in_force, callers_needed
+from pytest_valgrind.checks import GroupCheck, LeakCheck, NoCheck
+from pytest_valgrind.clones import InClone, InProcess, has_second_core
+from pytest_valgrind.host import options_from_elsewhere
+
+if TYPE_CHECKING:
+    from pytest_valgrind.evidence import Evidence
+    from pytest_valgrind.garbage import Garbage
+    from pytest_valgrind.host import Host
+    from pytest_valgrind.roll import Roll
+    from pytest_valgrind.settings import Settings
+
+
+class Mode(NamedTuple):
+    """A leak check, and how the header calls it."""
+
+    check: LeakCheck
+    description: str
+
+
+def choose(
+    settings: Settings, host: Host, evidence: Evidence, garbage: Garbage, roll: Roll
+) -> Mode:
+    """Return the leak check that was asked for, or the one that can take its place."""
+    if settings.leak_check == "off":
+        return Mode(NoCheck(), "errors only, no leaks")
+    why_exact = _obstacle(settings, host, evidence)
+    if settings.leak_check == "exact" or why_exact:
+        check = exact(evidence, garbage, roll, also_before=settings.memcheck_before)
+        reason = f" ({why_exact})" if why_exact else ""
+        return Mode(check, f"errors, and leaks after every test{reason}")
+    description = "errors, and leaks in groups of tests"
+    if has_second_core():
+        return Mode(GroupCheck(InClone(evidence), garbage, roll), description)
+    description += ", in the process itself as it has one core"
+    return Mode(GroupCheck(InProcess(evidence), garbage, roll), description)
+
+
+def exact(
+    evidence: Evidence, garbage: Garbage, roll: Roll, *, also_before: bool = False
+) -> GroupCheck:
+    """Return a check after every test."""
+    return GroupCheck(InProcess(evidence), garbage, roll, every_test=True, also_before=also_before)
+
+
+def _obstacle(settings: Settings, host: Host, evidence: Evidence) -> str:
+    """Return why tests cannot be told apart by the stacks of what they lose, if so."""
+    if settings.leak_check == "exact":
+        return ""
+    if settings.memcheck_before:
+        return "--memcheck-before-func"
+    if host.log is None:
+        return "the log is not in a file"
+    options = [*options_from_elsewhere(), *host.options]
+    resolution = [option for option in options if option.startswith("--leak-resolution=")]
+    if resolution and resolution[-1] != "--leak-resolution=high":
+        return f"{resolution[-1]} does not tell tests apart"
+    callers = callers_in_force(evidence.printed)
+    needed = callers_needed(evidence.printed)
+    if callers < needed:
+        return f"--num-callers={callers} is too few to tell tests apart, which takes {needed}"
+    return ""
