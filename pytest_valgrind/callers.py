@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pytest_valgrind import client
-from pytest_valgrind.parser import Line
+from pytest_valgrind.lines import Line
 
 #: Valgrind's most (its manual, 2.6.2, --num-callers).
 _MOST_CALLERS = 500

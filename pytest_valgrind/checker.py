@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shlex
+import sys
 from collections.abc import Generator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_valgrind import client, report, unsettled
+from pytest_valgrind.arithmetic import ignore_now
 from pytest_valgrind.evidence import Evidence
+from pytest_valgrind.findings import plural
 from pytest_valgrind.firstresult import Rest
 from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.handover import Handover
@@ -19,6 +25,7 @@ from pytest_valgrind.repairs import apply_late
 from pytest_valgrind.roll import Roll
 from pytest_valgrind.session import Session
 from pytest_valgrind.summary import summary, weaknesses
+from pytest_valgrind.suppressions import count, unused, write
 
 if TYPE_CHECKING:
     from pytest_valgrind.settings import Settings
@@ -30,21 +37,23 @@ class ValgrindChecker:
     :raises pytest.UsageError: if this process cannot be checked as asked for.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, pluginmanager: pytest.PytestPluginManager) -> None:
         self._settings = settings
+        self._pluginmanager = pluginmanager
         self._rest = Rest(self)
         self._handover = Handover.adopt()
         self._host = find_host(None if self._handover else settings.log)
         self._sees_objects = bool(client.one_block_per_object())
         self._has_written = False
         self._errors_at_start = client.count_errors()
-        self._evidence = Evidence(self._host.log, settings.leak_kinds)
+        self._evidence = Evidence(self._host, settings.leak_kinds)
         self._garbage = Garbage(freeze=settings.freeze)
         self._roll = Roll(client.NUMBERS)
         self._mode = choose(settings, self._host, self._evidence, self._garbage, self._roll)
         self._session = Session(
             settings, self._evidence, self._garbage, self._mode.check, self._roll
         )
+        self._noise: str | None = None
         self._set_up_valgrind()
 
     def _set_up_valgrind(self) -> None:
@@ -57,8 +66,29 @@ class ValgrindChecker:
         if self._handover is None:
             for path in self._settings.suppressions:
                 client.change_option(f"--suppressions={path}")
+            if self._settings.gen_suppressions:
+                client.change_option("--gen-suppressions=all")
             apply_late(self._errors_at_start)
+            self._suppress_noise()
+        elif self._handover.noise.exists():
+            self._noise = self._handover.noise.read_text(encoding="utf-8")
         self._evidence.skip()
+
+    def _suppress_noise(self) -> None:
+        """Do what the launcher would have done."""
+        if self._settings.all_errors:
+            return
+        import tempfile
+
+        from pytest_valgrind.calibration import Calibration
+
+        calibration = Calibration(self._host.program, self._host.options, os.environ)
+        self._noise = calibration.noise(self._say, anew=self._settings.calibrate)
+        if self._noise:
+            with tempfile.NamedTemporaryFile("w", suffix=".supp", encoding="utf-8") as file:
+                file.write(self._noise)
+                file.flush()
+                client.change_option(f"--suppressions={file.name}")
 
     def pytest_report_header(self) -> list[str]:
         """Say what is checked, with which valgrind and options, and where the log is."""
@@ -68,6 +98,9 @@ class ValgrindChecker:
             f"valgrind: options {shlex.join(self._host.options) or 'unknown'}",
             f"valgrind: log {self._host.log or 'not in a file, so findings come without excerpt'}",
         ]
+        if self._noise is not None:
+            contexts = plural(count(self._noise), "context")
+            lines.append(f"valgrind: {contexts} of errors known to be the interpreter's own")
         lines += [f"valgrind: beware: {weakness}" for weakness in self._weaknesses_of_the_process()]
         return lines
 
@@ -98,6 +131,7 @@ class ValgrindChecker:
                 if not collects_only:
                     self._session.finish()
                     self._report_unsettled(session)
+                    self._look_back()
             finally:  # whatever the hooks of others do with a report
                 if self._handover and self._session.results.anything_found:
                     self._handover.keep_log()
@@ -107,6 +141,7 @@ class ValgrindChecker:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
         """Run a test; its reports are held back until valgrind has been asked."""
+        ignore_now()
         self._session.run(item, nextitem, self._protocol)
         return True
 
@@ -151,6 +186,29 @@ class ValgrindChecker:
             lost = unsettled.report(group, findings, session, ran_again=ran_again)
             session.ihook.pytest_collectreport(report=lost)
 
+    def _look_back(self) -> None:
+        """See what the run has to say about suppressions and about valgrind's limits."""
+        results = self._session.results
+        self._evidence.look_for_limits()
+        used = self._evidence.used_suppressions()
+        given = {*self._settings.suppressions, *map(Path, self._host.values("--suppressions"))}
+        if self._handover:
+            given.discard(self._handover.noise)
+        if used is not None:
+            results.unused_suppressions = list(unused(sorted(given), used))
+        elif given:
+            self._evidence.weaknesses.add(
+                "valgrind does not say which suppressions are in use: give it -s"
+            )
+        if path := self._settings.gen_suppressions:
+            try:
+                results.written = f"{plural(write(path, results.not_known()), 'suppression')}"
+                results.written += f" written to {path}"
+            except OSError as error:
+                self._evidence.weaknesses.add(
+                    f"--valgrind-gen-suppressions: {path} cannot be written ({error.strerror})"
+                )
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was found."""
         self._write_summary(terminalreporter)
@@ -172,6 +230,13 @@ class ValgrindChecker:
             write(f"hint: {line}")
         if self._host.log and (self._handover is None or self._handover.log_is_kept):
             write(f"log: {self._host.log}")
+
+    def _say(self, words: str) -> None:
+        """Tell the user who waits; pytest captures what is printed by now."""
+        manager = self._pluginmanager.get_plugin("capturemanager")
+        shown = manager.global_and_fixture_disabled() if manager else contextlib.nullcontext()
+        with shown:
+            print(words, end="", file=sys.stderr, flush=True)
 
     def _weaknesses_of_the_process(self) -> list[str]:
         found = sorted(self._evidence.weaknesses)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
-from pytest_valgrind.findings import Kind
+from pytest_valgrind.findings import Finding, Kind
+from pytest_valgrind.lines import read_lines
+from pytest_valgrind.log import read_to_end
 from pytest_valgrind.objects import ObjectFiles
-from pytest_valgrind.parser import Parser, read_lines
+from pytest_valgrind.parser import Parser
 from pytest_valgrind.report import rendered
 
-_BANNER = re.compile(r"\*\*\d+\*\* \*{70}\n\*\*\d+\*\* (\S.*)\n\*\*\d+\*\* \*{70}")
+_RULE = re.compile(r"\*\*\d+\*\* \*{70}")
+_NAME = re.compile(r"\*\*\d+\*\* (\S.*)")
 
 
 def obituary(number: int, log: Path, memory_map: str) -> Iterator[str]:
@@ -21,30 +26,47 @@ def obituary(number: int, log: Path, memory_map: str) -> Iterator[str]:
     :param number: of the signal.
     :param memory_map: of the process, as it was when its tests began (``/proc/PID/maps``).
     """
-    text = log.read_text(encoding="utf-8", errors="replace")
+    last = _LastTest(read_to_end(log))
     yield f"[VALGRIND CRASH] The process under valgrind died of {_signal_name(number)}."
-    tests = _BANNER.findall(text)
-    if tests:
-        yield f"It happened in {tests[-1]}, or after it and before the next test."
+    if last.name:
+        yield f"It happened in {last.name}, or after it and before the next test."
     else:
         yield "It happened before the first test."
-    if number == signal.SIGILL and "unhandled instruction" in text:
+    if number == signal.SIGILL and last.has_unknown_instruction:
         yield (
             "An extension is built with instructions that this valgrind does not know: build it "
             "without -march=native or AVX-512, or use a newer valgrind."
         )
     objects = ObjectFiles(read_map=memory_map.splitlines)
-    last_test = text[text.rfind(tests[-1]) :] if tests else text
-    findings = Parser(objects.at, objects.owner).findings(read_lines(last_test))
-    errors = [finding for finding in findings if finding.kind is not Kind.FATAL_SIGNAL]
-    deaths = [finding for finding in findings if finding.kind is Kind.FATAL_SIGNAL]
+    lines = read_lines(islice(read_to_end(log), last.start, None))
+    errors: deque[Finding] = deque(maxlen=1)
+    deaths: list[Finding] = []
+    for finding in Parser(objects.at, objects.owner).findings(lines):
+        (deaths if finding.kind is Kind.FATAL_SIGNAL else errors).append(finding)
     # A handler of the signal, as faulthandler's, stands in the stack of the death; the error
     # before it, an invalid write say, has the stack of its cause.
-    for finding in [*errors[-1:], *deaths]:
+    for finding in [*errors, *deaths]:
         yield ""
         yield from rendered(finding)
     yield ""
     yield f"Valgrind's log: {log}"
+
+
+class _LastTest:
+    """The last test that a log names, and in which line it does."""
+
+    def __init__(self, log: Iterable[str]) -> None:
+        self.name = ""
+        self.start = 0
+        self.has_unknown_instruction = False
+        before = ""
+        for number, line in enumerate(log):
+            if _RULE.fullmatch(before) and (name := _NAME.fullmatch(line)):
+                if not _RULE.fullmatch(line):
+                    self.name, self.start = name[1], number
+            elif "unhandled instruction" in line:
+                self.has_unknown_instruction = True
+            before = line
 
 
 def _signal_name(number: int) -> str:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from pytest_valgrind import client
 from pytest_valgrind.contexts import Contexts
 from pytest_valgrind.findings import Finding, Kind
+from pytest_valgrind.host import Host
+from pytest_valgrind.lines import Line, read_lines
 from pytest_valgrind.log import Log
 from pytest_valgrind.objects import ObjectFiles
-from pytest_valgrind.parser import Line, Parser, read_lines
+from pytest_valgrind.parser import Parser, used_suppressions
 
 _NOTHING: tuple[Finding, ...] = ()
+_ALL_ERRORS = "v.info all_errors"
+#: What valgrind says when it has had enough (m_errormgr.c in its source), and what that means.
+_LIMITS = {
+    "I'm not reporting any more.": "valgrind reached its limit of errors and has looked for none "
+    "since, so that tests passed unchecked: give it --error-limit=no",
+    "will still be recorded, but in less": "valgrind has shown 100 different errors and leaks, and "
+    "tells errors apart by two stack frames from there on, so that one may hide another: mend or "
+    "suppress some",
+}
 
 
 class Evidence:
@@ -22,17 +32,18 @@ class Evidence:
 
     Where there is no log, what the counters say is all there is to say.
 
-    :param log: valgrind's log, None where it goes to a terminal or a pipe.
+    :param host: the valgrind; its log is None where it goes to a terminal or a pipe.
     :param leak_kinds: the kinds of leak that count.
     :raises OSError: if the log cannot be read.
     """
 
-    def __init__(self, log: Path | None, leak_kinds: frozenset[Kind]) -> None:
-        self._log = Log(log) if log else None
+    def __init__(self, host: Host, leak_kinds: frozenset[Kind]) -> None:
+        self._host = host
+        self._log = Log(host.log) if host.log else None
         self._leak_kinds = leak_kinds
         self._pid = os.getpid()
         objects = ObjectFiles()
-        self._parser = Parser(objects.at, objects.owner)
+        self._parser = Parser(objects.at, objects.owner, host.error_markers)
         self._contexts = Contexts(self._ask_for_contexts, self._ask_for_last_error)
         self._errors = client.count_errors()
         self._leaked = 0
@@ -72,13 +83,13 @@ class Evidence:
     def leaks(self) -> list[Finding]:
         """Check for leaks and return the loss records that grew since the last such check."""
         client.leak_check()
-        return self._lost(client.count_leaks().leaked, self._new_lines())
+        return self._lost(client.count_leaks().leaked, list(self._new_lines()))
 
     def printed(self, request: Callable[[], object]) -> list[Line]:
         """Return the lines that a request prints; what is new before them is passed over."""
         self.skip()
         request()
-        return self._new_lines()
+        return list(self._new_lines())
 
     def mark(self) -> int:
         """Return where the log ends."""
@@ -90,11 +101,8 @@ class Evidence:
         :param mark: where the log ended when it began.
         :param leaked: the bytes that it found definitely or indirectly lost.
         """
-        text = self._log.read_from(mark, pid) if self._log else ""
-        # Most of it may be others'.
-        own = f"=={pid}=="
-        lines = "\n".join(line for line in text.splitlines() if own in line)
-        return self._lost(leaked, [line for line in read_lines(lines) if line.pid == pid])
+        text = self._log.read_from(mark, pid) if self._log else ()
+        return self._lost(leaked, list(read_lines(text, pid)))
 
     def forget_clone(self, pid: int) -> None:
         """Leave nothing behind of a clone that was of no use."""
@@ -115,22 +123,31 @@ class Evidence:
             self._look_for_mishaps(self._log)
         return found
 
-    def _new_findings(self) -> list[Finding]:
+    def used_suppressions(self) -> set[tuple[str, int]] | None:
+        """Return file and line of the suppressions in use, None if this valgrind cannot say."""
+        if self._log is None or not self._host.lists_errors:
+            return None
+        return used_suppressions(self._answer(_ALL_ERRORS))
+
+    def look_for_limits(self) -> None:
+        """Look through the log for words to the effect that valgrind has had enough."""
+        if self._log and self._errors:
+            self.weaknesses.update(_LIMITS[words] for words in self._log.find(*_LIMITS))
+
+    def _new_findings(self) -> Iterator[Finding]:
         return self._parser.findings(self._new_lines())
 
     def _ask_for_contexts(self) -> list[Finding]:
-        return self._parser.contexts(self._answer("v.info all_errors"))
+        return list(self._parser.contexts(self._answer(_ALL_ERRORS)))
 
     def _ask_for_last_error(self) -> list[Finding]:
-        return self._parser.findings(self._answer("v.info last_error"))
+        return list(self._parser.findings(self._answer("v.info last_error")))
 
     def _answer(self, command: str) -> list[Line]:
         return self.printed(lambda: client.monitor_command(command))
 
-    def _new_lines(self) -> list[Line]:
-        if self._log is None:
-            return []
-        return [line for line in read_lines(self._log.read()) if line.pid == self._pid]
+    def _new_lines(self) -> Iterator[Line]:
+        return read_lines(self._log.read() if self._log else (), self._pid)
 
     def _look_for_mishaps(self, log: Log) -> None:
         if log.was_truncated:

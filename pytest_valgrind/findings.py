@@ -36,14 +36,21 @@ class Kind(Enum):
         return self in LEAKS
 
     @property
-    def may_be_interpreter_noise(self) -> bool:
-        """Whether the interpreter is known to cause it without harm.
-
-        An invalid read, write or free is harmful whoever does it.
-        """
-        return self in (Kind.UNINITIALISED, Kind.SYSCALL)
+    def is_harmful_anywhere(self) -> bool:
+        """Whether it corrupts memory, or may, whoever does it."""
+        return self in _HARMFUL
 
 
+_HARMFUL = frozenset(
+    {
+        Kind.INVALID_READ,
+        Kind.INVALID_WRITE,
+        Kind.INVALID_JUMP,
+        Kind.INVALID_FREE,
+        Kind.MISMATCHED_FREE,
+        Kind.FATAL_SIGNAL,
+    }
+)
 LEAKS = frozenset({Kind.DEFINITE, Kind.INDIRECT, Kind.POSSIBLE, Kind.REACHABLE})
 
 
@@ -51,16 +58,25 @@ class Owner(Enum):
     """Whose code a stack frame is."""
 
     EXTENSION = "extension"
-    #: The interpreter, its standard library's modules, libc and the loader.
+    #: The interpreter and its standard library's modules.
     INTERPRETER = "interpreter"
+    #: The C library and the loader.
+    LIBC = "libc"
     #: What valgrind puts in the place of malloc and others.
     VALGRIND = "valgrind"
     #: Libraries of the system's other than these.
     LIBRARY = "library"
     #: This plugin's own frames around a test.
     CHECKER = "checker"
-    #: No object file: code made at run time, or a stack that could not be unwound.
+    #: Code made at run time, by a just-in-time compiler say.
+    GENERATED = "generated"
+    #: No code: the stack could not be unwound.
     UNKNOWN = "unknown"
+
+    @property
+    def is_of_interpreter(self) -> bool:
+        """Whether it is the interpreter's, or what every process has."""
+        return self in (Owner.INTERPRETER, Owner.LIBC, Owner.VALGRIND, Owner.CHECKER)
 
 
 class Frame(NamedTuple):
@@ -127,6 +143,8 @@ class Finding:
     made_in: str = ""
     #: Its lines in the log.
     raw: str = ""
+    #: The lines of valgrind's own suppression for it, if that was asked for.
+    suppression: tuple[str, ...] = ()
 
     @cached_property
     def innermost(self) -> Frame | None:
@@ -142,13 +160,16 @@ class Finding:
 
     @property
     def is_interpreter_noise(self) -> bool:
-        """Whether the interpreter alone has to do with it, in a way known to be harmless."""
-        frames = [*self.stack, *(frame for further in self.further for frame in further.stack)]
-        return (
-            self.kind.may_be_interpreter_noise
-            and bool(frames)
-            and not any(frame.owner in (Owner.EXTENSION, Owner.LIBRARY) for frame in frames)
-            and any(frame.owner is Owner.INTERPRETER for frame in frames)
+        """Whether it is an error with which the interpreter alone has to do, and harmless.
+
+        Where it was allocated, or where its uninitialised value is from, counts as well.
+        """
+        if self.kind.is_leak or self.kind.is_harmful_anywhere:
+            return False
+        owners = {frame.owner for frame in self.stack}
+        owners.update(frame.owner for further in self.further for frame in further.stack)
+        return not owners.isdisjoint((Owner.INTERPRETER, Owner.LIBC)) and all(
+            owner.is_of_interpreter or owner is Owner.UNKNOWN for owner in owners
         )
 
     @property

@@ -7,12 +7,13 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from pytest_valgrind.repairs import preloadable
+from pytest_valgrind.repairs import preloaded
 
 _DIRECTORY = "PYTEST_VALGRIND_DIRECTORY"
 _SAVED = "PYTEST_VALGRIND_SAVED_"
 _FOUND = "found"
 _MAP = "maps"
+_NOISE = "interpreter.supp"
 
 
 class Handover(NamedTuple):
@@ -22,17 +23,17 @@ class Handover(NamedTuple):
 
     def environment(self) -> dict[str, str]:
         """Return the environment for the process to launch."""
-        changes = {"PYTHONMALLOC": "malloc"}
-        if repairs := preloadable():
-            # A name without spaces and colons, which LD_PRELOAD takes for separators.
-            link = self.directory / "repairs.so"
-            link.symlink_to(repairs)
-            changes["LD_PRELOAD"] = f"{link} {os.environ.get('LD_PRELOAD', '')}".strip()
+        changes = {"PYTHONMALLOC": "malloc", **preloaded(self.directory)}
         environment = {**os.environ, **changes, _DIRECTORY: str(self.directory)}
         for name in changes:
             # Saved even where it is not set, so that the other side knows what to undo.
             environment[_SAVED + name] = os.environ.get(name, "")
         return environment
+
+    @property
+    def noise(self) -> Path:
+        """The suppressions of the interpreter's own errors, there if these are known."""
+        return self.directory / _NOISE
 
     @classmethod
     def adopt(cls) -> Handover | None:

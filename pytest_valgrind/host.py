@@ -22,8 +22,33 @@ class Host(NamedTuple):
     """The valgrind that this process runs under."""
 
     version: str  #: empty where the log does not say
+    program: str  #: its name in the command line
     options: tuple[str, ...]  #: of its command line
     log: Path | None
+
+    @property
+    def error_markers(self) -> tuple[str, ...]:
+        """The lines that it puts around errors (its manual, 2.6.2)."""
+        return tuple(filter(None, self._value("--error-markers").split(",")))
+
+    @property
+    def logs_processes_apart(self) -> bool:
+        """Whether each process, a clone as well, has a log of its own."""
+        return "%p" in self._value("--log-file")
+
+    @property
+    def lists_errors(self) -> bool:
+        """Whether it surely lists its errors and suppressions when it is asked to."""
+        wordy = {"-s", "-v", "--verbose", "--show-error-list=yes", "--show-error-list=all"}
+        return not wordy.isdisjoint([*options_from_elsewhere(), *self.options])
+
+    def values(self, name: str) -> list[str]:
+        """Return the values of an option, wherever it was given."""
+        options = [*options_from_elsewhere(), *self.options]
+        return [option.partition("=")[2] for option in options if option.startswith(f"{name}=")]
+
+    def _value(self, name: str) -> str:
+        return (self.values(name) or [""])[-1]
 
 
 def find_host(given_log: Path | None) -> Host:
@@ -32,7 +57,7 @@ def find_host(given_log: Path | None) -> Host:
     :param given_log: the log's path by ``--valgrind-log``.
     :raises pytest.UsageError: if that is not the log, or the tool is not memcheck.
     """
-    options = _options()
+    program, *options = _command() or [""]
     if not client.running_on_memcheck():
         tool = next((word for word in options if word.startswith("--tool=")), "another tool")
         raise pytest.UsageError(
@@ -41,7 +66,7 @@ def find_host(given_log: Path | None) -> Host:
     log = _find_log()
     if given_log is not None:
         log = _confirmed(given_log, log)
-    return Host(version=_version(log), options=options, log=log)
+    return Host(_version(log), program, tuple(options), log)
 
 
 def _confirmed(given: Path, found: Path | None) -> Path:
@@ -92,18 +117,19 @@ def _readable_name(path: Path) -> Path:
     return path.readlink() if path.is_symlink() and path.parts[:2] == ("/", "proc") else path
 
 
-def _options() -> tuple[str, ...]:
+def _command() -> list[str]:
+    """Return valgrind and its options."""
     # Valgrind shows the program its own command line as /proc/self/cmdline, not as this one.
     try:
         words = Path("/proc/thread-self/cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:
-        return ()
-    options = []
+        return []
+    command = words[:1]
     for word in words[1:]:
         if not word.startswith("-") or word == "--":
             break
-        options.append(word)
-    return tuple(options)
+        command.append(word)
+    return command
 
 
 def _version(log: Path | None) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_valgrind.calibration import Calibration
 from pytest_valgrind.crash import obituary
 from pytest_valgrind.handover import Handover
 from pytest_valgrind.host import options_from_elsewhere
@@ -74,10 +75,14 @@ class Launch:
             ) from None
         log = self._log(handover)
         _lower_limits()
+        options = self._options(log)
+        if (noise := self._noise(options)) is not None:
+            handover.noise.write_text(noise, encoding="utf-8")
+            options.append(f"--suppressions={handover.noise}")
         sys.stdout.flush()
         sys.stderr.flush()
         process = subprocess.Popen(
-            [self._valgrind, *self._options(log), *self._command],
+            [self._valgrind, *options, *self._command],
             env=handover.environment(),
             close_fds=False,
         )
@@ -101,7 +106,18 @@ class Launch:
         for argument in reversed(self._settings.args):
             if argument.startswith("--log-file="):
                 return Path(argument.removeprefix("--log-file="))
-        return self._settings.log or handover.directory / "valgrind.log"
+        # One for each process, as what several write at a time is mixed.
+        return self._settings.log or handover.directory / "valgrind.%p.log"
+
+    def _noise(self, options: list[str]) -> str | None:
+        if self._settings.all_errors:
+            return None
+        calibration = Calibration(self._valgrind, options, os.environ)
+
+        def say(words: str) -> None:
+            print(words, end="", file=sys.stderr, flush=True)
+
+        return calibration.noise(say, anew=self._settings.calibrate)
 
     def _options(self, log: Path) -> list[str]:
         # Valgrind reads these before its command line, which would win.
@@ -112,6 +128,8 @@ class Launch:
         if soft != resource.RLIM_INFINITY and soft < _SMALLEST_STACK:
             options.append(f"--main-stacksize={_SMALLEST_STACK}")
         options += [f"--suppressions={path}" for path in self._settings.suppressions]
+        if self._settings.gen_suppressions:
+            options.append("--gen-suppressions=all")
         return [*options, *self._settings.args]
 
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+_CHUNK = 1 << 20  # bytes
+# A line of valgrind's is shorter, whatever names are in it; one without an end is no text.
+_LONGEST_LINE = 1 << 20  # bytes
 
 
 class Log:
     """Follows a log that valgrind is writing.
+
+    Lines come one by one, so that a log of any size can be read. The last one comes when it is
+    complete: where several processes write, one of them may be in the middle of it.
 
     :param path: the log's path, or that of an open descriptor of it.
     :raises OSError: if it cannot be read.
@@ -21,26 +29,28 @@ class Log:
         #: Whether somebody else has emptied the file.
         self.was_truncated = False
 
-    def read(self) -> str:
-        """Return what was written since the last call."""
+    def read(self) -> Iterator[str]:
+        """Yield the lines that were written since the last call, without their ends."""
         if self.size() < self._offset:
             self.was_truncated = True
             self._offset = 0
-        text = self._bytes_from(self._offset)
-        self._offset += len(text)
-        return text.decode("utf-8", "replace")
+        for line in _lines(self._descriptor, self._offset):
+            self._offset += len(line)
+            yield _text(line)
 
-    def read_from(self, offset: int, pid: int) -> str:
-        """Return what was written since the log had a size, in bytes.
+    def read_from(self, offset: int, pid: int) -> Iterator[str]:
+        """Yield the lines that were written since the log had a size, in bytes.
 
         :param pid: of a clone, which has a log of its own if the process id is part of the name
             (valgrind's manual, 2.6.1, --log-file); this one is deleted.
         """
-        text = self._bytes_from(offset)
-        if (own := self._own_log(pid)) is not None:
-            text += own.read_bytes()
-            own.unlink()
-        return text.decode("utf-8", "replace")
+        own = self._own_log(pid)
+        if own is None:
+            yield from map(_text, _lines(self._descriptor, offset))
+            return
+        with own.open("rb") as file:
+            yield from map(_text, _lines(file.fileno(), 0))
+        own.unlink()
 
     def forget(self, pid: int) -> None:
         """Delete a clone's own log, if it has one."""
@@ -64,13 +74,47 @@ class Log:
         """Pass over what was written since the last call."""
         self._offset = self.size()
 
+    def find(self, *texts: str) -> set[str]:
+        """Return those of some texts, each part of a line, that are anywhere in the log."""
+        wanted = {text: text.encode() for text in texts}
+        found: set[str] = set()
+        overlap = max(map(len, wanted.values()))
+        offset = 0
+        while chunk := os.pread(self._descriptor, _CHUNK + overlap, offset):
+            found.update(text for text, encoded in wanted.items() if encoded in chunk)
+            offset += _CHUNK
+        return found
+
     def close(self) -> None:
         """Close the file."""
         os.close(self._descriptor)
 
-    def _bytes_from(self, offset: int) -> bytes:
-        chunks = []
-        while chunk := os.pread(self._descriptor, 1 << 20, offset):
-            chunks.append(chunk)
-            offset += len(chunk)
-        return b"".join(chunks)
+
+def read_to_end(path: Path) -> Iterator[str]:
+    """Yield all lines of a log into which nobody writes any more.
+
+    :raises OSError: if it cannot be read.
+    """
+    with path.open("rb") as file:
+        yield from map(_text, _lines(file.fileno(), 0, to_end=True))
+
+
+def _lines(descriptor: int, offset: int, *, to_end: bool = False) -> Iterator[bytes]:
+    """Yield the lines from a place on, each with its end.
+
+    :param to_end: whether to yield the last one even if it has none.
+    """
+    rest = b""
+    while chunk := os.pread(descriptor, _CHUNK, offset):
+        offset += len(chunk)
+        *lines, rest = (rest + chunk).splitlines(keepends=True)
+        yield from lines
+        if rest.endswith(b"\n") or len(rest) > _LONGEST_LINE:
+            yield rest
+            rest = b""
+    if rest and to_end:
+        yield rest
+
+
+def _text(line: bytes) -> str:
+    return line.rstrip(b"\r\n").decode("utf-8", "replace")

@@ -36,10 +36,10 @@ def choose(
         reason = f" ({why_exact})" if why_exact else ""
         return Mode(check, f"errors, and leaks after every test{reason}")
     description = "errors, and leaks in groups of tests"
-    if has_second_core():
-        return Mode(GroupCheck(InClone(evidence), garbage, roll), description)
-    description += ", in the process itself as it has one core"
-    return Mode(GroupCheck(InProcess(evidence), garbage, roll), description)
+    if why_no_clone := _obstacle_to_clones(settings, host):
+        description += f", in the process itself as {why_no_clone}"
+        return Mode(GroupCheck(InProcess(evidence), garbage, roll), description)
+    return Mode(GroupCheck(InClone(evidence), garbage, roll), description)
 
 
 def exact(
@@ -47,6 +47,15 @@ def exact(
 ) -> GroupCheck:
     """Return a check after every test."""
     return GroupCheck(InProcess(evidence), garbage, roll, every_test=True, also_before=also_before)
+
+
+def _obstacle_to_clones(settings: Settings, host: Host) -> str:
+    if not has_second_core():
+        return "it has one core"
+    if settings.gen_suppressions and not host.logs_processes_apart:
+        # Valgrind prints them without saying which process they are from.
+        return "suppressions of two processes cannot be told apart in one log"
+    return ""
 
 
 def _obstacle(settings: Settings, host: Host, evidence: Evidence) -> str:

@@ -14,12 +14,16 @@ from pathlib import Path
 
 from pytest_valgrind.findings import Owner
 
-_MAPPED = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (?:\S+\s+){4}(/.*)")
-_INTERPRETER_FILES = re.compile(
-    r"(libpython3[\d.]*[a-z]*\.so|python3[\d.]*[a-z-]*$"  # the interpreter
-    r"|lib(c|m|dl|rt|util|pthread)[.-]|ld[.-]|ld-linux)"  # libc and the loader
+_MAPPED = re.compile(r"([0-9a-f]+)-([0-9a-f]+) ..(.)\S+ +(?:\S+ +){2}\S+ *(.*)")
+#: In place of a path, for code in memory that is no file's.
+GENERATED = "[generated code]"
+_BY_NAME = (
+    (re.compile(r"libpython3[\d.]*[a-z]*\.so|python3[\d.]*[a-z-]*$"), Owner.INTERPRETER),
+    (re.compile(r"lib(c|m|dl|rt|util|pthread)[.-]|ld[.-]|ld-linux"), Owner.LIBC),
+    # Our repairs act for it.
+    (re.compile(r"vgpreload_|memcheck-|_repairs\."), Owner.VALGRIND),
+    (re.compile(re.escape(GENERATED)), Owner.GENERATED),
 )
-_VALGRIND_FILES = re.compile(r"vgpreload_|memcheck-|_repairs\.")  # our repairs act for it
 _SYSTEM_LIBRARIES = re.compile(r"/(usr/)?(local/)?lib(32|64)?/")
 # Those of csrc/defects.c.
 _DELIBERATE_DEFECTS = ("create_leak", "access_invalid")
@@ -45,7 +49,10 @@ class ObjectFiles:
         self._mapped: list[tuple[int, str]] = []
 
     def at(self, address: int) -> str | None:
-        """Return the path of the object file at an address, None where there is none."""
+        """Return the path of the object file at an address, None where there is none.
+
+        :data:`GENERATED` where there is code all the same.
+        """
         path = self._look_up(address)
         if path is None:  # perhaps loaded since
             self._refresh()
@@ -59,9 +66,11 @@ class ObjectFiles:
         if path.startswith(self._own):
             is_defect = function.removeprefix("_cffi_f_") in _DELIBERATE_DEFECTS
             return Owner.EXTENSION if is_defect else Owner.CHECKER
-        if _VALGRIND_FILES.match(Path(path).name):
-            return Owner.VALGRIND
-        if path.startswith(self._interpreter) or _INTERPRETER_FILES.match(Path(path).name):
+        name = Path(path).name
+        for files, owner in _BY_NAME:
+            if files.match(name):
+                return owner
+        if path.startswith(self._interpreter):
             return Owner.INTERPRETER
         if _SYSTEM_LIBRARIES.match(path) and not _PYTHON_MODULES.search(path):
             return Owner.LIBRARY
@@ -79,7 +88,11 @@ class ObjectFiles:
         found = []
         for line in self._read_map():
             if match := _MAPPED.match(line):
-                start, end, path = match.groups()
+                start, end, executable, path = match.groups()
+                if not path.startswith("/"):
+                    if executable != "x" or path:
+                        continue
+                    path = GENERATED
                 found.append((int(start, 16), int(end, 16), path))
         found.sort()
         self._starts = [start for start, _, _ in found]

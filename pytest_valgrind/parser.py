@@ -1,20 +1,20 @@
-"""The lines of valgrind's log, and the findings that they hold."""
+"""The findings in the lines of valgrind's log.
+
+Logs are read line by line, so that their size does not matter. What is damaged, by a full disk or
+by processes that write into one log at the same time, is read as far as it goes: a message without
+its stack is a finding, and so is a stack without its message.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import NamedTuple
 
-from pytest_valgrind.findings import Finding, Frame, Further, Kind, Origin, Owner
+from pytest_valgrind.findings import Finding, Kind
+from pytest_valgrind.lines import Line
+from pytest_valgrind.stacks import FRAME_STARTS, Frames, ObjectAt, OwnerOf, Stacks
 
-# "==", "--" or "**", a time with --time-stamp=yes, and the process id.
-_PREFIX = re.compile(r"(==|--|\*\*)(?:[\d:.]+ )?(\d+)\1 ?(.*)")
-_FRAME = re.compile(
-    r"   (?:at|by) 0x([0-9A-Fa-f]+): (.+?)(?: \((?:(?:with)?in (.+)|([^()]+):(\d+))\))?"
-)
-_FRAME_STARTS = ("   at ", "   by ")
 _LOSS_RECORD = re.compile(
     r"(?P<bytes>[\d,]+)(?: \((?P<more_bytes>[+-][\d,]+)\))?(?: \(.* direct, .* indirect\))?"
     r" bytes in (?P<blocks>[\d,]+)(?: \((?P<more_blocks>[+-][\d,]+)\))? blocks?"
@@ -22,13 +22,11 @@ _LOSS_RECORD = re.compile(
 )
 _CONTEXT = re.compile(r"([\d,]+) errors in context \d+ of \d+:")
 _THREAD = re.compile(r"Thread \d+.*:")
-# The functions of csrc/frames.c and csrc/threads.c. What is below them in a stack is pytest's.
-_DIGIT = re.compile(r"pvg_(low|high)_([0-7]{2})")
-_DIGIT_VALUES = 64
-_BETWEEN_TESTS = "pvg_between"
-_THREAD_OF_TEST = "pvg_thread"
+_USED_SUPPRESSION = re.compile(r"used_suppression: +\d+ .* (/.*?):(\d+)(?: suppressed: .*)?")
 # Advice that goes on for lines.
 _GUESS_AT_A_CRASH = " If you believe this happened as a result of a stack"
+# These have stacks, and are no errors.
+_NO_FINDINGS = re.compile(r"Warning: |WARNING: |Open |Thread \d+: status|Exit program")
 _KINDS = (
     ("Invalid read", Kind.INVALID_READ),
     ("Invalid write", Kind.INVALID_WRITE),
@@ -43,28 +41,9 @@ _KINDS = (
     ("Argument '", Kind.FISHY_SIZE),
     ("Process terminating", Kind.FATAL_SIGNAL),
 )
-
-#: Tells the object file at an address.
-ObjectAt = Callable[[int], str | None]
-#: Tells whose code a function in an object file is.
-OwnerOf = Callable[[str | None, str], Owner]
-
-
-class Line(NamedTuple):
-    """A line of valgrind's, taken apart."""
-
-    mark: str  #: ``==`` from the tool, ``--`` from valgrind's core, ``**`` from the program
-    pid: int
-    text: str
-    raw: str
-
-
-def read_lines(text: str) -> Iterator[Line]:
-    """Take a log's lines apart; those that are not valgrind's are passed over."""
-    for raw in text.splitlines():
-        if match := _PREFIX.fullmatch(raw):
-            mark, pid, rest = match.groups()
-            yield Line(mark, int(pid), rest, raw)
+_DAMAGED = "An error whose message is damaged in valgrind's log."
+# A message is shorter, however deep its stacks: its end has been lost.
+_MOST_LINES = 5000
 
 
 class Parser:
@@ -72,133 +51,131 @@ class Parser:
 
     :param object_at: finds the object file of a frame for which valgrind named none.
     :param owner_of: tells whose code a frame is.
+    :param error_markers: lines that valgrind puts around errors (its manual, 2.6.2).
     """
 
-    def __init__(self, object_at: ObjectAt | None = None, owner_of: OwnerOf | None = None) -> None:
-        self._object_at = object_at or (lambda _address: None)
-        self._owner_of = owner_of or (lambda _path, _function: Owner.UNKNOWN)
-        # Most frames are those of stacks before: all of pytest's, and of repeated errors.
-        self._frames: dict[str, Frame] = {}
+    def __init__(
+        self,
+        object_at: ObjectAt | None = None,
+        owner_of: OwnerOf | None = None,
+        error_markers: tuple[str, ...] = (),
+    ) -> None:
+        self._frames = Frames(object_at, owner_of)
+        self._error_markers = error_markers
+        self._contexts: dict[str, Finding | None] = {}
 
-    def findings(self, lines: Iterable[Line]) -> list[Finding]:
-        """Return the findings in the order of the log, the paragraphs without a stack left out."""
-        return [found for paragraph in _paragraphs(lines) if (found := self._finding(paragraph))]
+    def findings(self, lines: Iterable[Line]) -> Iterator[Finding]:
+        """Yield the findings in the order of the log."""
+        for paragraph in self._paragraphs(lines):
+            if found := self._finding(paragraph):
+                yield found
 
-    def contexts(self, lines: Iterable[Line]) -> list[Finding]:
-        """Return the error contexts of ``v.info all_errors``, each with its count."""
-        found = []
-        for paragraph in _paragraphs(lines):
-            count = next((m for line in paragraph if (m := _CONTEXT.fullmatch(line.text))), None)
-            if count and (finding := self._finding(paragraph)):
-                found.append(replace(finding, count=_number(count[1])))
-        return found
+    def contexts(self, lines: Iterable[Line]) -> Iterator[Finding]:
+        """Yield the error contexts of ``v.info all_errors``, each with its count."""
+        for paragraph in self._paragraphs(lines):
+            first, *rest = paragraph.lines
+            if count := _CONTEXT.fullmatch(first.text):
+                # The same ones come again with every such answer.
+                text = "\n".join(line.text for line in rest)
+                if text not in self._contexts:
+                    self._contexts[text] = self._finding(paragraph)
+                if finding := self._contexts[text]:
+                    yield replace(finding, count=_number(count[1]))
 
-    def _finding(self, paragraph: list[Line]) -> Finding | None:
+    def _paragraphs(self, lines: Iterable[Line]) -> Iterator[_Paragraph]:
+        """Split a log into its messages, process by process."""
+        pending: dict[int, _Paragraph] = {}
+        for line in lines:
+            paragraph = pending.get(line.pid)
+            if line.mark == "--" or line.text in self._error_markers:
+                continue
+            if paragraph is None or not paragraph.takes(line):
+                if paragraph is not None and paragraph.lines:
+                    yield paragraph
+                pending[line.pid] = _Paragraph(line)
+        for paragraph in pending.values():
+            if paragraph.lines:
+                yield paragraph
+
+    def _finding(self, paragraph: _Paragraph) -> Finding | None:
         message = ""
-        stacks = _Stacks()
+        is_known = False
+        stacks = Stacks()
         kept: list[str] = []
-        for line in paragraph:
-            if line.text.startswith(_FRAME_STARTS) and (frame := self._frame(line.text)):
+        for line in paragraph.lines:
+            if line.text.startswith(FRAME_STARTS) and (frame := self._frames.read(line.text)):
                 if not stacks.takes(frame, line.text):
                     continue
             elif line.text.startswith(_GUESS_AT_A_CRASH):
                 break
-            elif line.text.startswith(" ") or stacks.found:
+            elif line.text.startswith(" ") or stacks:
                 stacks.announce(line.text.strip())
             elif _CONTEXT.fullmatch(line.text):
                 continue
-            elif not _THREAD.fullmatch(line.text):
-                message = line.text
+            elif not (is_known or _THREAD.fullmatch(line.text)):
+                message, is_known = line.text, _begins_finding(line.text)
             kept.append(line.raw)
-        if not message or not stacks.found:
+        if not (is_known or stacks) or _NO_FINDINGS.match(message):
             return None
         finding = Finding(
             kind=_kind(message),
-            message=message,
-            stack=tuple(stacks.found[0].frames),
-            further=stacks.further(),
-            origin=stacks.found[0].origin,
-            pid=paragraph[0].pid,
+            message=message or _DAMAGED,
+            stack=stacks.first,
+            further=stacks.further,
+            origin=stacks.origin,
+            pid=paragraph.pid,
             raw="\n".join(kept),
+            suppression=tuple(paragraph.suppression),
         )
         return _with_loss(finding)
 
-    def _frame(self, text: str) -> Frame | None:
-        frame = self._frames.get(text)
-        if frame is None and (match := _FRAME.fullmatch(text)):
-            address, function, path, file, line = match.groups()
-            path = path or self._object_at(int(address, 16))
-            frame = self._frames[text] = Frame(
-                address=int(address, 16),
-                function=function,
-                file=file,
-                line=int(line) if line else None,
-                object=path,
-                owner=self._owner_of(path, function),
-            )
-        return frame
 
+class _Paragraph:
+    """The lines of a process between two blank ones, and the suppression that may follow."""
 
-class _Stack:
-    """A stack and the caption above it."""
+    def __init__(self, line: Line) -> None:
+        self.pid = line.pid
+        self.lines: list[Line] = []
+        self.suppression: list[str] = []
+        # A stack right below the program's own words is one that it has asked for.
+        self._is_of_program = line.mark == "**"
+        self._has_stack = False
+        self._has_ended = False
+        self._in_suppression = False
+        if line.mark == "==" and line.text.strip():
+            self.lines.append(line)
+            self._has_stack = line.text.startswith(FRAME_STARTS)
 
-    def __init__(self, caption: str) -> None:
-        self.caption = caption
-        self.frames: list[Frame] = []
-        self.origin: Origin | None = None
-        self._in_thread = False
-        self._low_digit: int | None = None
-
-    def takes(self, frame: Frame) -> bool:
-        """Add a frame, unless it or one above it is of those below which tests run."""
-        if self.origin is not None:
+    def takes(self, line: Line) -> bool:
+        """Add a line if it belongs here."""
+        if not line.mark:
+            self._take_unmarked(line.text.strip())
+            return True
+        if self._is_of_program:
+            return line.mark == "==" and line.text.startswith(FRAME_STARTS)
+        if line.mark != "==" or len(self.lines) > _MOST_LINES:
             return False
-        if frame.owner is not Owner.CHECKER and not frame.function.startswith("pvg_"):
-            if self._low_digit is None:
-                self.frames.append(frame)
-            return self._low_digit is None
-        if digit := _DIGIT.fullmatch(frame.function):
-            value = int(digit[2], 8)
-            if digit[1] == "low":
-                self._low_digit = value
-            else:
-                number = value * _DIGIT_VALUES + (self._low_digit or 0)
-                self.origin = Origin(number, self._in_thread)
-        elif frame.function == _BETWEEN_TESTS:
-            self.origin = Origin(None)
-        elif frame.function == _THREAD_OF_TEST:
-            self._in_thread = True
-        return False
+        if not line.text.strip():
+            self._has_ended = True
+            return True
+        # Where one message follows right on another's stack, the blank line has been lost.
+        if self._has_ended or (self._has_stack and _begins_finding(line.text)):
+            return False
+        self.lines.append(line)
+        self._has_stack = self._has_stack or line.text.startswith(FRAME_STARTS)
+        return True
+
+    def _take_unmarked(self, text: str) -> None:
+        if text in ("{", "}"):
+            self._in_suppression = text == "{"
+        elif self._in_suppression and self.lines:
+            self.suppression.append(text)
 
 
-class _Stacks:
-    """The stacks of a finding."""
-
-    def __init__(self) -> None:
-        self.found: list[_Stack] = []
-        self._caption = ""
-
-    def takes(self, frame: Frame, line: str) -> bool:
-        """Add a frame to the last stack, or begin another; return whether it is one to show."""
-        if not self.found or line.startswith("   at "):
-            self.found.append(_Stack(self._caption))
-            self._caption = ""
-        return self.found[-1].takes(frame)
-
-    def announce(self, caption: str) -> None:
-        """Take a line that is no frame as the caption of the next stack, or part of it."""
-        self._caption = f"{self._caption}; {caption}" if self._caption else caption
-
-    def further(self) -> tuple[Further, ...]:
-        """Return all but the first stack, and the captions that are without one.
-
-        "Access not within mapped region" stands before the first; "Address 0x0 is not stack'd,
-        malloc'd or (recently) free'd" has none.
-        """
-        first, *rest = self.found
-        with_stack = [Further(stack.caption, tuple(stack.frames), stack.origin) for stack in rest]
-        without = [Further(caption, ()) for caption in (first.caption, self._caption) if caption]
-        return (*with_stack, *without)
+def used_suppressions(lines: Iterable[Line]) -> set[tuple[str, int]]:
+    """Return file and line of the suppressions in use, as ``v.info all_errors`` lists them."""
+    matches = (_USED_SUPPRESSION.fullmatch(line.text) for line in lines if line.mark == "--")
+    return {(match[1], int(match[2])) for match in matches if match}
 
 
 def _with_loss(finding: Finding) -> Finding:
@@ -213,17 +190,8 @@ def _with_loss(finding: Finding) -> Finding:
     )
 
 
-def _paragraphs(lines: Iterable[Line]) -> Iterator[list[Line]]:
-    """Split a log at the blank lines that stand between its messages, process by process."""
-    pending: dict[int, list[Line]] = {}
-    for line in lines:
-        if line.mark != "==":
-            continue
-        if line.text.strip():
-            pending.setdefault(line.pid, []).append(line)
-        elif line.pid in pending:
-            yield pending.pop(line.pid)
-    yield from pending.values()
+def _begins_finding(text: str) -> bool:
+    return _kind(text) is not Kind.OTHER_ERROR or _LOSS_RECORD.match(text) is not None
 
 
 def _kind(message: str) -> Kind:

@@ -30,6 +30,12 @@ def pytest_load_initial_conftests(
         on_valgrind = running_on_valgrind()
     if early_config.known_args_namespace.valgrind and not on_valgrind:
         _launch(early_config)
+    if early_config.known_args_namespace.valgrind:
+        with _imports_as_usual(early_config.pluginmanager):
+            from pytest_valgrind.arithmetic import OPTIONS
+
+        option = early_config.known_args_namespace
+        option.pythonwarnings = [*(option.pythonwarnings or []), *OPTIONS]
     return (yield)
 
 
@@ -47,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{name}(reason=None): {meaning}")
     if checks:
         _refuse_xdist(config.option)
-        checker = ValgrindChecker(Settings.of(config, config.option))
+        checker = ValgrindChecker(Settings.of(config, config.option), config.pluginmanager)
         config.pluginmanager.register(checker, CHECKER)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -16,6 +17,19 @@ _TOOL = range(0x5800_0000, 0x6000_0000)
 def preloadable() -> Path | None:
     """Return the shared object with the repairs, None if it was not built."""
     return next(Path(__file__).parent.glob("_repairs*.so"), None)
+
+
+def preloaded(directory: Path) -> dict[str, str]:
+    """Return what the environment must hold for a process that is repaired from its start on.
+
+    :param directory: where a link may be put, under a name without spaces and colons, which
+        LD_PRELOAD takes for separators.
+    """
+    if (repairs := preloadable()) is None:
+        return {}
+    link = directory / "repairs.so"
+    link.symlink_to(repairs)
+    return {"LD_PRELOAD": f"{link} {os.environ.get('LD_PRELOAD', '')}".strip()}
 
 
 def apply_late(errors_so_far: int) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from time import perf_counter  # by name, as tests replace the functions of the module
 from typing import NamedTuple
 
 from pytest_valgrind.findings import Finding
 from pytest_valgrind.groups import Unsettled
+from pytest_valgrind.suppressions import Named
 from pytest_valgrind.verdict import Verdict
 
 
@@ -44,16 +46,39 @@ class Results:
         self.outside: list[Finding] = []
         #: Errors of the interpreter's own, which fail nothing.
         self.noise: list[Finding] = []
+        #: What is not in the code that is meant, and fails nothing.
+        self.elsewhere: list[Finding] = []
         #: Leaks of which it is not known which test lost them.
         self.unsettled: list[Unsettled] = []
+        #: Suppressions in the user's files that were of no use.
+        self.unused_suppressions: list[Named] = []
+        #: What was written for the user, in words.
+        self.written = ""
         #: Leak checks, and the groups of tests for which they were done.
         self.checks = 0
         self.groups = 0
         #: Time of the test process that went into leak checks and garbage collection.
         self.watch = Stopwatch()
 
+    def not_known(self) -> Iterator[tuple[str, Finding]]:
+        """Yield all findings that no marker makes known, each with where it was found."""
+        for test in self.judged:
+            for finding in test.findings:
+                if not test.verdict.knows(finding):
+                    yield test.nodeid, finding
+        for lost in self.unsettled:
+            yield (
+                f"one of {len(lost.group.tests)} tests from {lost.group.tests[0].nodeid} on",
+                (lost.finding),
+            )
+        for module, findings in self.modules.items():
+            yield from ((module, finding) for finding in findings)
+        yield from (("outside tests", finding) for finding in self.outside)
+        yield from (("interpreter only", finding) for finding in self.noise)
+        yield from (("other code", finding) for finding in self.elsewhere)
+
     @property
     def anything_found(self) -> bool:
         """Whether somebody may want to look at the log."""
-        found = (self.judged, self.modules, self.outside, self.noise, self.unsettled)
-        return any(found)
+        found = (self.judged, self.modules, self.outside, self.unsettled)
+        return any((*found, self.noise, self.elsewhere))

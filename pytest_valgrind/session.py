@@ -18,6 +18,7 @@ from pytest_valgrind.ran import RanTest
 from pytest_valgrind.report import give
 from pytest_valgrind.results import Judged, Results
 from pytest_valgrind.roll import Roll
+from pytest_valgrind.scope import Relevance, Scope
 from pytest_valgrind.settings import Settings
 from pytest_valgrind.verdict import MARKERS, judge
 
@@ -48,16 +49,17 @@ class Session:
         self._evidence = evidence
         self._check = check
         self._roll = roll
+        self._scope = Scope(settings.only, all_errors=settings.all_errors)
         self._held: HeldHooks | None = None
         self._running: RanTest | None = None
 
     def between(self) -> None:
         """Take the errors since the last test or collector as belonging to neither."""
-        self.results.outside.extend(self._without_noise(self._evidence.errors("", "")))
+        self.results.outside.extend(self._own(self._evidence.errors("", "")))
 
     def collected(self, nodeid: str) -> None:
         """Take the errors raised while a collector was at work."""
-        if found := self._without_noise(self._evidence.errors(nodeid, "import")):
+        if found := self._own(self._evidence.errors(nodeid, "import")):
             self.results.modules.setdefault(nodeid, []).extend(found)
 
     def begin(self, session: pytest.Session) -> None:
@@ -138,8 +140,10 @@ class Session:
             settled = self._check.finish()
         self._conclude(settled)
         self.between()
-        self.results.outside.extend(self._check.outside)
-        self.results.unsettled.extend(self._check.unsettled)
+        self.results.outside.extend(self._own(self._check.outside))
+        self.results.unsettled.extend(
+            lost for lost in self._check.unsettled if self._own([lost.finding])
+        )
         self.results.checks += self._check.checks
         self.results.groups += self._check.groups
 
@@ -205,7 +209,7 @@ class Session:
         marked = any(mark.name in MARKERS for mark in test.item.iter_markers())
         if not (test.findings or marked) and all(report.passed for report in reports):
             return
-        findings = [self._named(found, test) for found in self._without_noise(test.findings)]
+        findings = [self._named(found, test) for found in self._own(test.findings)]
         findings = merged(findings)
         verdict = judge(
             findings,
@@ -240,11 +244,18 @@ class Session:
         place = self._roll.place(origin.number, test.place)
         return "" if place == test.place else f", in {self._roll.name(place)}"
 
-    def _without_noise(self, findings: Sequence[Finding]) -> list[Finding]:
-        if not findings:
-            return []
-        self.results.noise.extend(finding for finding in findings if finding.is_interpreter_noise)
-        return [finding for finding in findings if not finding.is_interpreter_noise]
+    def _own(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Return those that are the user's concern; keep the others for the summary."""
+        own = []
+        for finding in findings:
+            relevance = self._scope.relevance(finding)
+            if relevance is Relevance.OWN:
+                own.append(finding)
+            elif relevance is Relevance.INTERPRETER:
+                self.results.noise.append(finding)
+            else:
+                self.results.elsewhere.append(finding)
+        return own
 
 
 def _log(test: RanTest) -> None:

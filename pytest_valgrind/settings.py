@@ -36,6 +36,14 @@ class Settings(NamedTuple):
     strict: bool
     #: Whether the collector need not look at what earlier tests have left.
     freeze: bool
+    #: Globs for object and source files: only findings there fail a test.
+    only: tuple[str, ...]
+    #: Whether the interpreter's own errors fail a test.
+    all_errors: bool
+    #: Whether to find out anew which these are.
+    calibrate: bool
+    #: Where to write suppressions for what was found.
+    gen_suppressions: Path | None
 
     @property
     def memcheck(self) -> bool:
@@ -63,6 +71,12 @@ class Settings(NamedTuple):
         for path in suppressions:
             if not path.is_file():
                 raise pytest.UsageError(f"--valgrind-suppressions: there is no file {path}.")
+        gen_suppressions = _file_to_write(config, option.valgrind_gen_suppressions)
+        if gen_suppressions in suppressions:
+            raise pytest.UsageError(
+                f"--valgrind-gen-suppressions: {gen_suppressions} would be overwritten, and is "
+                "one of the suppression files: name another."
+            )
         log = option.valgrind_log
         leak_kinds = option.valgrind_leak_kinds or config.getini("valgrind_leak_kinds")
         return cls(
@@ -77,6 +91,10 @@ class Settings(NamedTuple):
             xfail_failures=failures == "xfail",
             strict=option.valgrind_strict or config.getini("valgrind_strict"),
             freeze=not (option.valgrind_no_freeze or config.getini("valgrind_no_freeze")),
+            only=(*config.getini("valgrind_only"), *option.valgrind_only),
+            all_errors=option.valgrind_all_errors or config.getini("valgrind_all_errors"),
+            calibrate=option.valgrind_calibrate,
+            gen_suppressions=gen_suppressions,
         )
 
 
@@ -136,6 +154,31 @@ def add_options(parser: pytest.Parser) -> None:
         help="A suppression file for valgrind (repeatable).",
     )
     option(
+        "--valgrind-gen-suppressions",
+        metavar="FILE",
+        help="Write a suppression for everything that was found and is not marked as known; with "
+        "that file the next run is clean.",
+    )
+    option(
+        "--valgrind-only",
+        metavar="GLOB",
+        action="append",
+        default=[],
+        help="Fail a test only for errors and leaks with a frame in an object or source file that "
+        "fits, e.g. --valgrind-only='mypkg/*.so' (repeatable); the rest is listed.",
+    )
+    option(
+        "--valgrind-all-errors",
+        action="store_true",
+        help="Fail a test for errors of the interpreter's own as well.",
+    )
+    option(
+        "--valgrind-calibrate",
+        action="store_true",
+        help="Find out anew which errors the interpreter raises by itself; this is done once for "
+        "each interpreter and each valgrind without this option.",
+    )
+    option(
         "--valgrind-leak-kinds",
         metavar="KINDS",
         help=f"Which leaks fail a test: some of {', '.join(_LEAK_KINDS)} (default: definite).",
@@ -163,6 +206,8 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini(
         "valgrind_suppressions", "Suppression files for valgrind.", type="paths", default=[]
     )
+    parser.addini("valgrind_only", "See --valgrind-only.", type="args", default=[])
+    parser.addini("valgrind_all_errors", "See --valgrind-all-errors.", type="bool", default=False)
     parser.addini("valgrind_leak_kinds", "Which leaks fail a test.", default="definite")
     parser.addini("valgrind_failures", "xfail or report: see --valgrind-failures.", default="xfail")
     parser.addini("valgrind_strict", "See --valgrind-strict.", type="bool", default=False)
@@ -177,6 +222,18 @@ def _leak_check(config: pytest.Config, option: argparse.Namespace) -> str:
         names = " or ".join(_LEAK_CHECKS)
         raise pytest.UsageError(f"valgrind_leak_check is {names}, not {chosen!r}.")
     return str(chosen)
+
+
+def _file_to_write(config: pytest.Config, name: str | None) -> Path | None:
+    if name is None:
+        return None
+    path = config.invocation_params.dir / name
+    if path.is_dir() or not path.parent.is_dir():
+        raise pytest.UsageError(
+            f"--valgrind-gen-suppressions: {path} cannot be written: there is "
+            f"{'a directory of this name' if path.is_dir() else f'no directory {path.parent}'}."
+        )
+    return path
 
 
 def _leak_kinds(text: str) -> frozenset[Kind]:

@@ -10,6 +10,9 @@ from pytest_valgrind.report import one_line, total_line
 from pytest_valgrind.results import Results
 from pytest_valgrind.verdict import Outcome
 
+# Of findings that fail nothing.
+_MOST_PLACES = 10
+
 
 def summary(results: Results) -> Iterator[str]:
     """Return, as lines, what was found: a line a finding, and the totals."""
@@ -27,7 +30,12 @@ def summary(results: Results) -> Iterator[str]:
     yield from _unused_markers(results)
     yield _totals(results)
     yield from _elsewhere("outside tests", results.outside)
+    yield from _elsewhere("other code than --valgrind-only means", results.elsewhere)
     yield from _elsewhere("interpreter only", results.noise)
+    for unused in results.unused_suppressions:
+        yield f"{unused.path}:{unused.line}: unused suppression: {unused.name}"
+    if results.written:
+        yield results.written
     if results.checks:
         yield (
             f"{plural(results.checks, 'leak check')} for {plural(results.groups, 'group')} of "
@@ -79,7 +87,7 @@ def _elsewhere(where: str, findings: list[Finding]) -> Iterator[str]:
     places = Counter(
         f"{finding.kind.value}: {finding.innermost or finding.message}" for finding in findings
     )
-    for place, count in places.most_common(3):
+    for place, count in places.most_common(_MOST_PLACES):
         yield f"  {place}" + (f"  ({count} times)" if count > 1 else "")
-    if len(places) > 3:
-        yield f"  and {len(places) - 3} more places"
+    if len(places) > _MOST_PLACES:
+        yield f"  and {len(places) - _MOST_PLACES} more places"

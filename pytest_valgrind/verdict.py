@@ -36,6 +36,12 @@ class Verdict(NamedTuple):
     reason: str = ""
     #: Markers of a known defect that did not occur.
     unused_markers: tuple[str, ...] = ()
+    #: Those of one that did.
+    used_markers: tuple[str, ...] = ()
+
+    def knows(self, finding: Finding) -> bool:
+        """Whether a marker says that there is such a finding."""
+        return _marker_for(finding) in self.used_markers
 
 
 class Mark(Protocol):
@@ -63,23 +69,22 @@ def judge(
     :param completed: whether the test ran to its end, so that a known defect could occur.
     """
     findings = list(findings)
-    found = {
-        KNOWN_ERROR: any(not finding.kind.is_leak for finding in findings),
-        KNOWN_LEAK: any(finding.kind.is_leak for finding in findings),
-    }
+    markers_for_findings = {_marker_for(finding) for finding in findings}
+    found = {name: name in markers_for_findings for name in (KNOWN_ERROR, KNOWN_LEAK)}
     known = {name: markers(name) for name in found}
     could_occur = {KNOWN_ERROR: completed, KNOWN_LEAK: completed and checked_for_leaks}
     unused = tuple(
         name for name, mark in known.items() if mark and not found[name] and could_occur[name]
     )
+    used = tuple(name for name, mark in known.items() if mark and found[name])
     if findings:
         header = f"[VALGRIND {'+'.join(_WORDS[name] for name in _WORDS if found[name])}]"
         if any(found[name] and known[name] is None for name in found):
-            return Verdict(Outcome.FAILED, header, unused_markers=unused)
+            return Verdict(Outcome.FAILED, header, unused_markers=unused, used_markers=used)
         if not (unused and strict):
             reasons = [reason_of(mark) for name, mark in known.items() if mark and found[name]]
             reason = ", ".join(reason for reason in reasons if reason)
-            return Verdict(Outcome.KNOWN, header, reason, unused)
+            return Verdict(Outcome.KNOWN, header, reason, unused, used)
     if unused and strict:
         names = " and ".join(unused)
         return Verdict(
@@ -87,8 +92,13 @@ def judge(
             "[VALGRIND STRICT]",
             f"Marked {names}, but it did not occur: remove the marker.",
             unused,
+            used,
         )
     return Verdict(Outcome.CLEAN, unused_markers=unused)
+
+
+def _marker_for(finding: Finding) -> str:
+    return KNOWN_LEAK if finding.kind.is_leak else KNOWN_ERROR
 
 
 _WORDS = {KNOWN_ERROR: "ERROR", KNOWN_LEAK: "LEAK"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_valgrind.findings import Finding, Frame, Kind, Origin, Owner
-from pytest_valgrind.parser import Parser, read_lines
+from pytest_valgrind.lines import read_lines
+from pytest_valgrind.parser import Parser
 
 INVALID_WRITE = """\
 ==42== Invalid write of size 1
@@ -43,7 +44,7 @@ CONTEXTS = """\
 
 def findings(text: str) -> list[Finding]:
     """Parse a log."""
-    return Parser().findings(read_lines(text))
+    return list(Parser().findings(read_lines(text.splitlines())))
 
 
 def frame_of(line: str) -> Frame:
@@ -165,7 +166,7 @@ def test_frames(line: str, function: str, place: str) -> None:
 def test_object_file_is_looked_up_where_valgrind_names_a_source_file() -> None:
     """By the address of the frame."""
     parser = Parser(lambda address: f"/{address:x}.so", lambda _path, _function: Owner.EXTENSION)
-    (found,) = parser.findings(read_lines(INVALID_WRITE))
+    (found,) = parser.findings(read_lines(INVALID_WRITE.splitlines()))
     assert found.stack[0].object == "/109403.so"
     assert found.further[0].stack[0].object is not None
     assert found.further[0].stack[0].object.startswith("/usr/libexec/valgrind/")
@@ -173,7 +174,7 @@ def test_object_file_is_looked_up_where_valgrind_names_a_source_file() -> None:
 
 def test_contexts_have_counts() -> None:
     """As v.info all_errors lists them."""
-    found = Parser().contexts(read_lines(CONTEXTS))
+    found = Parser().contexts(read_lines(CONTEXTS.splitlines()))
     assert [(context.count, context.stack[0].line) for context in found] == [(1002, 4), (3, 5)]
 
 

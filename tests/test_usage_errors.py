@@ -45,6 +45,10 @@ def settings() -> Settings:
         xfail_failures=True,
         strict=False,
         freeze=True,
+        only=(),
+        all_errors=False,
+        calibrate=False,
+        gen_suppressions=None,
     )
 
 

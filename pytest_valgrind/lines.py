@@ -1,0 +1,39 @@
+"""The lines of valgrind's log, taken apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+# "==", "--" or "**", a time with --time-stamp=yes, and the process id.
+_PREFIX = re.compile(r"(==|--|\*\*)(?:[\d:.]+ )?(\d+)\1 ?(.*)")
+
+
+class Line(NamedTuple):
+    """A line of a log."""
+
+    #: ``==`` from the tool, ``--`` from valgrind's core, ``**`` from the program, and nothing from
+    #: whoever prints without a mark, as valgrind does with suppressions.
+    mark: str
+    #: Without a mark, the process of the line before.
+    pid: int
+    text: str
+    raw: str
+
+
+def read_lines(log: Iterable[str], pid: int | None = None) -> Iterator[Line]:
+    """Take lines apart.
+
+    :param log: its lines, without their ends.
+    :param pid: of the process whose lines they shall be, None for all.
+    """
+    last = 0
+    for raw in log:
+        if match := _PREFIX.fullmatch(raw):
+            mark, digits, text = match.groups()
+            last = int(digits)
+        else:
+            mark, text = "", raw
+        if pid is None or last == pid:
+            yield Line(mark, last, text, raw)
