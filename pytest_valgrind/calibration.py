@@ -22,7 +22,7 @@ from pathlib import Path
 from pytest_valgrind.findings import Finding, plural
 from pytest_valgrind.lines import read_lines
 from pytest_valgrind.log import read_to_end
-from pytest_valgrind.objects import ObjectFiles
+from pytest_valgrind.objects import ObjectFiles, interpreter_paths
 from pytest_valgrind.parser import Parser
 from pytest_valgrind.repairs import preloaded
 from pytest_valgrind.suppressions import Suppression, count
@@ -163,7 +163,7 @@ class Calibration:
         files = [
             Path(sys.executable),
             shared,
-            Path(sysconfig.get_path("platstdlib"), "lib-dynload"),
+            *map(Path, interpreter_paths()),
             Path(shutil.which(self._valgrind) or self._valgrind),
             _SELF_TEST,
             *Path(__file__).parent.glob("_repairs*.so"),

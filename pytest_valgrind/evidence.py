@@ -123,8 +123,8 @@ class Evidence:
             self._look_for_mishaps(self._log)
         return found
 
-    def used_suppressions(self) -> set[tuple[str, int]] | None:
-        """Return file and line of the suppressions in use, None if this valgrind cannot say."""
+    def used_suppressions(self) -> set[str] | None:
+        """Return name, file and line of the suppressions in use, None if it is not known."""
         if self._log is None or not self._host.lists_errors:
             return None
         return used_suppressions(self._answer(_ALL_ERRORS))

@@ -21,6 +21,9 @@ class Kind(Enum):
     SYSCALL = "bad system call argument"
     OVERLAP = "overlapping copy"
     FISHY_SIZE = "fishy size"
+    UNADDRESSABLE = "unaddressable bytes"
+    MEMORY_POOL = "bad memory pool"
+    DESCRIPTOR = "bad file descriptor"
     FATAL_SIGNAL = "fatal signal"
     OTHER_ERROR = "error"
     #: The error counter moved and the log does not say why.

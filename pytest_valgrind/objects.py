@@ -8,7 +8,6 @@ from __future__ import annotations
 import bisect
 import re
 import sys
-import sysconfig
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -101,8 +100,9 @@ class ObjectFiles:
 
 def interpreter_paths() -> list[str]:
     """Return where the interpreter and its standard library's modules lie."""
-    library = Path(sysconfig.get_path("platstdlib")).resolve()
-    return [str(Path(sys.executable).resolve()), f"{library / 'lib-dynload'}/"]
+    # sysconfig's paths would lead into a virtual environment.
+    modules = [Path(path).resolve() for path in sys.path if Path(path).name == "lib-dynload"]
+    return [str(Path(sys.executable).resolve()), *(f"{directory}/" for directory in modules)]
 
 
 def _map_of_this_process() -> Iterable[str]:

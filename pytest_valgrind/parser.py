@@ -20,27 +20,41 @@ _LOSS_RECORD = re.compile(
     r" bytes in (?P<blocks>[\d,]+)(?: \((?P<more_blocks>[+-][\d,]+)\))? blocks?"
     r" (?:is|are) (?P<kind>definitely lost|indirectly lost|possibly lost|still reachable)"
 )
-_CONTEXT = re.compile(r"([\d,]+) errors in context \d+ of \d+:")
+# From 3.24 on, suppressed ones are listed as well.
+_CONTEXT = re.compile(r"([\d,]+) errors (\(suppressed by .*\) )?in context \d+ of \d+:")
 _THREAD = re.compile(r"Thread \d+.*:")
-_USED_SUPPRESSION = re.compile(r"used_suppression: +\d+ .* (/.*?):(\d+)(?: suppressed: .*)?")
+_USED_SUPPRESSION = re.compile(
+    r"used_suppression: +\d+ (.*?)(?: suppressed: [\d,]+ bytes in [\d,]+ blocks)?"
+)
 # Advice that goes on for lines.
 _GUESS_AT_A_CRASH = " If you believe this happened as a result of a stack"
 # These have stacks, and are no errors.
-_NO_FINDINGS = re.compile(r"Warning: |WARNING: |Open |Thread \d+: status|Exit program")
-_KINDS = (
-    ("Invalid read", Kind.INVALID_READ),
-    ("Invalid write", Kind.INVALID_WRITE),
-    ("Jump to the invalid address", Kind.INVALID_JUMP),
-    ("Invalid free", Kind.INVALID_FREE),
-    ("Mismatched ", Kind.MISMATCHED_FREE),
-    ("Conditional jump or move depends", Kind.UNINITIALISED),
-    ("Use of uninitialised value", Kind.UNINITIALISED),
-    ("Uninitialised byte(s)", Kind.UNINITIALISED),
-    ("Syscall param", Kind.SYSCALL),
-    ("Source and destination overlap", Kind.OVERLAP),
-    ("Argument '", Kind.FISHY_SIZE),
-    ("Process terminating", Kind.FATAL_SIGNAL),
+_NO_FINDINGS = re.compile(
+    r"Warning: |WARNING: |Emulation warning: |Open (file descriptor|AF_)|Thread \d+: status"
+    r"|Blocks allocation contexts|valgrind: "
 )
+# Those of 3.19 to 3.27 (memcheck/mc_errors.c and coregrind/m_errormgr.c in its source).
+_KINDS = {
+    "Invalid read": Kind.INVALID_READ,
+    "Invalid write": Kind.INVALID_WRITE,
+    "Jump to the invalid address": Kind.INVALID_JUMP,
+    "Invalid free": Kind.INVALID_FREE,
+    "Mismatched ": Kind.MISMATCHED_FREE,
+    "Conditional jump or move depends": Kind.UNINITIALISED,
+    "Use of uninitialised value": Kind.UNINITIALISED,
+    "Uninitialised byte(s) found": Kind.UNINITIALISED,
+    "Unaddressable byte(s) found": Kind.UNADDRESSABLE,
+    "Syscall param": Kind.SYSCALL,
+    "Source and destination overlap": Kind.OVERLAP,
+    "Argument '": Kind.FISHY_SIZE,
+    "Invalid alignment value": Kind.FISHY_SIZE,
+    "Invalid size value": Kind.FISHY_SIZE,
+    "Unsafe allocation with size": Kind.FISHY_SIZE,
+    "Illegal memory pool address": Kind.MEMORY_POOL,
+    "File descriptor ": Kind.DESCRIPTOR,
+    "Process terminating": Kind.FATAL_SIGNAL,
+}
+_BAD_SIZE = re.compile(r"\w+\(\) (with size|invalid size value)")
 _DAMAGED = "An error whose message is damaged in valgrind's log."
 # A message is shorter, however deep its stacks: its end has been lost.
 _MOST_LINES = 5000
@@ -74,7 +88,8 @@ class Parser:
         """Yield the error contexts of ``v.info all_errors``, each with its count."""
         for paragraph in self._paragraphs(lines):
             first, *rest = paragraph.lines
-            if count := _CONTEXT.fullmatch(first.text):
+            count = _CONTEXT.fullmatch(first.text)
+            if count and not count[2]:
                 # The same ones come again with every such answer.
                 text = "\n".join(line.text for line in rest)
                 if text not in self._contexts:
@@ -115,6 +130,7 @@ class Parser:
             elif not (is_known or _THREAD.fullmatch(line.text)):
                 message, is_known = line.text, _begins_finding(line.text)
             kept.append(line.raw)
+        is_known = is_known and not paragraph.needs_stack
         if not (is_known or stacks) or _NO_FINDINGS.match(message):
             return None
         finding = Finding(
@@ -142,6 +158,11 @@ class _Paragraph:
         self._has_stack = False
         self._has_ended = False
         self._in_suppression = False
+        #: Whether the message may be no more than words of the program's.
+        self.needs_stack = False
+        if self._is_of_program and (rest := _finding_at_end(line.text)):
+            self._is_of_program, self.needs_stack = False, True
+            line = line._replace(mark="==", text=rest)
         if line.mark == "==" and line.text.strip():
             self.lines.append(line)
             self._has_stack = line.text.startswith(FRAME_STARTS)
@@ -172,10 +193,10 @@ class _Paragraph:
             self.suppression.append(text)
 
 
-def used_suppressions(lines: Iterable[Line]) -> set[tuple[str, int]]:
-    """Return file and line of the suppressions in use, as ``v.info all_errors`` lists them."""
+def used_suppressions(lines: Iterable[Line]) -> set[str]:
+    """Return name, file and line of the suppressions that ``v.info all_errors`` lists as used."""
     matches = (_USED_SUPPRESSION.fullmatch(line.text) for line in lines if line.mark == "--")
-    return {(match[1], int(match[2])) for match in matches if match}
+    return {match[1] for match in matches if match}
 
 
 def _with_loss(finding: Finding) -> Finding:
@@ -194,8 +215,17 @@ def _begins_finding(text: str) -> bool:
     return _kind(text) is not Kind.OTHER_ERROR or _LOSS_RECORD.match(text) is not None
 
 
+def _finding_at_end(words: str) -> str:
+    """Return the message that has got on the line of the program's own words without an end."""
+    starts = [words.find(start, 1) for start in _KINDS]
+    found = [start for start in starts if start > 0]
+    return words[min(found) :] if found else ""
+
+
 def _kind(message: str) -> Kind:
-    return next((kind for start, kind in _KINDS if message.startswith(start)), Kind.OTHER_ERROR)
+    if _BAD_SIZE.match(message):
+        return Kind.FISHY_SIZE
+    return next((_KINDS[start] for start in _KINDS if message.startswith(start)), Kind.OTHER_ERROR)
 
 
 def _number(text: str) -> int:

@@ -73,6 +73,10 @@ class Suppression(NamedTuple):
         places = places[: len(finding.stack)]
         return cls(kind, places) if kind and places else None
 
+    def covers(self, other: Suppression) -> bool:
+        """Whether it suppresses what another one does: more places make it more particular."""
+        return self.kind == other.kind and other.places[: len(self.places)] == self.places
+
     def lines(self, name: str) -> Iterator[str]:
         """Yield the lines of a suppression file."""
         yield "{"
@@ -88,12 +92,16 @@ class Named(NamedTuple):
     path: Path
     line: int  #: of its name
 
+    def __str__(self) -> str:
+        return f"{self.name} {self.path}:{self.line}"
+
 
 def named_in(path: Path) -> Iterator[Named]:
     """Yield the suppressions for memcheck that a file holds.
 
     :raises OSError: if it cannot be read.
     """
+    tools_of_memcheck = {"Memcheck", "CoreError"}
     name: Named | None = None
     is_in_suppression = False
     with path.open(encoding="utf-8", errors="replace") as file:
@@ -107,20 +115,18 @@ def named_in(path: Path) -> Iterator[Named]:
                 name = Named(text, path, number)
             elif name and ":" in text:
                 tools = text.partition(":")[0].split(",")
-                if "Memcheck" in tools:
+                if not tools_of_memcheck.isdisjoint(tools):
                     yield name
                 is_in_suppression = False
 
 
-def unused(paths: Iterable[Path], used: set[tuple[str, int]]) -> Iterator[Named]:
+def unused(paths: Iterable[Path], used: set[str]) -> Iterator[Named]:
     """Yield the suppressions in files that are not among those in use.
 
-    :param used: file and line of each.
+    :param used: name, file and line of each, as valgrind lists them.
     """
     for path in paths:
-        for named in named_in(path):
-            if (str(path), named.line) not in used:
-                yield named
+        yield from (named for named in named_in(path) if str(named) not in used)
 
 
 def write(path: Path, findings: Iterable[tuple[str, Finding]]) -> int:
@@ -141,12 +147,13 @@ def count(text: str) -> int:
 
 
 def _lines_for(findings: Iterable[tuple[str, Finding]]) -> Iterator[str]:
-    known: set[Suppression] = set()
+    distinct: dict[Suppression, tuple[str, Finding]] = {}
     for where, finding in findings:
-        suppression = Suppression.of(finding)
-        if suppression is None or suppression in known:
+        if suppression := Suppression.of(finding):
+            distinct.setdefault(suppression, (where, finding))
+    for suppression, (where, finding) in distinct.items():
+        if any(other != suppression and other.covers(suppression) for other in distinct):
             continue
-        known.add(suppression)
         yield ""
         yield from _comment(finding, suppression)
         yield from suppression.lines(f"{where}: {finding.kind.value}")

@@ -78,3 +78,11 @@ def test_own_frames_are_told_from_the_deliberate_defects() -> None:
     path = str(Path(objects.__file__).resolve().parent / "_client.abi3.so")
     assert made().owner(path, "pvg_inside_test") is Owner.CHECKER
     assert made().owner(path, "create_leak") is Owner.EXTENSION
+
+
+def test_modules_of_the_standard_library_are_the_interpreters() -> None:
+    """In a virtual environment as well."""
+    import _ctypes
+
+    files = ObjectFiles()
+    assert files.owner(str(Path(_ctypes.__file__).resolve()), "f") is Owner.INTERPRETER
