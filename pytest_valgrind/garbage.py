@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import gc
+from time import perf_counter  # by name, as tests replace the functions of the module
 
+# At the ends of modules: seconds that looks at everything may take, and what part of the tests'
+# time they may beyond. A suite may consist of a thousand files with a test each.
+_FREE = 2.0
+_SHARE = 0.05
 # Finalisers may go on making garbage for ever.
 _MOST_ROUNDS = 20
 
@@ -13,11 +18,14 @@ class Garbage:
 
     :param freeze: whether what has survived is taken out of later collections (``gc.freeze``): a
         round then takes 0.1 ms rather than 80, as it looks at a test's own objects only. All of
-        them are looked at again at the end of a module.
+        them are looked at again at the end of a module, if that does not take too long.
     """
 
     def __init__(self, *, freeze: bool) -> None:
         self._freeze = freeze
+        # Seconds: of the last look at everything, and of all of them.
+        self._price = 0.0
+        self._spent = 0.0
 
     def empty_free_lists(self) -> None:
         """Have CPython give back the blocks that it keeps for new objects of the same type.
@@ -41,6 +49,16 @@ class Garbage:
 
         One round looks at everything; those after it, if frozen, at what finalisers have made.
         """
+        start = perf_counter()
         if self._freeze:
             gc.unfreeze()
         self.settle()
+        self._price = perf_counter() - start
+        self._spent += self._price
+
+    def may_settle_everything(self, seconds: float) -> bool:
+        """Whether the time for this is in proportion.
+
+        :param seconds: that the tests took so far.
+        """
+        return self._spent + self._price <= _FREE + _SHARE * seconds

@@ -136,7 +136,7 @@ class Parser:
         finding = Finding(
             kind=_kind(message),
             message=message or _DAMAGED,
-            stack=stacks.first,
+            stack=stacks.own,
             further=stacks.further,
             origin=stacks.origin,
             pid=paragraph.pid,

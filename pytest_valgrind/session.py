@@ -52,6 +52,8 @@ class Session:
         self._scope = Scope(settings.only, all_errors=settings.all_errors)
         self._held: HeldHooks | None = None
         self._running: RanTest | None = None
+        # That tests took so far.
+        self._seconds = 0.0
 
     def between(self) -> None:
         """Take the errors since the last test or collector as belonging to neither."""
@@ -158,7 +160,7 @@ class Session:
         nodeid = item.nodeid
         test = RanTest(item, nodeid, self._roll.enter(nodeid))
         test.is_last = nextitem is None
-        test.ends_module = nextitem is None or nextitem.path != item.path
+        test.ends_module = nextitem is None or _file(nextitem) is not _file(item)
         with self.results.watch:
             check.before()
         self.between()
@@ -175,6 +177,7 @@ class Session:
             raise
         finally:
             test.seconds = perf_counter() - start
+            self._seconds += test.seconds
             test.threads = client.threads_started() - threads
             test.leaves_threads = client.threads_alive() > 0
             self._held.release()
@@ -186,7 +189,7 @@ class Session:
     ) -> None:
         protocol(test.item, nextitem)
         with self.results.watch:
-            if test.ends_module:
+            if test.ends_module and self._garbage.may_settle_everything(self._seconds):
                 self._garbage.settle_everything()
             else:
                 self._garbage.settle()
@@ -256,6 +259,11 @@ class Session:
             else:
                 self.results.elsewhere.append(finding)
         return own
+
+
+def _file(item: pytest.Item) -> pytest.File | None:
+    # Not the item's path, which may be that of its data.
+    return item.getparent(pytest.File)  # type: ignore[type-abstract]
 
 
 def _log(test: RanTest) -> None:

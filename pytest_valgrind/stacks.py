@@ -107,24 +107,29 @@ class Stacks:
         self._caption = f"{self._caption}; {caption}" if self._caption else caption
 
     @property
-    def first(self) -> tuple[Frame, ...]:
+    def own(self) -> tuple[Frame, ...]:
         """The stack of the finding itself."""
-        return tuple(self._found[0].frames) if self._found else ()
+        return tuple(self._found[self._own].frames) if self._found else ()
 
     @property
     def origin(self) -> Origin | None:
-        """What the bottom of the first stack says."""
-        return self._found[0].origin if self._found else None
+        """What the bottom of that stack says."""
+        return self._found[self._own].origin if self._found else None
 
     @property
     def further(self) -> tuple[Further, ...]:
-        """All but the first stack, and the captions that are without one.
+        """All others, and the captions that are without one.
 
-        "Access not within mapped region" stands before the first; "Address 0x0 is not stack'd,
+        "Access not within mapped region" stands before the own; "Address 0x0 is not stack'd,
         malloc'd or (recently) free'd" has none.
         """
-        with_stack = [
-            Further(stack.caption, tuple(stack.frames), stack.origin) for stack in self._found[1:]
-        ]
-        captions = [*(stack.caption for stack in self._found[:1]), self._caption]
+        own = self._own
+        others = [*self._found[:own], *self._found[own + 1 :]]
+        with_stack = [Further(stack.caption, tuple(stack.frames), stack.origin) for stack in others]
+        captions = [*(stack.caption for stack in self._found[own : own + 1]), self._caption]
         return (*with_stack, *(Further(caption, ()) for caption in captions if caption))
+
+    @property
+    def _own(self) -> int:
+        # Valgrind 3.24 has it last where a file descriptor was misused, and only there.
+        return next((n for n, stack in enumerate(self._found) if not stack.caption), 0)

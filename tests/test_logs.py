@@ -161,6 +161,19 @@ def test_stripped_frames(version: str) -> None:
     assert any(frame.function == "???" and frame.object for frame in frames)
 
 
+@pytest.mark.parametrize("version", VERSIONS[1:])
+def test_misused_descriptor(version: str) -> None:
+    """The own stack comes last in 3.24, after those of the further ones."""
+    found = next(
+        finding
+        for finding in of_file(log(version, "descriptors"))
+        if finding.message.endswith("was closed already")
+    )
+    assert {"Previously closed", "Originally opened"} <= {one.caption for one in found.further}
+    assert all(one.stack for one in found.further)
+    assert "read" in [frame.function for frame in found.stack]
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_processes_in_one_log(version: str) -> None:
     """Each finding is of one of them."""

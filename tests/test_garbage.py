@@ -1,0 +1,43 @@
+"""Looks at everything that has been taken out of garbage collections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from pytest_valgrind import garbage
+from pytest_valgrind.garbage import Garbage
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Garbage:
+    """Return one for which a look at everything takes a second."""
+    clock: Iterator[float] = iter(range(1000))
+    monkeypatch.setattr(garbage, "perf_counter", lambda: next(clock))
+    return Garbage(freeze=False)
+
+
+def looks(collector: Garbage, modules: int, seconds: float) -> int:
+    """Return how often everything is looked at, where each module takes so many seconds."""
+    count = 0
+    for number in range(modules):
+        if collector.may_settle_everything(number * seconds):
+            collector.settle_everything()
+            count += 1
+    return count
+
+
+def test_few_modules(collector: Garbage) -> None:
+    """The first ones are free."""
+    assert looks(collector, modules=2, seconds=0) == 2
+
+
+def test_modules_of_a_single_quick_test(collector: Garbage) -> None:
+    """A twentieth of the time is for looks at everything."""
+    assert looks(collector, modules=200, seconds=1) == 11
+
+
+def test_modules_that_take_long(collector: Garbage) -> None:
+    """Each is followed by one."""
+    assert looks(collector, modules=50, seconds=60) == 50
