@@ -119,6 +119,15 @@ decide_uninitialised(PyObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+/* The address of four bytes that nobody has written. */
+static PyObject *
+unwritten(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    hidden = malloc(4);
+    return PyLong_FromVoidPtr(hidden);
+}
+
 /* Nothing wrong here: decides upon an int that Python made. */
 static PyObject *
 decide(PyObject *self, PyObject *integer)
@@ -200,6 +209,7 @@ static PyMethodDef methods[] = {
     {"write_after_free", write_after_free, METH_NOARGS, NULL},
     {"free_twice", free_twice, METH_NOARGS, NULL},
     {"decide_uninitialised", decide_uninitialised, METH_NOARGS, NULL},
+    {"unwritten", unwritten, METH_NOARGS, NULL},
     {"decide", decide, METH_O, NULL},
     {"leak_in_thread", leak_in_thread, METH_NOARGS, NULL},
     {"run_thread", run_thread, METH_NOARGS, NULL},
