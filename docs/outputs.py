@@ -71,7 +71,8 @@ def _example_run() -> str:
     done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     # The names of temporary files differ from run to run.
-    return re.sub(r"/tmp/pytest-valgrind-\w+/", "/tmp/pytest-valgrind-x/", done.stdout)
+    text = re.sub(r"/tmp/pytest-valgrind-\w+/", "/tmp/pytest-valgrind-x/", done.stdout)
+    return re.sub(r"/valgrind\.\d+\.log", "/valgrind.1234.log", text)
 
 
 def _fenced(text: str) -> str:

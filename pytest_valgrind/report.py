@@ -16,6 +16,8 @@ from pytest_valgrind.findings import Finding, Frame, Owner, Stack, plural
 from pytest_valgrind.verdict import Outcome, Verdict
 
 _EXCERPT = "valgrind log"
+#: A subinterpreter, say, loses thousands of blocks in as many ways.
+_MOST_IN_FULL = 20
 #: Of a run of frames that are not the extension's, these many at the top are shown.
 _SHOWN_OF_A_RUN = 2
 
@@ -81,11 +83,14 @@ def of_group(path: str, lines: Sequence[str], findings: Sequence[Finding]) -> py
 
 
 def text(verdict: Verdict, findings: Iterable[Finding]) -> str:
-    """Return a test's findings, rendered for people."""
+    """Return a test's findings, rendered for people; where there are many, the first in full."""
     parts = [verdict.header]
     if verdict.outcome is Outcome.FAILED and verdict.reason:
         parts.append(verdict.reason)
-    parts.extend("\n".join(rendered(finding)) for finding in findings)
+    findings = list(findings)
+    parts.extend("\n".join(rendered(finding)) for finding in findings[:_MOST_IN_FULL])
+    if rest := findings[_MOST_IN_FULL:]:
+        parts.append("\n".join(one_line([finding]) for finding in rest))
     return "\n\n".join(parts)
 
 
@@ -120,15 +125,19 @@ def stack_lines(stack: Stack) -> Iterator[str]:
 
 def one_line(findings: Iterable[Finding]) -> str:
     """Return what was found in a few words each."""
-    return "; ".join(
+    findings = list(findings)
+    more = f"; and {len(findings) - _MOST_IN_FULL:,} more" if len(findings) > _MOST_IN_FULL else ""
+    words = "; ".join(
         f"{finding.kind.value}{_size(finding)}: {finding.innermost or finding.message}"
-        for finding in findings
+        for finding in findings[:_MOST_IN_FULL]
     )
+    return f"{words}{more}"
 
 
 def excerpt(findings: Iterable[Finding]) -> str:
-    """Return the findings' part of valgrind's log."""
-    return "\n\n".join(finding.raw for finding in findings if finding.raw)
+    """Return the part of valgrind's log of those findings that are shown in full."""
+    shown = list(findings)[:_MOST_IN_FULL]
+    return "\n\n".join(finding.raw for finding in shown if finding.raw)
 
 
 def total_line(findings: Sequence[Finding]) -> str:

@@ -10,6 +10,8 @@ from pytest_valgrind.report import one_line, total_line
 from pytest_valgrind.results import Results
 from pytest_valgrind.verdict import Outcome
 
+# What a run prints shall be read: the rest is in the test's own report, and in the log.
+_MOST_OF_A_TEST = 10
 # Of findings that fail nothing.
 _MOST_PLACES = 10
 
@@ -18,8 +20,10 @@ def summary(results: Results) -> Iterator[str]:
     """Return, as lines, what was found: a line a finding, and the totals."""
     for test in results.judged:
         known = "  (known)" if test.verdict.outcome is Outcome.KNOWN else ""
-        for finding in test.findings:
+        for finding in test.findings[:_MOST_OF_A_TEST]:
             yield f"{test.nodeid}: {one_line([finding])}{known}"
+        if (more := len(test.findings) - _MOST_OF_A_TEST) > 0:
+            yield f"{test.nodeid}: and {more:,} more{known}"
     for lost in results.unsettled:
         tests = plural(len(lost.group.tests), "test")
         where = f", allocated in {lost.finding.made_in}" if lost.finding.made_in else ""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import pytest
 
 from pytest_valgrind.findings import Finding, Frame, Further, Kind, Owner
-from pytest_valgrind.report import give, one_line, rendered, stack_lines
+from pytest_valgrind.report import give, one_line, rendered, stack_lines, text
 from pytest_valgrind.verdict import Outcome, Verdict
 
 EXTENSION = Frame(1, "work", "ext.c", 7, owner=Owner.EXTENSION)
@@ -50,6 +51,15 @@ def test_failure() -> None:
     assert call.failed
     assert text.startswith("[VALGRIND LEAK]\n\n1,234 bytes in 1 block is definitely lost\n  > work")
     assert "== lost" in text
+
+
+def test_many_findings() -> None:
+    """The first ones in full, the others in a line each, and in one line not all of them."""
+    many = [replace(LEAK, bytes=size) for size in range(1, 51)]
+    shown = text(FAILED, many)
+    assert shown.count("  > work (ext.c:7)") == 20
+    assert "definitely lost 50 bytes in 1 block: work (ext.c:7)" in shown
+    assert one_line(many).endswith("; and 30 more")
 
 
 def test_failure_in_one_line() -> None:
