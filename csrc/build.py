@@ -4,7 +4,17 @@ from pathlib import Path
 
 from cffi import FFI
 
-CONCEPTS = ("requests", "allocator", "frames", "threads", "clones", "calls", "defects")
+CONCEPTS = (
+    "requests",
+    "allocator",
+    "frames",
+    "threads",
+    "collector",
+    "clones",
+    "lost",
+    "calls",
+    "defects",
+)
 
 
 def declarations(concept: str) -> str:

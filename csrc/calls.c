@@ -3,7 +3,9 @@
 #include <Python.h>
 
 #include "clones.h"
+#include "collector.h"
 #include "frames.h"
+#include "lost.h"
 #include "threads.h"
 
 typedef struct {
@@ -70,23 +72,69 @@ outside_tests(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
     return result;
 }
 
+static void
+explain(void *callable)
+{
+    pvg_give_sight_back();
+    PyObject *result = PyObject_CallObject(callable, NULL);
+    if (result == NULL) {
+        PyErr_Print();
+    }
+}
+
 static PyObject *
 clone_process(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 {
     (void)self;
-    long which = count == 2 ? PyLong_AsLong(arguments[0]) : -1;
+    long which = count == 6 ? PyLong_AsLong(arguments[0]) : -1;
     if (which < 0 || which >= PVG_CLONES) {
         PyErr_SetString(PyExc_ValueError, "there is no such place for a clone");
         return NULL;
     }
-    int pid = pvg_clone_and_check((int)which, arguments[1] == Py_True);
+    pvg_clone_work work = {.argument = arguments[3]};
+    if (arguments[2] == Py_True) {
+        if (pvg_find_collector() < 0) {
+            return NULL;
+        }
+        work.prepare = pvg_untrack_everything;
+    }
+    if (arguments[3] != Py_None) {
+        work.explain = explain;
+        work.log = PyBytes_AsString(arguments[4]);
+        work.offset = PyLong_AsLong(arguments[5]);
+        if (PyErr_Occurred()) {
+            return NULL;
+        }
+    }
+    int pid = pvg_clone_and_check((int)which, arguments[1] == Py_True, work);
     return pid < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(pid);
+}
+
+static PyObject *
+object_in(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    (void)self;
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "an address and a size are needed");
+        return NULL;
+    }
+    char *block = PyLong_AsVoidPtr(arguments[0]);
+    size_t size = PyLong_AsSize_t(arguments[1]);
+    if (PyErr_Occurred()) {
+        return NULL;
+    }
+    PyObject *object = pvg_object_in(block, size);
+    if (object == NULL) {
+        Py_RETURN_NONE;
+    }
+    return Py_BuildValue("nO", Py_REFCNT(object), object);
 }
 
 static PyMethodDef calls[] = {
     {"inside_test", (PyCFunction)(void (*)(void))inside_test, METH_FASTCALL, NULL},
     {"outside_tests", (PyCFunction)(void (*)(void))outside_tests, METH_FASTCALL, NULL},
     {"clone", (PyCFunction)(void (*)(void))clone_process, METH_FASTCALL, NULL},
+    {"object_in", (PyCFunction)(void (*)(void))object_in, METH_FASTCALL, NULL},
 };
 
 void

@@ -12,8 +12,10 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
+#include "lost.h"
 #include "requests.h"
 
 /* Shared by the process and its clones: no descriptor that a test could count,
@@ -67,8 +69,24 @@ end_without_a_word(void)
     _exit(0);
 }
 
+/* Objects that have been lost may be broken, and looking at them go on for
+   ever. What the clone has found by then is not lost. */
 static void
-check(pid_t parent, place *own)
+limit_time(void)
+{
+    enum { SECONDS = 20 };
+    struct itimerval limit = {.it_value = {.tv_sec = SECONDS}};
+    sigset_t alarm;
+    sigemptyset(&alarm);
+    sigaddset(&alarm, SIGPROF);
+    signal(SIGPROF, SIG_DFL);
+    sigprocmask(SIG_UNBLOCK, &alarm, NULL);
+    pvg_change_option("--leak-check=no");
+    setitimer(ITIMER_PROF, &limit, NULL);
+}
+
+static void
+check(pid_t parent, place *own, pvg_clone_work work)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() == parent) {
@@ -76,15 +94,23 @@ check(pid_t parent, place *own)
         while (!__atomic_load_n(&own->may_check, __ATOMIC_ACQUIRE)) {
             syscall(SYS_futex, &own->may_check, FUTEX_WAIT, 0, NULL, NULL, 0);
         }
+        if (work.prepare != NULL) {
+            work.prepare();
+        }
         pvg_leak_check();
         own->leaked = pvg_count_leaks().leaked;
         own->has_checked = 1;
+        if (work.explain != NULL) {
+            limit_time();
+            pvg_list_lost_blocks(work.log, work.offset);
+            work.explain(work.argument);
+        }
     }
     end_without_a_word();
 }
 
 int
-pvg_clone_and_check(int which, int waits)
+pvg_clone_and_check(int which, int waits, pvg_clone_work work)
 {
     if (shared == NULL) {
         void *page = mmap(NULL, PVG_CLONES * sizeof *shared, PROT_READ | PROT_WRITE,
@@ -106,7 +132,7 @@ pvg_clone_and_check(int which, int waits)
     pid_t pid = (pid_t)syscall(SYS_clone, 0UL, NULL, NULL, NULL, 0UL);
     int error = errno;
     if (pid == 0) {
-        check(parent, &shared[which]);
+        check(parent, &shared[which], work);
     }
     pvg_change_option("--child-silent-after-fork=yes");
     sigprocmask(SIG_SETMASK, &before, NULL);

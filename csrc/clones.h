@@ -5,6 +5,17 @@
 /* Clones that can be at work at the same time. */
 enum { PVG_CLONES = 2 };
 
+/* What a clone does before its check, and after: either may be NULL. */
+typedef struct {
+    void (*prepare)(void);
+    /* Where the blocks that were lost are listed first: see lost.h. May print
+       to the log. Has some seconds of processor time. */
+    void (*explain)(void *);
+    void *argument;
+    const char *log;
+    long offset;
+} pvg_clone_work;
+
 /* Call with the GIL. Returns the clone's process id, or -1 with errno. The loss
    records go to valgrind's log, under that id.
 
@@ -13,7 +24,7 @@ enum { PVG_CLONES = 2 };
 
    wait() and waitpid(-1, ...) do not see it, nor does its end send a signal:
    reap it with waitpid(pid, ..., __WCLONE). */
-int pvg_clone_and_check(int which, int waits);
+int pvg_clone_and_check(int which, int waits, pvg_clone_work work);
 void pvg_wake_clone(int which);
 
 /* Whether the clone has done its check, and the bytes that it found definitely

@@ -178,7 +178,12 @@ class ValgrindChecker:
         results = self._session.results
         ran_again = self._settings.exact_rerun and bool(results.unsettled)
         if ran_again:
-            check = exact(self._evidence, self._garbage, self._roll)
+            check = exact(
+                self._evidence,
+                self._garbage,
+                self._roll,
+                references=self._settings.references,
+            )
             items = unsettled.items_of(results.unsettled)
             found = self._session.run_again(items, self._protocol, check)
             results.unsettled = unsettled.not_among(results.unsettled, found)

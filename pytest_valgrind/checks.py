@@ -141,7 +141,7 @@ class GroupCheck:
         if self._also_before:
             overwrite_stale_pointers()
             self.checks += 1
-            self._checker.start(in_process=True)
+            self._checker.start(in_process=False)
             self._lost_outside(self._checker.wait())
 
     def add(self, test: RanTest) -> None:
@@ -154,7 +154,8 @@ class GroupCheck:
         if self._queue.is_full and self._queue.checked is not None:
             tests += self._settle(self._checker.wait())
         if self._queue.is_full or self._queue.is_due:
-            self._close(in_process=len(self._ledger) > _MOST_REPEATED)
+            repeats = len(self._ledger) > _MOST_REPEATED and not self._checker.sees_references
+            self._close(in_process=repeats)
             tests += self._ended()
         return tests
 
@@ -163,8 +164,7 @@ class GroupCheck:
         tests = []
         if self._queue.checked is not None:
             tests += self._settle(self._checker.wait())
-        # Nothing is left to run beside a clone.
-        self._close(in_process=True)
+        self._close(in_process=False)
         return tests + self._settle(self._checker.wait())
 
     def _close(self, *, in_process: bool) -> None:

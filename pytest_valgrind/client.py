@@ -86,7 +86,14 @@ if TYPE_CHECKING:
     ) -> Result:
         """Call so that blocks allocated meanwhile can be told from those of any test."""
 
-    def clone(which: int, waits: bool) -> int:
+    def clone(  # noqa: PLR0913, PLR0917 (a function of C's)
+        which: int,
+        waits: bool,
+        untracks: bool,
+        explain: Callable[[], object] | None,
+        log: bytes,
+        offset: int,
+    ) -> int:
         """Start a clone of this process that checks for leaks, and return its process id.
 
         Its loss records go to the log, and it ends by SIGKILL; only ``waitpid`` with ``__WCLONE``
@@ -94,7 +101,19 @@ if TYPE_CHECKING:
 
         :param which: its place; there are two, 0 and 1.
         :param waits: until ``wake_clone``.
+        :param untracks: whether it takes every object out of the garbage collector's lists first,
+            so that one to which nothing else points is lost.
+        :param explain: is called in the clone after the check, when valgrind has listed the blocks
+            that were lost, and may print to the log; it has some seconds of processor time.
+        :param log: the path of the clone's log, with ``%p`` for its process id.
+        :param offset: where in the log it begins, in bytes.
         :raises OSError: if there cannot be another process.
+        """
+
+    def object_in(address: int, size: int) -> tuple[int, object] | None:
+        """Return the references to the object in a block of memory and itself, None if none is.
+
+        :param size: in bytes.
         """
 
 else:
@@ -103,6 +122,7 @@ else:
     inside_test = _calls["inside_test"]
     outside_tests = _calls["outside_tests"]
     clone = _calls["clone"]
+    object_in = _calls["object_in"]
 
 
 def create_leak() -> int:

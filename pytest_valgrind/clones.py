@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from time import process_time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -13,6 +14,7 @@ from pytest_valgrind import client
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Finding
 from pytest_valgrind.groups import SHARE
+from pytest_valgrind.lost import explain
 
 if TYPE_CHECKING:
     import resource
@@ -41,6 +43,8 @@ class Checker(Protocol):
 
     #: The part of a group's time that its check may take.
     share: float
+    #: Whether lost references to what the garbage collector knows are found.
+    sees_references: bool
 
     def remember(self) -> Checked | None:
         """Check, or begin a check that may turn out to be of no use, and return None."""
@@ -68,6 +72,7 @@ class InProcess:
     """Checks here and now, and the less often for it."""
 
     share = SHARE / 2
+    sees_references = False
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
@@ -101,18 +106,26 @@ class InProcess:
 
 
 class InClone:
-    """Checks in a clone, and in the process if there can be none."""
+    """Checks in a clone, and in the process if there can be none.
 
-    share = SHARE
+    :param untracks: whether the clone takes every object out of the garbage collector's lists.
+    :param at_once: whether the process waits for the clone; it then checks the less often.
+    """
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: Evidence, *, untracks: bool, at_once: bool = False) -> None:
+        self.share = SHARE / 2 if at_once else SHARE
+        self.sees_references = untracks
+        self._at_once = at_once
         self._evidence = evidence
-        self._checking = _Clone(0)
-        self._remembering = _Clone(1)
+        self._checking = _Clone(0, untracks=untracks)
+        self._remembering = _Clone(1, untracks=untracks)
         self._checked: Checked | None = None
 
     def remember(self) -> Checked | None:
         """Start a clone that waits: to keep it costs less than to check."""
+        if self._at_once:
+            self.start(in_process=False)
+            return self.wait()
         try:
             self._remembering.start(self._evidence, waits=True)
         except OSError:
@@ -139,6 +152,9 @@ class InClone:
             self._checking.start(self._evidence, waits=False)
         except OSError:
             self._checked = check_in_process(self._evidence)
+        else:
+            if self._at_once:
+                self._checked = self._end(0)
 
     def ended(self) -> Checked | None:
         """Return what was found, None while the clone is at work."""
@@ -165,8 +181,9 @@ class _Clone:
     :param which: its place.
     """
 
-    def __init__(self, which: int) -> None:
+    def __init__(self, which: int, *, untracks: bool) -> None:
         self._which = which
+        self._untracks = untracks
         self._pid: int | None = None
         self._mark = 0
 
@@ -176,7 +193,15 @@ class _Clone:
 
     def start(self, evidence: Evidence, *, waits: bool) -> None:
         self._mark = evidence.mark()
-        self._pid = client.clone(self._which, waits)
+        log = evidence.log_of_clone
+        self._pid = client.clone(
+            self._which,
+            waits,
+            self._untracks,
+            partial(explain, log) if log else None,
+            log.encode(),
+            0 if "%p" in log else self._mark,
+        )
 
     def wake(self) -> None:
         client.wake_clone(self._which)

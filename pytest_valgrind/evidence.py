@@ -12,6 +12,7 @@ from pytest_valgrind.findings import Finding, Kind
 from pytest_valgrind.host import Host
 from pytest_valgrind.lines import Line, read_lines
 from pytest_valgrind.log import Log
+from pytest_valgrind.lost import BLOCKS, objects_by_record, record_number
 from pytest_valgrind.objects import ObjectFiles
 from pytest_valgrind.parser import Parser, used_suppressions
 
@@ -91,6 +92,16 @@ class Evidence:
         request()
         return list(self._new_lines())
 
+    @property
+    def log_of_clone(self) -> str:
+        """The path of a clone's log, with ``%p`` for its process id; empty if there is none."""
+        if self._host.log is None:
+            return ""
+        path = str(self._host.log)
+        if self._host.logs_processes_apart:
+            return path.replace(str(self._pid), "%p")
+        return path
+
     def mark(self) -> int:
         """Return where the log ends."""
         return self._log.size() if self._log else 0
@@ -102,7 +113,14 @@ class Evidence:
         :param leaked: the bytes that it found definitely or indirectly lost.
         """
         text = self._log.read_from(mark, pid) if self._log else ()
-        return self._lost(leaked, list(read_lines(text, pid)))
+        lines = list(read_lines(text, pid))
+        ends = (n for n, line in enumerate(lines) if line.text == BLOCKS)
+        end = next(ends, len(lines))
+        objects = objects_by_record(lines[end:])
+        return [
+            replace(found, objects=tuple(objects.get(record_number(found.message) or 0, ())))
+            for found in self._lost(leaked, lines[:end])
+        ]
 
     def forget_clone(self, pid: int) -> None:
         """Leave nothing behind of a clone that was of no use."""

@@ -146,6 +146,8 @@ class Finding:
     made_in: str = ""
     #: Its lines in the log.
     raw: str = ""
+    #: Python objects among the lost blocks, in words.
+    objects: tuple[str, ...] = ()
     #: The lines of valgrind's own suppression for it, if that was asked for.
     suppression: tuple[str, ...] = ()
 

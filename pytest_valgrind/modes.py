@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_valgrind.callers import callers_in_force, callers_needed
 from pytest_valgrind.checks import GroupCheck, LeakCheck, NoCheck
-from pytest_valgrind.clones import InClone, InProcess, has_second_core
+from pytest_valgrind.clones import Checker, InClone, InProcess, has_second_core
 from pytest_valgrind.host import options_from_elsewhere
 
 if TYPE_CHECKING:
@@ -32,26 +32,43 @@ def choose(
         return Mode(NoCheck(), "errors only, no leaks")
     why_exact = _obstacle(settings, host, evidence)
     if settings.leak_check == "exact" or why_exact:
-        check = exact(evidence, garbage, roll, also_before=settings.memcheck_before)
+        check = exact(
+            evidence,
+            garbage,
+            roll,
+            references=settings.references,
+            also_before=settings.memcheck_before,
+        )
         reason = f" ({why_exact})" if why_exact else ""
         return Mode(check, f"errors, and leaks after every test{reason}")
     description = "errors, and leaks in groups of tests"
-    if why_no_clone := _obstacle_to_clones(settings, host):
-        description += f", in the process itself as {why_no_clone}"
-        return Mode(GroupCheck(InProcess(evidence), garbage, roll), description)
-    return Mode(GroupCheck(InClone(evidence), garbage, roll), description)
+    if why_at_once := _reason_to_wait(settings, host):
+        description += f", which wait for it as {why_at_once}"
+    checker = InClone(evidence, untracks=settings.references, at_once=bool(why_at_once))
+    return Mode(GroupCheck(checker, garbage, roll), description)
 
 
 def exact(
-    evidence: Evidence, garbage: Garbage, roll: Roll, *, also_before: bool = False
+    evidence: Evidence,
+    garbage: Garbage,
+    roll: Roll,
+    *,
+    references: bool,
+    also_before: bool = False,
 ) -> GroupCheck:
-    """Return a check after every test."""
-    return GroupCheck(InProcess(evidence), garbage, roll, every_test=True, also_before=also_before)
+    """Return a check after every test.
+
+    :param references: whether lost references are looked for, which only a clone can do.
+    """
+    checker: Checker = InProcess(evidence)
+    if references and evidence.log_of_clone:
+        checker = InClone(evidence, untracks=True, at_once=True)
+    return GroupCheck(checker, garbage, roll, every_test=True, also_before=also_before)
 
 
-def _obstacle_to_clones(settings: Settings, host: Host) -> str:
+def _reason_to_wait(settings: Settings, host: Host) -> str:
     if not has_second_core():
-        return "it has one core"
+        return "there is one core"
     if settings.gen_suppressions and not host.logs_processes_apart:
         # Valgrind prints them without saying which process they are from.
         return "suppressions of two processes cannot be told apart in one log"

@@ -104,6 +104,7 @@ def rendered(finding: Finding) -> Iterator[str]:
     if finding.shown_in:
         details.append(f"first seen in {finding.shown_in}")
     yield _message(finding) + (f"  ({', '.join(details)})" if details else "")
+    yield from (f"  {thing}" for thing in finding.objects)
     yield from stack_lines(finding.stack)
     for further in finding.further:
         yield f"  {further.caption}"

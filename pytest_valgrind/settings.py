@@ -36,6 +36,8 @@ class Settings(NamedTuple):
     strict: bool
     #: Whether the collector need not look at what earlier tests have left.
     freeze: bool
+    #: Whether lost references to containers are looked for.
+    references: bool
     #: Globs for object and source files: only findings there fail a test.
     only: tuple[str, ...]
     #: Whether the interpreter's own errors fail a test.
@@ -91,6 +93,9 @@ class Settings(NamedTuple):
             xfail_failures=failures == "xfail",
             strict=option.valgrind_strict or config.getini("valgrind_strict"),
             freeze=not (option.valgrind_no_freeze or config.getini("valgrind_no_freeze")),
+            references=not (
+                option.valgrind_no_references or config.getini("valgrind_no_references")
+            ),
             only=(*config.getini("valgrind_only"), *option.valgrind_only),
             all_errors=option.valgrind_all_errors or config.getini("valgrind_all_errors"),
             calibrate=option.valgrind_calibrate,
@@ -195,10 +200,19 @@ def add_options(parser: pytest.Parser) -> None:
         help="Fail a test that is marked with a known error or leak that did not occur.",
     )
     option(
+        "--valgrind-no-references",
+        action="store_true",
+        help="Do not look for lost references to lists, dicts, instances and other objects that "
+        "the garbage collector knows.",
+    )
+    option(
         "--valgrind-no-freeze",
         action="store_true",
         help="Do not call gc.freeze after each test, which makes garbage collections fast: for "
         "suites that look at the collector's own state.",
+    )
+    parser.addini(
+        "valgrind_no_references", "See --valgrind-no-references.", type="bool", default=False
     )
     parser.addini("valgrind_leak_check", "See --valgrind-leak-check.", default="group")
     parser.addini("valgrind_exact_rerun", "See --valgrind-exact-rerun.", type="bool", default=False)

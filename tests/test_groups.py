@@ -71,6 +71,7 @@ class Process:
     """What valgrind knows about a process, and how it answers."""
 
     share = 0.04
+    sees_references = False
 
     def __init__(self, *, has_clones: bool) -> None:
         self.lost: Counter[tuple[int, Origin | None]] = Counter()

@@ -113,7 +113,7 @@ def test_fixture_of_several_tests(suite: Suite) -> None:
 def test_one_core(suite: Suite) -> None:
     """The check is done in the process itself."""
     run = leaks(suite, before=("taskset", "--cpu-list", "0"))
-    assert "in groups of tests, in the process itself as it has one core" in run.output
+    assert "in groups of tests, which wait for it as there is one core" in run.output
 
 
 @pytest.mark.parametrize("conftest", [NO_CLONES, MANY_CLONES + DYING_CLONES])

@@ -45,6 +45,7 @@ def settings() -> Settings:
         xfail_failures=True,
         strict=False,
         freeze=True,
+        references=True,
         only=(),
         all_errors=False,
         calibrate=False,

@@ -1,0 +1,144 @@
+#include "collector.h"
+
+#include <Python.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+/* Looked up before there is a clone, in which another thread may seem to hold
+   the lock of imports for ever. */
+static PyObject *unfreeze;
+static PyObject *get_objects;
+static PyObject *weak_types[3];
+static const char *const weak_names[] = {"ref", "ProxyType", "CallableProxyType"};
+
+static PyObject *
+attribute_of(const char *module_name, const char *name)
+{
+    PyObject *module = PyImport_ImportModule(module_name);
+    PyObject *found = module == NULL ? NULL : PyObject_GetAttrString(module, name);
+    Py_XDECREF(module);
+    return found;
+}
+
+int
+pvg_find_collector(void)
+{
+    if (get_objects != NULL) {
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof weak_types / sizeof *weak_types; i++) {
+        weak_types[i] = attribute_of("weakref", weak_names[i]);
+        if (weak_types[i] == NULL) {
+            return -1;
+        }
+    }
+    unfreeze = attribute_of("gc", "unfreeze");
+    get_objects = unfreeze == NULL ? NULL : attribute_of("gc", "get_objects");
+    return get_objects == NULL ? -1 : 0;
+}
+
+static int
+is_weak_reference(PyObject *object)
+{
+    for (size_t i = 0; i < sizeof weak_types / sizeof *weak_types; i++) {
+        if (PyType_IsSubtype(Py_TYPE(object), (PyTypeObject *)weak_types[i])) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* A weak reference begins with the address of its object, which memcheck takes
+   for a pointer like any other. */
+static PyObject **
+object_of(PyObject *weak_reference)
+{
+    return (PyObject **)((char *)weak_reference + sizeof(PyObject));
+}
+
+/* A class knows its subclasses by a dict from their addresses to weak
+   references, and the hash of such a key is the address. */
+static int
+is_of_subclasses(PyObject *object)
+{
+    PyObject *key, *value;
+    Py_ssize_t position = 0;
+    return PyDict_CheckExact(object) && PyDict_Next(object, &position, &key, &value)
+           && PyLong_CheckExact(key) && is_weak_reference(value)
+           && PyLong_AsVoidPtr(key) == *object_of(value);
+}
+
+static void
+forget_subclasses(PyObject *dictionary)
+{
+    PyObject *keys = PyDict_Keys(dictionary);
+    for (Py_ssize_t i = 0; keys != NULL && i < PyList_Size(keys); i++) {
+        PyObject *key = PyList_GetItem(keys, i);
+        /* The class still knows the weak reference. */
+        Py_INCREF(PyDict_GetItem(dictionary, key));
+        /* One by one: the table of a dict that is cleared may be kept as it is. */
+        PyDict_DelItem(dictionary, key);
+    }
+    Py_XDECREF(keys);
+}
+
+/* Weak references and their objects, as no pointers that memcheck knows. */
+typedef struct {
+    uintptr_t weak_reference;
+    uintptr_t object;
+} blinded;
+
+static const uintptr_t HIDE = ~(uintptr_t)0;
+static blinded *blind;
+static size_t blind_count;
+
+static void
+blind_weak_reference(PyObject *weak_reference)
+{
+    PyObject **object = object_of(weak_reference);
+    blind[blind_count].weak_reference = (uintptr_t)weak_reference ^ HIDE;
+    blind[blind_count].object = (uintptr_t)*object ^ HIDE;
+    blind_count++;
+    *object = Py_None;
+}
+
+void
+pvg_give_sight_back(void)
+{
+    for (size_t i = 0; i < blind_count; i++) {
+        PyObject *weak_reference = (PyObject *)(blind[i].weak_reference ^ HIDE);
+        *object_of(weak_reference) = (PyObject *)(blind[i].object ^ HIDE);
+    }
+    blind_count = 0;
+}
+
+void
+pvg_untrack_everything(void)
+{
+    /* It has attributes of classes without a reference of its own. */
+    PyType_ClearCache();
+    /* What is frozen is not listed. */
+    PyObject *done = PyObject_CallObject(unfreeze, NULL);
+    PyObject *objects = PyObject_CallObject(get_objects, NULL);
+    if (done != NULL && objects != NULL) {
+        Py_ssize_t count = PyList_Size(objects);
+        for (Py_ssize_t i = 0; i < count; i++) {
+            PyObject *object = PyList_GetItem(objects, i);
+            if (is_of_subclasses(object)) {
+                forget_subclasses(object);
+            }
+        }
+        blind = calloc((size_t)count, sizeof *blind);
+        for (Py_ssize_t i = 0; i < count; i++) {
+            PyObject *object = PyList_GetItem(objects, i);
+            PyObject_GC_UnTrack(object);
+            if (blind != NULL && is_weak_reference(object)) {
+                blind_weak_reference(object);
+            }
+        }
+    }
+    Py_XDECREF(done);
+    /* The list would keep all of them in sight; none of them dies with it. */
+    Py_XDECREF(objects);
+    PyErr_Clear();
+}

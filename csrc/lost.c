@@ -1,0 +1,119 @@
+#include <stddef.h>
+
+#include "lost.h"
+
+#include <Python.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <valgrind/memcheck.h>
+
+#include "requests.h"
+
+/* "==PID== 8 bytes in 1 blocks are definitely lost in loss record 1,234 of 2,000" */
+static void
+list_blocks_of(const char *line, const char *mark)
+{
+    const char *number = strstr(line, "loss record ");
+    if (strncmp(line, mark, strlen(mark)) != 0 || number == NULL
+        || strstr(line, " definitely lost in ") == NULL) {
+        return;
+    }
+    char command[64] = "block_list ";
+    size_t end = strlen(command);
+    for (number += strlen("loss record "); *number >= ',' && *number <= '9'; number++) {
+        if (*number != ',' && end < sizeof command - 1) {
+            command[end++] = *number;
+        }
+    }
+    pvg_monitor_command(command);
+}
+
+void
+pvg_list_lost_blocks(const char *log, long offset)
+{
+    static char path[PATH_MAX], chunk[1 << 16];
+    char mark[32];
+    snprintf(mark, sizeof mark, "==%d== ", (int)getpid());
+    const char *place = strstr(log, "%p");
+    size_t before = place == NULL ? strlen(log) : (size_t)(place - log);
+    snprintf(path, sizeof path, "%.*s", (int)before, log);
+    if (place != NULL) {
+        snprintf(path + before, sizeof path - before, "%d%s", (int)getpid(), place + 2);
+    }
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    if (file < 0 || fstat(file, &status) < 0) {
+        return;
+    }
+    pvg_print("pytest-valgrind: the blocks of what was lost");
+    /* The answers go to the same file. */
+    size_t kept = 0;
+    while (offset < status.st_size) {
+        ssize_t count = pread(file, chunk + kept, sizeof chunk - 1 - kept, offset);
+        if (count <= 0) {
+            break;
+        }
+        offset += count;
+        chunk[kept + (size_t)count] = '\0';
+        char *line = chunk, *end;
+        while ((end = strchr(line, '\n')) != NULL) {
+            *end = '\0';
+            list_blocks_of(line, mark);
+            line = end + 1;
+        }
+        kept = strlen(line);
+        memmove(chunk, line, kept);
+        if (kept == sizeof chunk - 1) {
+            kept = 0;
+        }
+    }
+    close(file);
+}
+
+/* Before an object stand the collector's two words, and from 3.11 on two more
+   for the instance's dict and weak references. */
+static const size_t offsets[] = {0, 16, 32};
+
+/* Of a block that was freed, say, or of nothing at all. */
+static int
+is_readable(const void *address, size_t size)
+{
+    unsigned char bits[64];
+    return (uintptr_t)address % sizeof(void *) == 0 && size <= sizeof bits
+           && VALGRIND_GET_VBITS(address, bits, size) == 1;
+}
+
+static int
+is_type(PyObject *object)
+{
+    if (!is_readable(object, sizeof *object)) {
+        return 0;
+    }
+    PyObject *meta = (PyObject *)Py_TYPE(object);
+    if (meta == (PyObject *)&PyType_Type) {
+        return 1;
+    }
+    return is_readable(meta, sizeof *meta) && Py_TYPE(meta) == &PyType_Type
+           && PyType_IsSubtype((PyTypeObject *)meta, &PyType_Type);
+}
+
+void *
+pvg_object_in(char *block, size_t size)
+{
+    for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) {
+        PyObject *object = (PyObject *)(block + offsets[i]);
+        if (offsets[i] + sizeof *object > size || !is_readable(object, sizeof *object)) {
+            continue;
+        }
+        if (Py_REFCNT(object) > 0 && is_type((PyObject *)Py_TYPE(object))) {
+            return object;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,175 @@
+"""Objects in blocks that have been lost: which they were.
+
+The clone that has found them prints what it knows to its log, and the process reads it there. In
+the clone nothing matters any more: an object that is broken may end it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from types import FunctionType, ModuleType
+from typing import NamedTuple
+
+from pytest_valgrind import client
+from pytest_valgrind.findings import plural
+from pytest_valgrind.lines import Line, read_lines
+from pytest_valgrind.log import read_to_end
+
+# The clone's log has the loss records twice; from here on they come with their blocks.
+BLOCKS = "pytest-valgrind: the blocks of what was lost"
+_OBJECT = "pytest-valgrind: in loss record "
+_RECORD = re.compile(r".* are definitely lost in (?:new )?loss record ([\d,]+) of .*")
+# Those that are indirectly lost are indented.
+_BLOCK = re.compile(r"0x([0-9A-Fa-f]+)\[([\d,]+)\]")
+_FOUND = re.compile(re.escape(_OBJECT) + r"(\d+): (.*)")
+# Of a loss record.
+_MOST_OBJECTS = 5
+_MOST_BLOCKS = 200
+_MOST_ITEMS = 4
+_LONGEST_TEXT = 60  # characters
+_LONGEST_INT = 256  # bits
+_NUMBERS = (float, complex, bool, type(None))
+_TEXTS = (str, bytes, bytearray)
+_BRACKETS: dict[type, str] = {list: "[]", tuple: "()", set: "{}", frozenset: "{}"}
+# Looked up here, as a metaclass of somebody's may have others.
+_module_of = vars(type)["__module__"].__get__
+_name_of = vars(type)["__qualname__"].__get__
+
+
+class _Lost(NamedTuple):
+    address: int
+    size: int  #: bytes, the collector's words included
+
+
+def explain(log: str) -> None:
+    """Print, in the clone, which objects were lost.
+
+    :param log: path of its log, with ``%p`` for the process id.
+    """
+    path = log.replace("%p", str(os.getpid()))
+    for record, blocks in _blocks(read_lines(read_to_end(path), os.getpid())).items():
+        for line in _described(blocks):
+            client.print_to_log(f"{_OBJECT}{record}: {line}")
+
+
+def objects_by_record(lines: Iterable[Line]) -> dict[int, list[str]]:
+    """Return what a clone has printed about objects, by the numbers of their loss records."""
+    found: dict[int, list[str]] = {}
+    for line in lines:
+        if line.mark == "**" and (match := _FOUND.fullmatch(line.text)):
+            found.setdefault(int(match[1]), []).append(match[2])
+    return found
+
+
+def record_number(message: str) -> int | None:
+    """Return the number of a loss record, None if it is not definitely lost."""
+    match = _RECORD.fullmatch(message)
+    return int(match[1].replace(",", "")) if match else None
+
+
+def _blocks(lines: Iterable[Line]) -> dict[int, list[_Lost]]:
+    found: dict[int, list[_Lost]] = {}
+    record: int | None = None
+    is_list = False
+    for line in lines:
+        if line.text == BLOCKS:
+            is_list = True
+        elif is_list and (number := record_number(line.text)):
+            record = number
+        elif record and (match := _BLOCK.fullmatch(line.text)):
+            block = _Lost(int(match[1], 16), int(match[2].replace(",", "")))
+            found.setdefault(record, []).append(block)
+    return found
+
+
+def _described(blocks: list[_Lost]) -> Iterator[str]:
+    objects = [
+        (found[1], found[0], block.size)
+        for block in blocks[:_MOST_BLOCKS]
+        if (found := client.object_in(block.address, block.size))
+    ]
+    if not objects:
+        return
+    kinds = Counter(type_name(type(thing)) for thing, _, _ in objects)
+    if len(objects) > 1:
+        yield _counted(kinds)
+    for thing, references, size in objects[:_MOST_OBJECTS]:
+        yield f"{type_name(type(thing))}: {described(thing, references, size)}"
+
+
+def described(thing: object, references: int, size: int) -> str:
+    """Return what can be said about an object without running code of its own.
+
+    :param references: to it.
+    :param size: of its block, in bytes.
+    """
+    parts = [plural(references, "reference"), plural(size, "byte")]
+    held = Counter(
+        type_name(type(held)) for held in gc.get_referents(thing) if held is not type(thing)
+    )
+    if held:
+        parts.append(f"holds {_counted(held)}")
+    return f"{safe_repr(thing)}  ({', '.join(parts)})"
+
+
+def safe_repr(thing: object, depth: int = 2) -> str:
+    """Return a short representation; types that are not built in are only named."""
+    kind = type(thing)
+    if kind is int:
+        assert isinstance(thing, int)
+        bits = int.bit_length(thing)
+        return repr(thing) if bits <= _LONGEST_INT else f"<int of {bits} bits>"
+    if kind in _NUMBERS:
+        return repr(thing)
+    if kind in _TEXTS:
+        assert isinstance(thing, _TEXTS)
+        text = repr(thing[:_LONGEST_TEXT])
+        return text if len(thing) <= _LONGEST_TEXT else f"{text}..."
+    if kind is dict:
+        assert isinstance(thing, dict)
+        items = (
+            f"{safe_repr(key, depth - 1)}: {safe_repr(value, depth - 1)}"
+            for key, value in dict.items(thing)
+        )
+        return _joined(items, len(thing), "{}", depth)
+    if brackets := _BRACKETS.get(kind):
+        assert isinstance(thing, (list, tuple, set, frozenset))
+        items = (safe_repr(item, depth - 1) for item in thing)
+        return _joined(items, len(thing), brackets, depth)
+    return f"<{_named(thing)}>"
+
+
+def type_name(kind: type) -> str:
+    """Return the name of a type, with its module unless it is built in."""
+    module, name = _module_of(kind), _name_of(kind)
+    return name if module == "builtins" or type(module) is not str else f"{module}.{name}"
+
+
+def _named(thing: object) -> str:
+    name = type_name(type(thing))
+    if type(thing) is FunctionType:
+        code = thing.__code__
+        return f"{name} {thing.__qualname__}, {code.co_filename}:{code.co_firstlineno}"
+    if isinstance(thing, type):
+        return f"class {type_name(thing)}"
+    if type(thing) is ModuleType:
+        return f"{name} {safe_repr(vars(thing).get('__name__'), 0)}"
+    return name
+
+
+def _joined(items: Iterator[str], count: int, brackets: str, depth: int) -> str:
+    if depth <= 0:
+        return f"{brackets[0]}...{brackets[1]}" if count else brackets
+    shown = [item for item, _ in zip(items, range(_MOST_ITEMS), strict=False)]
+    rest = ["..."] if count > len(shown) else []
+    return f"{brackets[0]}{', '.join([*shown, *rest])}{brackets[1]}"
+
+
+def _counted(kinds: Counter[str]) -> str:
+    shown = [f"{count:,} x {kind}" for kind, count in kinds.most_common(_MOST_ITEMS)]
+    rest = sum(kinds.values()) - sum(count for _, count in kinds.most_common(_MOST_ITEMS))
+    return ", ".join([*shown, *([f"{rest:,} others"] if rest else [])])
