@@ -55,7 +55,9 @@ pvg_list_lost_blocks(const char *log, long offset)
     /* The answers go to the same file. */
     size_t kept = 0;
     while (offset < status.st_size) {
-        ssize_t count = pread(file, chunk + kept, sizeof chunk - 1 - kept, offset);
+        size_t room = sizeof chunk - 1 - kept;
+        size_t rest = (size_t)(status.st_size - offset);
+        ssize_t count = pread(file, chunk + kept, rest < room ? rest : room, offset);
         if (count <= 0) {
             break;
         }
