@@ -43,13 +43,16 @@ wheel: $(READY)
 	$(BIN)/pip wheel --no-deps -w dist .
 
 ## The tables of docs/: the example on every interpreter, real bugs (CASES is the folder that
-## describes them), planted defects, packages thought to be without fault, and speed. It takes hours.
+## describes them), planted defects, packages thought to be without fault, every kind of defect, other
+## distributions (by debootstrap, as root), and speed. It takes hours.
 CASES ?= ../shared/cases
 tables: $(READY)
 	$(BIN)/python tools/interpreters.py > docs/tables/interpreters.md
 	$(BIN)/python tools/cases.py $(CASES) > docs/tables/cases.md
 	$(BIN)/python tools/planted.py > docs/tables/planted.md
 	$(BIN)/python tools/packages.py > docs/tables/packages.md
+	$(BIN)/python tools/detection.py > docs/tables/detection.md
+	$(BIN)/python tools/distributions.py > docs/tables/distributions.md
 	$(BIN)/python benchmarks/bench.py > docs/tables/speed.md
 
 $(READY): pyproject.toml setup.py $(wildcard csrc/*)
