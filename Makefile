@@ -12,6 +12,7 @@ example: $(READY)
 
 ## Set up, and run all tests.
 test: $(READY)
+	$(BIN)/pip install --quiet --editable '.[numpy]'
 	$(BIN)/pytest -n auto --dist loadfile
 
 ## Style, types, and the C compiler's warnings.
