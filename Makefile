@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN = $(abspath $(VENV))/bin
 READY = $(VENV)/.ready
 
+# Not among the requirements, as a debug build of Python would have to compile it.
+NUMPY = 'numpy<2.4; python_version < "3.14"'
+
 .PHONY: example test lint format bench docs wheel tables clean
 
 ## Set up, and run the nine tests of the example. Four of them fail, as they should.
@@ -12,6 +15,7 @@ example: $(READY)
 
 ## Set up, and run all tests.
 test: $(READY)
+	$(BIN)/pip install --quiet $(NUMPY)
 	$(BIN)/pytest -n auto --dist loadfile
 
 ## Style, types, and the C compiler's warnings.
@@ -43,13 +47,16 @@ wheel: $(READY)
 	$(BIN)/pip wheel --no-deps -w dist .
 
 ## The tables of docs/: the example on every interpreter, real bugs (CASES is the folder that
-## describes them), planted defects, packages thought to be without fault, and speed. It takes hours.
+## describes them), planted defects, packages thought to be without fault, every kind of defect, other
+## distributions (by debootstrap, as root), and speed. It takes hours.
 CASES ?= ../shared/cases
 tables: $(READY)
 	$(BIN)/python tools/interpreters.py > docs/tables/interpreters.md
 	$(BIN)/python tools/cases.py $(CASES) > docs/tables/cases.md
 	$(BIN)/python tools/planted.py > docs/tables/planted.md
 	$(BIN)/python tools/packages.py > docs/tables/packages.md
+	$(BIN)/python tools/detection.py > docs/tables/detection.md
+	$(BIN)/python tools/distributions.py > docs/tables/distributions.md
 	$(BIN)/python benchmarks/bench.py > docs/tables/speed.md
 
 $(READY): pyproject.toml setup.py $(wildcard csrc/*)

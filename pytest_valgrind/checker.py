@@ -15,7 +15,7 @@ import pytest
 from pytest_valgrind import client, report, unsettled
 from pytest_valgrind.arithmetic import ignore_now
 from pytest_valgrind.evidence import Evidence
-from pytest_valgrind.findings import plural
+from pytest_valgrind.findings import Kind, plural
 from pytest_valgrind.firstresult import Rest
 from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.handover import Handover
@@ -249,6 +249,11 @@ class ValgrindChecker:
             found.append(
                 "PYTHONMALLOC=malloc is not in force, so Python's objects share blocks in which "
                 "valgrind sees neither overruns nor leaks: set it, and leave -E and -I out"
+            )
+        if Kind.POSSIBLE in self._settings.leak_kinds:
+            found.append(
+                "possible leaks are looked for, which takes very long and says little, as every "
+                "object of Python's looks possibly lost: leave them out of valgrind_leak_kinds"
             )
         if self._handover is None and self._settings.args:
             found.append("valgrind_args came too late, as valgrind already runs")

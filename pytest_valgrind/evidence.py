@@ -69,7 +69,7 @@ class Evidence:
             return _NOTHING
         moved = count - self._errors
         self._errors = count
-        shown = [finding for finding in self._new_findings() if not finding.kind.is_leak]
+        shown = [finding for finding in self._new_findings() if finding.kind.is_counted]
         found = self._contexts.occurred(moved, shown, where)
         if self._log is None:
             message = "Valgrind counted an error, and there is no log file that shows it."

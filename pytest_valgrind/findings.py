@@ -24,6 +24,8 @@ class Kind(Enum):
     UNADDRESSABLE = "unaddressable bytes"
     MEMORY_POOL = "bad memory pool"
     DESCRIPTOR = "bad file descriptor"
+    #: Not counted: a program may be prepared for it.
+    UNKNOWN_INSTRUCTION = "unknown instruction"
     FATAL_SIGNAL = "fatal signal"
     OTHER_ERROR = "error"
     #: The error counter moved and the log does not say why.
@@ -37,6 +39,11 @@ class Kind(Enum):
     def is_leak(self) -> bool:
         """Whether a leak check found it, rather than the execution of an instruction."""
         return self in LEAKS
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether valgrind counts it as an error."""
+        return not self.is_leak and self is not Kind.UNKNOWN_INSTRUCTION
 
     @property
     def is_harmful_anywhere(self) -> bool:

@@ -31,7 +31,7 @@ _GUESS_AT_A_CRASH = " If you believe this happened as a result of a stack"
 # These have stacks, and are no errors.
 _NO_FINDINGS = re.compile(
     r"Warning: |WARNING: |Emulation warning: |Open (file descriptor|AF_)|Thread \d+: status"
-    r"|Blocks allocation contexts|valgrind: "
+    r"|Blocks allocation contexts"
 )
 # Those of 3.19 to 3.27 (memcheck/mc_errors.c and coregrind/m_errormgr.c in its source).
 _KINDS = {
@@ -52,6 +52,7 @@ _KINDS = {
     "Unsafe allocation with size": Kind.FISHY_SIZE,
     "Illegal memory pool address": Kind.MEMORY_POOL,
     "File descriptor ": Kind.DESCRIPTOR,
+    "valgrind: Unrecognised instruction": Kind.UNKNOWN_INSTRUCTION,
     "Process terminating": Kind.FATAL_SIGNAL,
 }
 _BAD_SIZE = re.compile(r"\w+\(\) (with size|invalid size value)")

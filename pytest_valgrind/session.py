@@ -197,6 +197,8 @@ class Session:
 
     def _log_start(self, log: Callable[[], object]) -> None:
         client.outside_tests(log)
+        # What the hook has freed would carry its stack into the test.
+        self._garbage.empty_free_lists()
         self.between()
 
     def _conclude(self, settled: Iterable[RanTest]) -> None:

@@ -28,7 +28,7 @@ PREFIX = re.compile(r"==(?:[\d:.]+ )?(\d+)== ?(.*)")
 HEADS = re.compile(
     r"Invalid (read|write|free|alignment|size)|Jump to|Mismatched|Conditional|Use of uninit"
     r"|(Unin|Unadd)\S+ byte\(s\) found|Syscall param|Source and|Argument|Unsafe allocation"
-    r"|Illegal|File descriptor|Process terminating|\w+\(\) (with size|invalid size)"
+    r"|Illegal|File descriptor|valgrind: Unrec|Process terminating|\w+\(\) (with size|invalid size)"
     r"|[\d,]+ .*bytes in .* (lost|reachable) in (new )?loss record"
 )
 KINDS = {

@@ -7,6 +7,9 @@ runs at a time.
 from __future__ import annotations
 
 import os
+import re
+import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -32,6 +35,8 @@ _UNWANTED = ("PYTEST", "PYTHON", "VALGRIND", "LD_PRELOAD")
 # pytest's exit codes: passed, failed, and nothing to run.
 _COMPLETE = (0, 1, 5)
 _HEADER = "[VALGRIND"
+# Where the header of a run names what valgrind was given.
+_OPTIONS = re.compile(r"^valgrind: options (.+)$", re.MULTILINE)
 _SECONDS_TO_DIE = 60
 
 
@@ -54,11 +59,12 @@ class Environment:
         """Install with pip.
 
         :param words: requirements and options of pip's.
-        :param flags: for the C compiler.
+        :param flags: for the compilers of C and C++.
         :raises BuildError: if pip fails.
         """
-        changes = {"CFLAGS": flags} if flags else {}
-        run_or_raise([*self._pip("install"), *words], changes=changes)
+        # scikit-build would strip what it has compiled.
+        changes = {"CFLAGS": flags, "CXXFLAGS": flags, "SKBUILD_INSTALL_STRIP": "false"}
+        run_or_raise([*self._pip("install"), *words], changes=changes if flags else {})
 
     def install_from_source(self, source: Path, flags: str) -> None:
         """Compile the package in a directory and install it, and what it needs.
@@ -155,11 +161,20 @@ class Run:
     output: str
     #: None if there is no JUnit XML, because the process did not live to write it.
     tests: list[TestResult] | None = field(default=None)
+    cpu: float = 0.0  #: seconds, of all processes together
+    name: str = ""  #: of its files
 
     @property
     def completed(self) -> bool:
         """Whether pytest came to its end."""
         return self.tests is not None and self.code in _COMPLETE
+
+    @property
+    def options(self) -> list[str]:
+        """What the launcher gave to valgrind, but for the log; empty if the header does not say."""
+        named = _OPTIONS.search(self.output)
+        words = shlex.split(named[1]) if named else []
+        return [word for word in words if not word.startswith("--log-file=")]
 
     @property
     def failed_by_valgrind(self) -> list[TestResult]:
@@ -195,7 +210,12 @@ def build_plugin(environment: Environment, work: Path) -> Path:
 
 
 def run_suite(
-    environment: Environment, directory: Path, words: Iterable[str] = (), *, seconds: float
+    environment: Environment,
+    directory: Path,
+    words: Iterable[str] = (),
+    *,
+    seconds: float,
+    name: str = "",
 ) -> Run:
     """Run ``pytest --valgrind`` in a directory.
 
@@ -203,24 +223,28 @@ def run_suite(
 
     :param words: more words of the command line.
     :param seconds: after which the run is ended.
+    :param name: of the files, the directory's if there is none.
     """
-    report = directory.with_name(f"{directory.name}.xml")
-    output = directory.with_name(f"{directory.name}.out")
-    report.unlink(missing_ok=True)
-    command = [
-        *("nice", "-n", "5", str(environment.directory / "bin" / "pytest")),
-        *("--valgrind", "--valgrind-failures=report", "-p", "no:cacheprovider", "-v"),
-        *(f"--junitxml={report}", *words),
-    ]
-    begin = time.monotonic()
-    with output.open("w") as file:
-        code = _run_for(command, seconds, directory, file.fileno())
-    return Run(
-        code=code,
-        seconds=time.monotonic() - begin,
-        output=output.read_text(errors="replace"),
-        tests=read_report(report) if report.exists() else None,
-    )
+    options = ("--valgrind", "--valgrind-failures=report")
+    command = [_pytest(environment), *options, *words]
+    return _run_pytest(command, directory, name or directory.name, seconds)
+
+
+def run_suite_plainly(
+    environment: Environment, directory: Path, words: Iterable[str], like: Run, *, seconds: float
+) -> Run:
+    """Run pytest in a directory under plain valgrind, without this project.
+
+    :param words: of pytest's command line.
+    :param like: the run to compare with, whose options valgrind is to have.
+    :param seconds: after which the run is ended.
+    """
+    name = f"{like.name}-plain"
+    log = directory.with_name(f"{name}.log")
+    valgrind = ("env", "PYTHONMALLOC=malloc", "valgrind", *like.options, f"--log-file={log}")
+    # Not `python -m pytest`: that would import modules of the directory's.
+    pytest = (str(environment.python), _pytest(environment), "-p", "no:valgrind")
+    return _run_pytest([*valgrind, *pytest, *words], directory, name, seconds)
 
 
 def read_report(path: Path) -> list[TestResult]:
@@ -299,6 +323,34 @@ def _read_test(element: ElementTree.Element) -> TestResult:
         message="; ".join(failure.get("message", "") for failure in failures),
         text="\n".join(failure.text or "" for failure in failures),
     )
+
+
+def _pytest(environment: Environment) -> str:
+    return str(environment.directory / "bin" / "pytest")
+
+
+def _run_pytest(command: Sequence[str], directory: Path, name: str, seconds: float) -> Run:
+    report = directory.with_name(f"{name}.xml")
+    output = directory.with_name(f"{name}.out")
+    report.unlink(missing_ok=True)
+    common = ("-p", "no:cacheprovider", "-v", f"--junitxml={report}")
+    begin, cpu = time.monotonic(), _cpu_of_children()
+    with output.open("w") as file:
+        code = _run_for(["nice", "-n", "5", *command, *common], seconds, directory, file.fileno())
+    return Run(
+        code=code,
+        seconds=time.monotonic() - begin,
+        output=output.read_text(errors="replace"),
+        tests=read_report(report) if report.exists() else None,
+        # Only one run at a time is under way.
+        cpu=_cpu_of_children() - cpu,
+        name=name,
+    )
+
+
+def _cpu_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _run_for(command: Sequence[str], seconds: float, directory: Path, output: int) -> int:
