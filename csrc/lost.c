@@ -82,6 +82,8 @@ pvg_list_lost_blocks(const char *log, long offset)
    for the instance's dict and weak references. */
 static const size_t offsets[] = {0, 16, 32};
 
+enum { MOST_REFERENCES = 1 << 20 };
+
 /* Of a block that was freed, say, or of nothing at all. */
 static int
 is_readable(const void *address, size_t size)
@@ -113,7 +115,9 @@ pvg_object_in(char *block, size_t size)
         if (offsets[i] + sizeof *object > size || !is_readable(object, sizeof *object)) {
             continue;
         }
-        if (Py_REFCNT(object) > 0 && is_type((PyObject *)Py_TYPE(object))) {
+        /* An address, as the list of a container's items begins with, is more. */
+        if (Py_REFCNT(object) > 0 && Py_REFCNT(object) < MOST_REFERENCES
+            && is_type((PyObject *)Py_TYPE(object))) {
             return object;
         }
     }
