@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from environments import (
+    LEFT_OUT,
     REPOSITORY,
     BuildError,
     Run,
@@ -46,8 +47,6 @@ TESTS = ("tests/test_scenarios.py", "tests/test_compatibility.py")
 
 # What pip needs to reach PyPI from in there as it does from out here.
 _SETTINGS = ("/etc/resolv.conf", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt")
-# Of the tree, what would be stale in a copy, or is not for it.
-_LEFT_OUT = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "*.so", "__pycache__")
 _SECONDS = 3600  # for a run, or for making a root folder
 _SECONDS_TO_DIE = 60
 
@@ -253,7 +252,7 @@ def _install(root: Root, interpreter: str, place: str) -> None:
     # Each interpreter has a copy: a build leaves behind what would be stale in the next.
     shutil.rmtree(outside, ignore_errors=True)
     project = outside / "project"
-    shutil.copytree(REPOSITORY, project, ignore=_LEFT_OUT)
+    shutil.copytree(REPOSITORY, project, ignore=LEFT_OUT)
     shutil.copytree(project / "example", outside / "example")
     root.ask(interpreter, "-m", "venv", f"{place}/environment")
     root.ask(f"{place}/environment/bin/pip", "install", "-q", f"{place}/project[test]")
