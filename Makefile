@@ -58,6 +58,7 @@ tables: $(READY)
 	$(BIN)/python tools/detection.py > docs/tables/detection.md
 	$(BIN)/python tools/distributions.py > docs/tables/distributions.md
 	$(BIN)/python benchmarks/bench.py > docs/tables/speed.md
+	$(BIN)/python benchmarks/parts.py > docs/tables/parts.md
 
 $(READY): pyproject.toml setup.py $(wildcard csrc/*)
 	tools/install-valgrind.sh

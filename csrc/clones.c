@@ -52,6 +52,8 @@ close_descriptors(void)
             close(descriptor);
         }
     }
+    /* What it has allocated would be lost, and the clone would tell. */
+    closedir(directory);
 }
 
 /* At exit, valgrind would check once more and print its summaries; it also

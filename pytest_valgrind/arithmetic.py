@@ -12,12 +12,14 @@ import warnings
 _NUMPY = "Signature b'"
 _MODULES = ("numpy.core.getlimits", "numpy._core.getlimits")
 
-
 #: As pytest's options ``-W``, of which the last that fits a warning counts.
 OPTIONS = tuple(f"ignore:{_NUMPY}:UserWarning:{module}" for module in _MODULES)
 
 
 def ignore_now() -> None:
-    """Ignore them until the filters are what they were before, whatever a test is marked with."""
+    """Ignore them until the filters are what they were before.
+
+    For a test that is marked with filters of its own, which count more than pytest's options.
+    """
     module = "|".join(rf"{re.escape(name)}\Z" for name in _MODULES)
     warnings.filterwarnings("ignore", _NUMPY, UserWarning, module)

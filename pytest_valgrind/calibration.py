@@ -20,6 +20,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pytest_valgrind.findings import Finding, plural
+from pytest_valgrind.host import options_from_elsewhere
 from pytest_valgrind.lines import read_lines
 from pytest_valgrind.log import read_to_end
 from pytest_valgrind.objects import ObjectFiles, interpreter_paths
@@ -169,7 +170,7 @@ class Calibration:
             *Path(__file__).parent.glob("_repairs*.so"),
         ]
         facts = [sys.version, "".join(platform.libc_ver()), *self._options]
-        facts.append(self._environment.get("VALGRIND_OPTS", ""))
+        facts += options_from_elsewhere()
         for file in files:
             with contextlib.suppress(OSError):
                 state = file.resolve().stat()

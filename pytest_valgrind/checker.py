@@ -141,7 +141,8 @@ class ValgrindChecker:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
         """Run a test; its reports are held back until valgrind has been asked."""
-        ignore_now()
+        if item.get_closest_marker("filterwarnings") is not None:
+            ignore_now()
         self._session.run(item, nextitem, self._protocol)
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
@@ -123,10 +124,13 @@ def named_in(path: Path) -> Iterator[Named]:
 def unused(paths: Iterable[Path], used: set[str]) -> Iterator[Named]:
     """Yield the suppressions in files that are not among those in use.
 
+    A file that is not there any more, now that the tests have run, is passed over.
+
     :param used: name, file and line of each, as valgrind lists them.
     """
     for path in paths:
-        yield from (named for named in named_in(path) if str(named) not in used)
+        with contextlib.suppress(OSError):
+            yield from (named for named in named_in(path) if str(named) not in used)
 
 
 def write(path: Path, findings: Iterable[tuple[str, Finding]]) -> int:

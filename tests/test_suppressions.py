@@ -164,3 +164,8 @@ def test_unused(file: Path) -> None:
     """Those that valgrind does not list."""
     used = {f"first: with a colon {file}:3", "of two tools /another:16"}
     assert [named.name for named in unused([file], used)] == ["of two tools", "of the core"]
+
+
+def test_file_that_is_gone(tmp_path: Path, file: Path) -> None:
+    """A test may have removed it; the others are looked at."""
+    assert len(list(unused([tmp_path / "gone", file], set()))) == 3

@@ -28,8 +28,8 @@ INTERPRETERS = (str(PYENV / "3.11.7/bin/python"), "/usr/bin/python3.11")
 #: Exit code of a run that took too long, as timeout(1) has it.
 TIMED_OUT = 124
 
-# Of the tree, what an installation does not need or what would be stale in it.
-_LEFT_OUT = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "*.so", "__pycache__")
+#: Of the tree, what an installation does not need or what would be stale in it.
+LEFT_OUT = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "*.so", "__pycache__")
 # What the caller's environment may hold that would change a run.
 _UNWANTED = ("PYTEST", "PYTHON", "VALGRIND", "LD_PRELOAD")
 # pytest's exit codes: passed, failed, and nothing to run.
@@ -205,7 +205,7 @@ def build_plugin(environment: Environment, work: Path) -> Path:
     """
     copy = work / "plugin"
     shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(REPOSITORY, copy, ignore=_LEFT_OUT)
+    shutil.copytree(REPOSITORY, copy, ignore=LEFT_OUT)
     return environment.build_wheel(copy, work / "wheels")
 
 
