@@ -9,6 +9,7 @@ CONCEPTS = (
     "allocator",
     "frames",
     "threads",
+    "stale",
     "collector",
     "clones",
     "lost",

@@ -1,15 +1,23 @@
 #include "collector.h"
 
 #include <Python.h>
+#include <dlfcn.h>
 #include <stdint.h>
 #include <stdlib.h>
+
+#include "stale.h"
 
 /* Looked up before there is a clone, in which another thread may seem to hold
    the lock of imports for ever. */
 static PyObject *unfreeze;
 static PyObject *get_objects;
+static PyTypeObject *function_type;
 static PyObject *weak_types[3];
 static const char *const weak_names[] = {"ref", "ProxyType", "CallableProxyType"};
+
+/* Not part of the limited API. */
+static PyObject *(*get_defaults)(PyObject *);
+static int (*set_defaults)(PyObject *, PyObject *);
 
 static PyObject *
 attribute_of(const char *module_name, const char *name)
@@ -26,14 +34,23 @@ pvg_find_collector(void)
     if (get_objects != NULL) {
         return 0;
     }
+    if (pvg_find_stale_pointers() < 0) {
+        return -1;
+    }
     for (size_t i = 0; i < sizeof weak_types / sizeof *weak_types; i++) {
         weak_types[i] = attribute_of("weakref", weak_names[i]);
         if (weak_types[i] == NULL) {
             return -1;
         }
     }
+    *(void **)&get_defaults = dlsym(RTLD_DEFAULT, "PyFunction_GetDefaults");
+    *(void **)&set_defaults = dlsym(RTLD_DEFAULT, "PyFunction_SetDefaults");
+    function_type = (PyTypeObject *)attribute_of("types", "FunctionType");
     unfreeze = attribute_of("gc", "unfreeze");
-    get_objects = unfreeze == NULL ? NULL : attribute_of("gc", "get_objects");
+    if (function_type == NULL || unfreeze == NULL) {
+        return -1;
+    }
+    get_objects = attribute_of("gc", "get_objects");
     return get_objects == NULL ? -1 : 0;
 }
 
@@ -68,18 +85,35 @@ is_of_subclasses(PyObject *object)
            && PyLong_AsVoidPtr(key) == *object_of(value);
 }
 
+static PyObject *kept;
+
 static void
 forget_subclasses(PyObject *dictionary)
 {
     PyObject *keys = PyDict_Keys(dictionary);
     for (Py_ssize_t i = 0; keys != NULL && i < PyList_Size(keys); i++) {
         PyObject *key = PyList_GetItem(keys, i);
-        /* The class still knows the weak reference. */
-        Py_INCREF(PyDict_GetItem(dictionary, key));
+        /* The class still knows the weak reference, unless that was cleared. */
+        PyList_Append(kept, PyDict_GetItem(dictionary, key));
         /* One by one: the table of a dict that is cleared may be kept as it is. */
         PyDict_DelItem(dictionary, key);
     }
     Py_XDECREF(keys);
+}
+
+/* From 3.13 on the interpreter knows functions by the versions that they have
+   until they are changed (func_version_cache), and classes by theirs
+   (type_version_cache), without a reference of its own. */
+static void
+forget_version(PyObject *object)
+{
+    if (PyType_Check(object)) {
+        PyType_Modified((PyTypeObject *)object);
+    } else if (Py_TYPE(object) == function_type && get_defaults != NULL
+               && set_defaults != NULL) {
+        PyObject *defaults = get_defaults(object);
+        set_defaults(object, defaults == NULL ? Py_None : defaults);
+    }
 }
 
 /* Weak references and their objects, as no pointers that memcheck knows. */
@@ -115,13 +149,21 @@ pvg_give_sight_back(void)
 void
 pvg_untrack_everything(void)
 {
+    /* What it would find is found by others: no finaliser is to run here. */
+    PyGC_Disable();
     /* It has attributes of classes without a reference of its own. */
     PyType_ClearCache();
     /* What is frozen is not listed. */
     PyObject *done = PyObject_CallObject(unfreeze, NULL);
     PyObject *objects = PyObject_CallObject(get_objects, NULL);
-    if (done != NULL && objects != NULL) {
+    kept = PyList_New(0);
+    if (done != NULL && objects != NULL && kept != NULL) {
         Py_ssize_t count = PyList_Size(objects);
+        for (Py_ssize_t i = 0; i < count; i++) {
+            PyObject *object = PyList_GetItem(objects, i);
+            forget_version(object);
+            pvg_forget_kept_frame(object);
+        }
         for (Py_ssize_t i = 0; i < count; i++) {
             PyObject *object = PyList_GetItem(objects, i);
             if (is_of_subclasses(object)) {
@@ -140,5 +182,7 @@ pvg_untrack_everything(void)
     Py_XDECREF(done);
     /* The list would keep all of them in sight; none of them dies with it. */
     Py_XDECREF(objects);
+    pvg_forget_free_lists();
+    pvg_forget_dead_slots();
     PyErr_Clear();
 }

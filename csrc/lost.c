@@ -24,13 +24,16 @@ list_blocks_of(const char *line, const char *mark)
         || strstr(line, " definitely lost in ") == NULL) {
         return;
     }
+    /* For each block that another has kept, valgrind looks through all blocks. */
+    static const char limit[] = " limited 1000";
     char command[64] = "block_list ";
     size_t end = strlen(command);
     for (number += strlen("loss record "); *number >= ',' && *number <= '9'; number++) {
-        if (*number != ',' && end < sizeof command - 1) {
+        if (*number != ',' && end < sizeof command - sizeof limit) {
             command[end++] = *number;
         }
     }
+    strcpy(command + end, limit);
     pvg_monitor_command(command);
 }
 

@@ -46,6 +46,9 @@ class LeakCheck(Protocol):
     def before(self) -> None:
         """Get ready for a test."""
 
+    def may_follow(self, test: RanTest) -> bool:
+        """Whether a check that takes garbage for lost may follow a test that is about to end."""
+
     def add(self, test: RanTest) -> None:
         """Take a test that ran."""
 
@@ -73,6 +76,10 @@ class NoCheck:
 
     def before(self) -> None:
         """Do nothing."""
+
+    def may_follow(self, test: RanTest) -> bool:  # noqa: ARG002
+        """Return False."""
+        return False
 
     def add(self, test: RanTest) -> None:
         """Take a test that ran."""
@@ -123,6 +130,7 @@ class GroupCheck:
         self._queue = Queue(1 if every_test else roll.numbers // 2, checker.share)
         self._ledger = Ledger()
         self._knows_begin = False
+        self._is_free_of_garbage = False
 
     def begin(self) -> None:
         """Take what is lost before the first test as lost outside the tests."""
@@ -144,6 +152,16 @@ class GroupCheck:
             self._checker.start(in_process=False)
             self._lost_outside(self._checker.wait())
 
+    def may_follow(self, test: RanTest) -> bool:
+        """Whether the group is likely to close, if that takes that there is no garbage.
+
+        What has been taken out of collections and became garbage only then looks as lost as an
+        object of which a reference was lost.
+        """
+        if self._checker.sees_references and self._queue.would_be_due(test):
+            self._is_free_of_garbage = True
+        return self._is_free_of_garbage
+
     def add(self, test: RanTest) -> None:
         """Take a test that ran."""
         self._queue.add(test)
@@ -157,6 +175,7 @@ class GroupCheck:
             repeats = len(self._ledger) > _MOST_REPEATED and not self._checker.sees_references
             self._close(in_process=repeats)
             tests += self._ended()
+        self._is_free_of_garbage = False
         return tests
 
     def finish(self) -> list[RanTest]:
@@ -168,6 +187,8 @@ class GroupCheck:
         return tests + self._settle(self._checker.wait())
 
     def _close(self, *, in_process: bool) -> None:
+        if self._checker.sees_references and not self._is_free_of_garbage:
+            self._garbage.settle_everything()
         overwrite_stale_pointers()
         self.checks += 1
         self.groups += bool(self._queue.open.tests)

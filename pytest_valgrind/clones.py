@@ -32,7 +32,7 @@ class Checked(NamedTuple):
     records: list[Finding]
     #: Whether it was the process itself that checked.
     in_process: bool
-    #: Seconds of processor time.
+    #: Seconds of processor time, with the reading of the log.
     seconds: float
     #: Whether it was done only when a clone turned out to have died, and sees what was lost since.
     is_late: bool = False
@@ -219,8 +219,11 @@ class _Clone:
         usage = self._wait(options)
         if pid is None or self.is_alive or not client.clone_has_checked(self._which):
             return None
+        start = process_time()
         records = evidence.leaks_of_clone(pid, self._mark, client.clone_leaked(self._which))
-        seconds = usage.ru_utime + usage.ru_stime if usage else 0.0
+        seconds = process_time() - start
+        if usage:
+            seconds += usage.ru_utime + usage.ru_stime
         return Checked(records, in_process=False, seconds=seconds)
 
     def _wait(self, options: int) -> resource.struct_rusage | None:

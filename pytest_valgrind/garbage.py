@@ -23,6 +23,7 @@ class Garbage:
 
     def __init__(self, *, freeze: bool) -> None:
         self._freeze = freeze
+        self._slice: slice | None = None
         # Seconds: of the last look at everything, and of all of them.
         self._price = 0.0
         self._spent = 0.0
@@ -34,6 +35,9 @@ class Garbage:
         to be made by another. A full collection empties them.
         """
         gc.collect()
+        # All but the place for a single slice: it goes to where one is missing, and comes back.
+        self._slice = None
+        self._slice = slice(None)
 
     def settle(self) -> None:
         """Collect until a round frees nothing."""

@@ -65,10 +65,17 @@ class Queue:
     @property
     def is_due(self) -> bool:
         """Whether it is worth a check."""
-        if self.checked is not None or not self.open.tests or self.open.tests[-1].is_last:
+        if not self.open.tests or self.open.tests[-1].is_last:
             return False
-        share = self._share * (2 if self.open.tests[-1].ends_module else 1)
-        return self._price <= share * self._seconds
+        return self._is_worth_it(self.open.tests[-1], self._seconds)
+
+    def would_be_due(self, test: RanTest) -> bool:
+        """Whether the open group is worth a check with a test that is not in it yet."""
+        return self._is_worth_it(test, self._seconds + test.seconds)
+
+    def _is_worth_it(self, last: RanTest, seconds: float) -> bool:
+        share = self._share * (2 if last.ends_module else 1)
+        return self.checked is None and self._price <= share * seconds
 
     def close(self) -> None:
         """Begin the check of the open group, and open another.

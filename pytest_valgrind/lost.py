@@ -6,13 +6,14 @@ the clone nothing matters any more: an object that is broken may end it.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from types import FunctionType, ModuleType
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from pytest_valgrind import client
 from pytest_valgrind.findings import plural
@@ -23,26 +24,52 @@ from pytest_valgrind.log import read_to_end
 BLOCKS = "pytest-valgrind: the blocks of what was lost"
 _OBJECT = "pytest-valgrind: in loss record "
 _RECORD = re.compile(r".* are definitely lost in (?:new )?loss record ([\d,]+) of .*")
-# Those that are indirectly lost are indented.
-_BLOCK = re.compile(r"0x([0-9A-Fa-f]+)\[([\d,]+)\]")
+# What only a lost block has kept comes after it, indented, with a record of its own.
+_BLOCK = re.compile(r"( *)0x([0-9A-Fa-f]+)\[([\d,]+)\](?: indirect loss record \d+)?")
 _FOUND = re.compile(re.escape(_OBJECT) + r"(\d+): (.*)")
 # Of a loss record.
 _MOST_OBJECTS = 5
-_MOST_BLOCKS = 200
 _MOST_ITEMS = 4
 _LONGEST_TEXT = 60  # characters
 _LONGEST_INT = 256  # bits
 _NUMBERS = (float, complex, bool, type(None))
 _TEXTS = (str, bytes, bytearray)
 _BRACKETS: dict[type, str] = {list: "[]", tuple: "()", set: "{}", frozenset: "{}"}
+# Of a type (Include/object.h): Py_TPFLAGS_HAVE_GC.
+_HAVE_GC = 1 << 14
 # Looked up here, as a metaclass of somebody's may have others.
 _module_of = vars(type)["__module__"].__get__
+_flags_of = vars(type)["__flags__"].__get__
 _name_of = vars(type)["__qualname__"].__get__
 
 
-class _Lost(NamedTuple):
+class _Block(NamedTuple):
     address: int
     size: int  #: bytes, the collector's words included
+    is_kept: bool  #: by another that was lost
+
+
+class _Lost(NamedTuple):
+    """An object in a block that was lost."""
+
+    thing: object
+    references: int
+    #: Of them, those that no other lost object has.
+    lost_references: int
+    size: int  #: bytes, the collector's words included
+    is_kept: bool  #: by another that was lost
+
+    @property
+    def is_culprit(self) -> bool:
+        """Whether a reference to it was lost, rather than one to what keeps it.
+
+        The collector knows the references of objects that it knows. Code is none of these, and has
+        tuples.
+        """
+        if self.lost_references <= 0:
+            return False
+        kind = type(self.thing)
+        return not self.is_kept or (bool(_flags_of(kind) & _HAVE_GC) and kind is not tuple)
 
 
 def explain(log: str) -> None:
@@ -51,9 +78,26 @@ def explain(log: str) -> None:
     :param log: path of its log, with ``%p`` for the process id.
     """
     path = log.replace("%p", str(os.getpid()))
-    for record, blocks in _blocks(read_lines(read_to_end(path), os.getpid())).items():
-        for line in _described(blocks):
-            client.print_to_log(f"{_OBJECT}{record}: {line}")
+    blocks = _blocks(read_lines(read_to_end(path), os.getpid()))
+    objects = {
+        (record, block): found
+        for record, listed in blocks.items()
+        for block in listed
+        if (found := client.object_in(block.address, block.size))
+    }
+    known = Counter(
+        id(referent) for _, thing in objects.values() for referent in gc.get_referents(thing)
+    )
+    lost: dict[int, list[_Lost]] = {}
+    for (record, block), (references, thing) in objects.items():
+        unknown = references - known[id(thing)]
+        described = _Lost(thing, references, unknown, block.size, block.is_kept)
+        lost.setdefault(record, []).append(described)
+    for record, things in lost.items():
+        # A broken object is no reason to say nothing of the others.
+        with contextlib.suppress(Exception):
+            for line in _described(things):
+                client.print_to_log(f"{_OBJECT}{record}: {line}")
 
 
 def objects_by_record(lines: Iterable[Line]) -> dict[int, list[str]]:
@@ -71,8 +115,8 @@ def record_number(message: str) -> int | None:
     return int(match[1].replace(",", "")) if match else None
 
 
-def _blocks(lines: Iterable[Line]) -> dict[int, list[_Lost]]:
-    found: dict[int, list[_Lost]] = {}
+def _blocks(lines: Iterable[Line]) -> dict[int, list[_Block]]:
+    found: dict[int, list[_Block]] = {}
     record: int | None = None
     is_list = False
     for line in lines:
@@ -81,39 +125,43 @@ def _blocks(lines: Iterable[Line]) -> dict[int, list[_Lost]]:
         elif is_list and (number := record_number(line.text)):
             record = number
         elif record and (match := _BLOCK.fullmatch(line.text)):
-            block = _Lost(int(match[1], 16), int(match[2].replace(",", "")))
+            size = int(match[3].replace(",", ""))
+            block = _Block(int(match[2], 16), size, is_kept=bool(match[1]))
             found.setdefault(record, []).append(block)
     return found
 
 
-def _described(blocks: list[_Lost]) -> Iterator[str]:
-    objects = [
-        (found[1], found[0], block.size)
-        for block in blocks[:_MOST_BLOCKS]
-        if (found := client.object_in(block.address, block.size))
-    ]
-    if not objects:
+def _described(things: list[_Lost]) -> Iterator[str]:
+    """Describe those to which a reference was lost, else those of the record itself."""
+    culprits = [lost for lost in things if lost.is_culprit]
+    chosen = culprits or [lost for lost in things if not lost.is_kept]
+    if not chosen:
+        yield f"no object, but it kept {_counted(_kinds(things))}"
         return
-    kinds = Counter(type_name(type(thing)) for thing, _, _ in objects)
-    if len(objects) > 1:
-        yield _counted(kinds)
-    for thing, references, size in objects[:_MOST_OBJECTS]:
-        yield f"{type_name(type(thing))}: {described(thing, references, size)}"
+    if len(chosen) > 1:
+        yield _counted(_kinds(chosen))
+    for lost in chosen[:_MOST_OBJECTS]:
+        yield f"{type_name(type(lost.thing))}: {in_words(lost)}"
 
 
-def described(thing: object, references: int, size: int) -> str:
-    """Return what can be said about an object without running code of its own.
+def _kinds(things: Iterable[_Lost]) -> Counter[str]:
+    return Counter(type_name(type(lost.thing)) for lost in things)
 
-    :param references: to it.
-    :param size: of its block, in bytes.
-    """
-    parts = [plural(references, "reference"), plural(size, "byte")]
+
+def in_words(lost: _Lost) -> str:
+    """Return what can be said about an object without running code of its own."""
+    references = plural(lost.references, "reference")
+    if 0 < lost.lost_references < lost.references:
+        references += f", {lost.lost_references:,} of them lost"
+    parts = [references, plural(lost.size, "byte")]
     held = Counter(
-        type_name(type(held)) for held in gc.get_referents(thing) if held is not type(thing)
+        type_name(type(held))
+        for held in gc.get_referents(lost.thing)
+        if held is not type(lost.thing)
     )
     if held:
         parts.append(f"holds {_counted(held)}")
-    return f"{safe_repr(thing)}  ({', '.join(parts)})"
+    return f"{safe_repr(lost.thing)}  ({', '.join(parts)})"
 
 
 def safe_repr(thing: object, depth: int = 2) -> str:
@@ -154,8 +202,9 @@ def _named(thing: object) -> str:
     if type(thing) is FunctionType:
         code = thing.__code__
         return f"{name} {thing.__qualname__}, {code.co_filename}:{code.co_firstlineno}"
-    if isinstance(thing, type):
-        return f"class {type_name(thing)}"
+    # Not isinstance, which asks a proxy for the class of its object.
+    if issubclass(type(thing), type):
+        return f"class {type_name(cast(type, thing))}"
     if type(thing) is ModuleType:
         return f"{name} {safe_repr(vars(thing).get('__name__'), 0)}"
     return name

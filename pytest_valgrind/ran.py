@@ -26,7 +26,8 @@ class RanTest:
         self.is_last = False
         #: By Ctrl-C, pytest.exit or an internal error.
         self.was_interrupted = False
-        #: Seconds that it took.
+        #: Seconds: when it began, and how long it took.
+        self.start = 0.0
         self.seconds = 0.0
         #: How many threads it started, and whether any still ran at its end.
         self.threads = 0

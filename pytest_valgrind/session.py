@@ -168,15 +168,15 @@ class Session:
         threads = client.threads_started()
         self._running = test
         self._held.hold(test.events)
-        start = perf_counter()
+        test.start = perf_counter()
         try:
-            client.inside_test(test.place, self._run_and_settle, test, nextitem, protocol)
+            client.inside_test(test.place, self._run_and_settle, test, nextitem, protocol, check)
         except BaseException:
             test.was_interrupted = True
             self.phase_ended("interrupted")
             raise
         finally:
-            test.seconds = perf_counter() - start
+            test.seconds = perf_counter() - test.start
             self._seconds += test.seconds
             test.threads = client.threads_started() - threads
             test.leaves_threads = client.threads_alive() > 0
@@ -185,11 +185,18 @@ class Session:
             check.add(test)
 
     def _run_and_settle(
-        self, test: RanTest, nextitem: pytest.Item | None, protocol: RunItem
+        self,
+        test: RanTest,
+        nextitem: pytest.Item | None,
+        protocol: RunItem,
+        check: LeakCheck,
     ) -> None:
         protocol(test.item, nextitem)
         with self.results.watch:
-            if test.ends_module and self._garbage.may_settle_everything(self._seconds):
+            test.seconds = perf_counter() - test.start
+            if check.may_follow(test) or (
+                test.ends_module and self._garbage.may_settle_everything(self._seconds)
+            ):
                 self._garbage.settle_everything()
             else:
                 self._garbage.settle()

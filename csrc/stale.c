@@ -1,0 +1,137 @@
+#include <stddef.h>
+
+#include "stale.h"
+
+#include <Python.h>
+#include <dlfcn.h>
+#include <stdint.h>
+#include <string.h>
+#include <valgrind/memcheck.h>
+
+/* Not part of the limited API. */
+static PyThreadState *(*first_thread)(PyInterpreterState *);
+static PyThreadState *(*next_thread)(PyThreadState *);
+static PyObject *(*get_code)(PyObject *);
+static PyTypeObject *function_type, *frame_type, *code_type;
+static int keeps_frames;
+
+static PyTypeObject *
+type_named(PyObject *types, const char *name)
+{
+    return types == NULL ? NULL : (PyTypeObject *)PyObject_GetAttrString(types, name);
+}
+
+int
+pvg_find_stale_pointers(void)
+{
+    if (code_type != NULL) {
+        return 0;
+    }
+    *(void **)&first_thread = dlsym(RTLD_DEFAULT, "PyInterpreterState_ThreadHead");
+    *(void **)&next_thread = dlsym(RTLD_DEFAULT, "PyThreadState_Next");
+    PyObject *version = PySys_GetObject("hexversion");
+    *(void **)&get_code = dlsym(RTLD_DEFAULT, "PyFunction_GetCode");
+    keeps_frames = version != NULL && PyLong_AsLong(version) >> 16 == 0x030A && get_code != NULL;
+    PyObject *types = PyImport_ImportModule("types");
+    function_type = type_named(types, "FunctionType");
+    frame_type = type_named(types, "FrameType");
+    code_type = type_named(types, "CodeType");
+    Py_XDECREF(types);
+    return function_type == NULL || frame_type == NULL || code_type == NULL ? -1 : 0;
+}
+
+/* From 3.11 on frames lie in chunks (_PyStackChunk in pycore_pystate.h), of
+   which a thread's state has the last, and the top and the end of that: three
+   words in a row. */
+typedef struct chunk {
+    struct chunk *previous;
+    size_t size;
+} chunk;
+
+enum { MOST_WORDS = 256 }; /* of a thread's state; it has 40 to 60 */
+
+static int
+is_readable(const void *address, size_t size)
+{
+    unsigned char bits[16];
+    return (uintptr_t)address % sizeof(void *) == 0
+           && VALGRIND_GET_VBITS(address, bits, size) == 1;
+}
+
+static int
+is_stack(char *const words[3])
+{
+    const chunk *last = (const chunk *)(void *)words[0];
+    return words[0] < words[1] && words[1] <= words[2] && is_readable(last, sizeof *last)
+           && (size_t)(words[2] - words[0]) == last->size;
+}
+
+void
+pvg_forget_dead_slots(void)
+{
+    if (first_thread == NULL || next_thread == NULL) {
+        return;
+    }
+    PyThreadState *state = first_thread(PyInterpreterState_Get());
+    for (; state != NULL; state = next_thread(state)) {
+        char *const *words = (char *const *)(void *)state;
+        for (size_t i = 0; i < MOST_WORDS && is_readable(&words[i + 2], sizeof *words); i++) {
+            if (is_stack(&words[i])) {
+                memset(words[i + 1], 0, (size_t)(words[i + 2] - words[i + 1]));
+                break;
+            }
+        }
+    }
+}
+
+/* Up to 3.13 the free lists of lists, dicts and their tables are arrays, and
+   what was taken from one is still named there. */
+void
+pvg_forget_free_lists(void)
+{
+    enum { LENGTH = 80 }; /* PyList_MAXFREELIST and others */
+    PyObject *lists[LENGTH], *dicts[LENGTH];
+    for (int i = 0; i < LENGTH; i++) {
+        lists[i] = PyList_New(0);
+        dicts[i] = PyDict_New();
+        if (dicts[i] != NULL) {
+            PyDict_SetItemString(dicts[i], "key", Py_None);
+        }
+    }
+    for (int i = 0; i < LENGTH; i++) {
+        Py_XDECREF(lists[i]);
+        Py_XDECREF(dicts[i]);
+    }
+}
+
+/* 3.10 keeps the frame of a function that has returned with its code, for the
+   next call, and does not clear the places of its stack (frame_dealloc in
+   frameobject.c). Places in PyCodeObject and PyFrameObject, in words: */
+enum { CODE_CONSTANTS = 7, CODE_FRAME = 16, VAR_SIZE = 2, FRAME_SLOTS = 44 };
+
+static void
+forget_frame_of(PyObject *code)
+{
+    PyObject *const *words = (PyObject *const *)code;
+    PyObject *frame = words[CODE_FRAME];
+    if (frame != NULL && Py_TYPE(frame) == frame_type) {
+        size_t slots = (size_t)((Py_ssize_t *)frame)[VAR_SIZE];
+        memset((void **)frame + FRAME_SLOTS, 0, slots * sizeof(void *));
+    }
+    PyObject *constants = words[CODE_CONSTANTS];
+    Py_ssize_t count = PyTuple_Check(constants) ? PyTuple_Size(constants) : 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *constant = PyTuple_GetItem(constants, i);
+        if (Py_TYPE(constant) == code_type) {
+            forget_frame_of(constant);
+        }
+    }
+}
+
+void
+pvg_forget_kept_frame(void *object)
+{
+    if (keeps_frames && Py_TYPE((PyObject *)object) == function_type) {
+        forget_frame_of(get_code(object));
+    }
+}
