@@ -98,6 +98,8 @@ forget_subclasses(PyObject *dictionary)
         /* One by one: the table of a dict that is cleared may be kept as it is. */
         PyDict_DelItem(dictionary, key);
     }
+    /* 3.10 leaves the hashes. */
+    PyDict_Clear(dictionary);
     Py_XDECREF(keys);
 }
 
@@ -163,6 +165,7 @@ pvg_untrack_everything(void)
             PyObject *object = PyList_GetItem(objects, i);
             forget_version(object);
             pvg_forget_kept_frame(object);
+            pvg_forget_room_in_list(object);
         }
         for (Py_ssize_t i = 0; i < count; i++) {
             PyObject *object = PyList_GetItem(objects, i);

@@ -15,6 +15,13 @@ static PyObject *(*get_code)(PyObject *);
 static PyTypeObject *function_type, *frame_type, *code_type;
 static int keeps_frames;
 
+static long
+minor_version(void)
+{
+    PyObject *version = PySys_GetObject("hexversion");
+    return version == NULL ? 0 : PyLong_AsLong(version) >> 16 & 0xFF;
+}
+
 static PyTypeObject *
 type_named(PyObject *types, const char *name)
 {
@@ -134,4 +141,56 @@ pvg_forget_kept_frame(void *object)
     if (keeps_frames && Py_TYPE((PyObject *)object) == function_type) {
         forget_frame_of(get_code(object));
     }
+}
+
+/* Between the items of a list and the end of its memory is what was popped.
+   Places in PyListObject, in words: */
+enum { LIST_ITEMS = 3, LIST_ALLOCATED = 4 };
+
+void
+pvg_forget_room_in_list(void *object)
+{
+    if (PyList_CheckExact((PyObject *)object)) {
+        void **items = ((void ***)object)[LIST_ITEMS];
+        Py_ssize_t size = ((Py_ssize_t *)object)[VAR_SIZE];
+        Py_ssize_t allocated = ((Py_ssize_t *)object)[LIST_ALLOCATED];
+        if (items != NULL && allocated > size) {
+            memset(items + size, 0, (size_t)(allocated - size) * sizeof *items);
+        }
+    }
+}
+
+/* Of PyDictObject, in words; and of the interpreter's state, at most. */
+enum { DICT_VERSION = 3, INTERPRETER_WORDS = 1 << 17 };
+
+static uint64_t
+change(PyObject *dict)
+{
+    PyDict_SetItemString(dict, "key", Py_None);
+    PyDict_DelItemString(dict, "key");
+    return ((uint64_t *)dict)[DICT_VERSION];
+}
+
+void
+pvg_move_dict_versions(void)
+{
+    static const uint64_t NO_ADDRESS = (uint64_t)1 << 56;
+    PyGILState_STATE gil = PyGILState_Ensure();
+    PyObject *dict = minor_version() == 12 ? PyDict_New() : NULL;
+    if (dict != NULL) {
+        uint64_t version = change(dict);
+        uint64_t *words = (uint64_t *)PyInterpreterState_Get();
+        for (size_t i = 0; i < INTERPRETER_WORDS && is_readable(&words[i], 8); i++) {
+            if (words[i] == version) {
+                words[i] += NO_ADDRESS;
+                if (change(dict) > NO_ADDRESS) {
+                    break;
+                }
+                words[i] = version;
+            }
+        }
+    }
+    Py_XDECREF(dict);
+    PyErr_Clear();
+    PyGILState_Release(gil);
 }

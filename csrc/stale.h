@@ -5,12 +5,18 @@
 #ifndef PVG_STALE_H
 #define PVG_STALE_H
 
+/* In 3.12 each dict has a version, which is taken from a counter that goes in
+   steps of 256, and so passes for a pointer into the heap sooner or later. This
+   moves the counter out of the way; the sooner, the fewer dicts are left. */
+void pvg_move_dict_versions(void);
+
 /* Call before there is a clone. Returns -1 with an exception of Python's. */
 int pvg_find_stale_pointers(void);
 
-/* In the clone, with the GIL. The last is for each object of the collector's. */
+/* In the clone, with the GIL. The last two are for each object of the collector's. */
 void pvg_forget_dead_slots(void);
 void pvg_forget_free_lists(void);
 void pvg_forget_kept_frame(void *object);
+void pvg_forget_room_in_list(void *object);
 
 #endif

@@ -42,6 +42,10 @@ clone_leaked = lib.pvg_clone_leaked
 one_block_per_object = lib.pvg_one_block_per_object
 
 
+# As early as can be.
+lib.pvg_move_dict_versions()
+
+
 class Leaks(NamedTuple):
     """What the last leak check counted, in bytes."""
 

@@ -129,10 +129,21 @@ def one_line(findings: Iterable[Finding]) -> str:
     findings = list(findings)
     more = f"; and {len(findings) - _MOST_IN_FULL:,} more" if len(findings) > _MOST_IN_FULL else ""
     words = "; ".join(
-        f"{finding.kind.value}{_size(finding)}: {finding.innermost or finding.message}"
+        f"{finding.kind.value}{_size(finding)}: {_culprit(finding)}"
         for finding in findings[:_MOST_IN_FULL]
     )
     return f"{words}{more}"
+
+
+def _culprit(finding: Finding) -> str:
+    frame = finding.innermost
+    if not finding.objects:
+        return str(frame or finding.message)
+    # The first line names one object, or counts them by their types.
+    named = finding.objects[0].partition(": ")[0]
+    if frame is None or frame.owner not in (Owner.EXTENSION, Owner.LIBRARY):
+        return named
+    return f"{named}, {frame}"
 
 
 def excerpt(findings: Iterable[Finding]) -> str:

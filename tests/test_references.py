@@ -1,0 +1,165 @@
+"""Lost references to objects of every kind, and objects that are kept alive in every way."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from conftest import HERE, INI
+from reference_rows import CLEAN, LOST
+from suite import Run, Suite
+
+SUITE = HERE / "references"
+# An object is made in one test and lost in another, which only exact checks can tell.
+ACROSS = """\
+import pytest
+from defective import leak_reference
+
+AT_IMPORT = [object()]
+KEPT = []
+
+def test_make():
+    KEPT.append([1, 2])
+
+def test_between():
+    pass
+
+def test_lose_what_another_made():
+    leak_reference(KEPT[0])
+    KEPT.clear()
+
+def test_lose_what_was_made_at_import():
+    global AT_IMPORT
+    leak_reference(AT_IMPORT)
+    AT_IMPORT = None
+
+@pytest.fixture
+def losing():
+    yield
+    leak_reference({"lost": "in teardown"})
+
+def test_lose_in_teardown(losing):
+    pass
+
+def test_after():
+    pass
+"""
+# What a test leaves becomes garbage when it has been taken out of collections.
+LATE_GARBAGE = """\
+import time, pytest
+
+KEPT = []
+
+class Node:
+    pass
+
+def test_make():
+    for _ in range(10):
+        node = Node()
+        node.itself = node
+        KEPT.append(node)
+
+def test_drop():
+    KEPT.clear()
+    time.sleep(15)
+
+def test_other():
+    pass
+"""
+TWO_LEAKS = """\
+from defective import leak, leak_reference
+
+def test_reference():
+    leak_reference([1, 2, 3])
+
+def test_block():
+    leak(16)
+"""
+
+
+@pytest.fixture(scope="session")
+def references(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
+    """Return the run of the suite, with checks of groups."""
+    made = Suite(tmp_path_factory.mktemp("references"), extension)
+    made.write("pytest.ini", INI)
+    made.copy(SUITE)
+    return made.run("--valgrind")
+
+
+@pytest.mark.parametrize("kind", LOST)
+def test_lost_object_is_named(references: Run, kind: str) -> None:
+    """On the test that lost it, with its type and what it looks like."""
+    case = references[f"test_{kind}"]
+    assert "[VALGRIND LEAK] definitely lost" in case.message
+    assert re.search(f"^  {LOST[kind]}", case.text, re.MULTILINE), case.text
+
+
+@pytest.mark.parametrize("name", CLEAN)
+def test_neighbour_is_not_blamed(references: Run, name: str) -> None:
+    """A test that loses nothing passes among those that do."""
+    assert references[f"test_{name}"].outcome == "passed"
+
+
+def test_kept_objects_are_not_lost(references: Run) -> None:
+    """However they are kept."""
+    kept = {name: case for name, case in references.cases.items() if "test_keep_" in name}
+    assert len(kept) > 70
+    assert not [name for name, case in kept.items() if case.outcome not in ("passed", "skipped")]
+
+
+def test_nothing_is_left_over(references: Run) -> None:
+    """No leak is listed outside the tests, or as one of several tests'."""
+    lost = [line for line in references.summary if "definitely lost" in line]
+    assert {line.partition(":")[0] for line in lost} == {"test_losing.py"}
+
+
+def test_each_kind_has_a_row(references: Run) -> None:
+    """All tests that lose something are judged."""
+    names = {name.removeprefix("test_") for name in references.cases if "_keep_" not in name}
+    assert names == {*LOST, *CLEAN}
+
+
+def test_one_line_names_the_object(references: Run) -> None:
+    """Rather than the interpreter's function that allocates all objects."""
+    (line,) = [line for line in references.summary if "test_instance_with_slots" in line]
+    assert line.endswith("definitely lost 120 bytes in 1 block: test_losing.Slotted")
+
+
+@pytest.mark.parametrize("mode", ["exact", "group"])
+def test_made_in_one_test_and_lost_in_another(suite: Suite, mode: str) -> None:
+    """On the one that lost it, by exact checks; checks of groups do not blame any other."""
+    suite.write("test_across.py", ACROSS)
+    run = suite.run("--valgrind", f"--valgrind-leak-check={mode}", "--valgrind-exact-rerun")
+    failed = {name for name, case in run.cases.items() if case.outcome == "failed"}
+    losing = {"test_lose_what_another_made", "test_lose_what_was_made_at_import"}
+    assert failed >= {"test_lose_in_teardown"}
+    assert failed <= {"test_lose_in_teardown", *losing}
+    if mode == "exact":
+        assert failed >= losing
+
+
+def test_late_garbage_is_not_lost(suite: Suite) -> None:
+    """What became garbage after it had been taken out of collections (gc.freeze)."""
+    suite.write("test_late.py", LATE_GARBAGE)
+    run = suite.run("--valgrind")
+    assert "nothing found, 3 tests checked" in run.output
+    assert "for 2 groups of tests" in run.output
+
+
+def test_without_references(suite: Suite) -> None:
+    """Only memory is looked for to which nothing points."""
+    suite.write("test_two.py", TWO_LEAKS)
+    run = suite.run("--valgrind", "--valgrind-no-references")
+    assert run["test_reference"].outcome == "passed"
+    assert run["test_block"].outcome == "failed"
+
+
+@pytest.mark.parametrize("before", [("taskset", "--cpu-list", "0"), ()])
+def test_references_are_found_in_every_mode(suite: Suite, before: tuple[str, ...]) -> None:
+    """With one core, and with a check after every test."""
+    suite.write("test_two.py", TWO_LEAKS)
+    options = () if before else ("--valgrind-leak-check=exact",)
+    run = suite.run("--valgrind", *options, before=before)
+    assert "list: [1, 2, 3]  (1 reference, " in run["test_reference"].text
+    assert run["test_block"].outcome == "failed"
