@@ -82,26 +82,46 @@ explain(void *callable)
     }
 }
 
+typedef struct {
+    PyObject *callable;
+    int untracks;
+} preparation;
+
+static void
+prepare_for_check(void *argument)
+{
+    preparation *wanted = argument;
+    if (wanted->callable != Py_None) {
+        PyObject *result = PyObject_CallObject(wanted->callable, NULL);
+        if (result == NULL) {
+            PyErr_Print();
+        }
+        Py_XDECREF(result);
+    }
+    if (wanted->untracks) {
+        pvg_untrack_everything();
+    }
+}
+
 static PyObject *
 clone_process(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 {
     (void)self;
-    long which = count == 6 ? PyLong_AsLong(arguments[0]) : -1;
+    long which = count == 7 ? PyLong_AsLong(arguments[0]) : -1;
     if (which < 0 || which >= PVG_CLONES) {
         PyErr_SetString(PyExc_ValueError, "there is no such place for a clone");
         return NULL;
     }
-    pvg_clone_work work = {.argument = arguments[3]};
-    if (arguments[2] == Py_True) {
-        if (pvg_find_collector() < 0) {
-            return NULL;
-        }
-        work.prepare = pvg_untrack_everything;
+    preparation wanted = {.callable = arguments[3], .untracks = arguments[2] == Py_True};
+    if (wanted.untracks && pvg_find_collector() < 0) {
+        return NULL;
     }
-    if (arguments[3] != Py_None) {
+    pvg_clone_work work = {.prepare = prepare_for_check, .prepare_argument = &wanted};
+    if (arguments[4] != Py_None) {
         work.explain = explain;
-        work.log = PyBytes_AsString(arguments[4]);
-        work.offset = PyLong_AsLong(arguments[5]);
+        work.explain_argument = arguments[4];
+        work.log = PyBytes_AsString(arguments[5]);
+        work.offset = PyLong_AsLong(arguments[6]);
         if (PyErr_Occurred()) {
             return NULL;
         }

@@ -8,9 +8,10 @@
    inside_test(number, callable, *arguments)
    outside_tests(callable, *arguments)
        call in a frame of that number, or of none;
-   clone(which, waits, untracks, explain, log, offset)
-       starts a clone that checks for leaks, perhaps of everything that only the
-       collector keeps in sight, and then calls explain(), unless that is None.
+   clone(which, waits, untracks, prepare, explain, log, offset)
+       starts a clone that calls prepare(), checks for leaks, perhaps of everything
+       that only the collector keeps in sight, and then calls explain(); either
+       may be None.
        Returns its process id: see clones.h, and lost.h for the log;
    object_in(address, size)
        returns the number of references to the object in a block of memory and

@@ -97,7 +97,7 @@ check(pid_t parent, place *own, pvg_clone_work work)
             syscall(SYS_futex, &own->may_check, FUTEX_WAIT, 0, NULL, NULL, 0);
         }
         if (work.prepare != NULL) {
-            work.prepare();
+            work.prepare(work.prepare_argument);
         }
         pvg_leak_check();
         own->leaked = pvg_count_leaks().leaked;
@@ -105,7 +105,7 @@ check(pid_t parent, place *own, pvg_clone_work work)
         if (work.explain != NULL) {
             limit_time();
             pvg_list_lost_blocks(work.log, work.offset);
-            work.explain(work.argument);
+            work.explain(work.explain_argument);
         }
     }
     end_without_a_word();

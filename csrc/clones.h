@@ -3,15 +3,15 @@
 #define PVG_CLONES_H
 
 /* Clones that can be at work at the same time. */
-enum { PVG_CLONES = 2 };
+enum { PVG_CLONES = 3 };
 
 /* What a clone does before its check, and after: either may be NULL. */
 typedef struct {
-    void (*prepare)(void);
+    void (*prepare)(void *);
     /* Where the blocks that were lost are listed first: see lost.h. May print
        to the log. Has some seconds of processor time. */
     void (*explain)(void *);
-    void *argument;
+    void *prepare_argument, *explain_argument;
     const char *log;
     long offset;
 } pvg_clone_work;

@@ -94,6 +94,7 @@ if TYPE_CHECKING:
         which: int,
         waits: bool,
         untracks: bool,
+        prepare: Callable[[], object] | None,
         explain: Callable[[], object] | None,
         log: bytes,
         offset: int,
@@ -103,10 +104,11 @@ if TYPE_CHECKING:
         Its loss records go to the log, and it ends by SIGKILL; only ``waitpid`` with ``__WCLONE``
         sees it.
 
-        :param which: its place; there are two, 0 and 1.
+        :param which: its place; there are three, from 0.
         :param waits: until ``wake_clone``.
         :param untracks: whether it takes every object out of the garbage collector's lists first,
             so that one to which nothing else points is lost.
+        :param prepare: is called in the clone before that.
         :param explain: is called in the clone after the check, when valgrind has listed the blocks
             that were lost, and may print to the log; it has some seconds of processor time.
         :param log: the path of the clone's log, with ``%p`` for its process id.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from time import process_time
@@ -117,8 +118,8 @@ class InClone:
         self.sees_references = untracks
         self._at_once = at_once
         self._evidence = evidence
-        self._checking = _Clone(0, untracks=untracks)
-        self._remembering = _Clone(1, untracks=untracks)
+        self._checking = Clone(0, untracks=untracks)
+        self._remembering = Clone(1, untracks=untracks)
         self._checked: Checked | None = None
 
     def remember(self) -> Checked | None:
@@ -175,13 +176,25 @@ class InClone:
         return checked
 
 
-class _Clone:
+class Clone:
     """A clone of the process.
 
     :param which: its place.
+    :param untracks: whether it takes every object out of the garbage collector's lists.
+    :param prepare: is called in it before the check.
+    :param explains: says in its log what was lost; is given the path of the log.
     """
 
-    def __init__(self, which: int, *, untracks: bool) -> None:
+    def __init__(
+        self,
+        which: int,
+        *,
+        untracks: bool,
+        prepare: Callable[[], object] | None = None,
+        explains: Callable[[str], object] = explain,
+    ) -> None:
+        self._prepare = prepare
+        self._explain = explains
         self._which = which
         self._untracks = untracks
         self._pid: int | None = None
@@ -189,24 +202,32 @@ class _Clone:
 
     @property
     def is_alive(self) -> bool:
+        """Whether it has not been waited for."""
         return self._pid is not None
 
     def start(self, evidence: Evidence, *, waits: bool) -> None:
+        """Start it.
+
+        :raises OSError: if there cannot be another process.
+        """
         self._mark = evidence.mark()
         log = evidence.log_of_clone
         self._pid = client.clone(
             self._which,
             waits,
             self._untracks,
-            partial(explain, log) if log else None,
+            self._prepare,
+            partial(self._explain, log) if log else None,
             log.encode(),
             0 if "%p" in log else self._mark,
         )
 
     def wake(self) -> None:
+        """Have it check, if it waits."""
         client.wake_clone(self._which)
 
     def kill(self, evidence: Evidence) -> None:
+        """End it."""
         if (pid := self._pid) is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

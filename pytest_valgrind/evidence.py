@@ -12,7 +12,7 @@ from pytest_valgrind.findings import Finding, Kind
 from pytest_valgrind.host import Host
 from pytest_valgrind.lines import Line, read_lines
 from pytest_valgrind.log import Log
-from pytest_valgrind.lost import BLOCKS, objects_by_record, record_number
+from pytest_valgrind.lost import BLOCKS, Objects, objects_by_record, record_number
 from pytest_valgrind.objects import ObjectFiles
 from pytest_valgrind.parser import Parser, used_suppressions
 
@@ -39,7 +39,7 @@ class Evidence:
     """
 
     def __init__(self, host: Host, leak_kinds: frozenset[Kind]) -> None:
-        self._host = host
+        self.host = host
         self._log = Log(host.log) if host.log else None
         self._leak_kinds = leak_kinds
         self._pid = os.getpid()
@@ -95,10 +95,10 @@ class Evidence:
     @property
     def log_of_clone(self) -> str:
         """The path of a clone's log, with ``%p`` for its process id; empty if there is none."""
-        if self._host.log is None:
+        if self.host.log is None:
             return ""
-        path = str(self._host.log)
-        if self._host.logs_processes_apart:
+        path = str(self.host.log)
+        if self.host.logs_processes_apart:
             return path.replace(str(self._pid), "%p")
         return path
 
@@ -118,7 +118,7 @@ class Evidence:
         end = next(ends, len(lines))
         objects = objects_by_record(lines[end:])
         return [
-            replace(found, objects=tuple(objects.get(record_number(found.message) or 0, ())))
+            _with_objects(found, objects.get(record_number(found.message) or 0))
             for found in self._lost(leaked, lines[:end])
         ]
 
@@ -143,7 +143,7 @@ class Evidence:
 
     def used_suppressions(self) -> set[str] | None:
         """Return name, file and line of the suppressions in use, None if it is not known."""
-        if self._log is None or not self._host.lists_errors:
+        if self._log is None or not self.host.lists_errors:
             return None
         return used_suppressions(self._answer(_ALL_ERRORS))
 
@@ -178,3 +178,9 @@ class Evidence:
                 f"the disk of valgrind's log {log.path} is full, so findings are without evidence: "
                 "make room, or put the log elsewhere with --valgrind-args=--log-file=FILE"
             )
+
+
+def _with_objects(finding: Finding, objects: Objects | None) -> Finding:
+    if objects is None:
+        return finding
+    return replace(finding, objects=tuple(objects.described), types=objects.types)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
 from typing import NamedTuple
+
+_MOST_KINDS = 4
 
 
 class Kind(Enum):
@@ -113,6 +116,17 @@ class Frame(NamedTuple):
 Stack = tuple[Frame, ...]
 
 
+class PythonLine(NamedTuple):
+    """A line of Python's that ran."""
+
+    file: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} in {self.function}"
+
+
 class Origin(NamedTuple):
     """What the bottom of a stack says about the test that was running."""
 
@@ -153,8 +167,14 @@ class Finding:
     made_in: str = ""
     #: Its lines in the log.
     raw: str = ""
-    #: Python objects among the lost blocks, in words.
+    #: Python objects to which references were lost, in words: the first of them.
     objects: tuple[str, ...] = ()
+    #: All of them, by the names of their types.
+    types: Mapping[str, int] = field(default_factory=dict)
+    #: Where in Python it happened, the most recent call first.
+    python: tuple[PythonLine, ...] = ()
+    #: What is to be said about that.
+    python_note: str = ""
     #: The lines of valgrind's own suppression for it, if that was asked for.
     suppression: tuple[str, ...] = ()
 
@@ -209,6 +229,8 @@ class Finding:
             blocks=self.blocks + other.blocks,
             count=self.count + other.count,
             raw=f"{self.raw}\n\n{other.raw}".strip(),
+            objects=(*self.objects, *other.objects),
+            types=Counter(self.types) + Counter(other.types),
         )
 
     @property
@@ -232,6 +254,15 @@ def _extension_part(stack: Stack) -> tuple[str, ...]:
     """Return a stack down to the extension's outermost frame, all of it if there is none."""
     ends = [index for index, frame in enumerate(stack) if frame.owner is Owner.EXTENSION]
     return tuple(str(frame) for frame in (stack[: ends[-1] + 1] if ends else stack))
+
+
+def counted(kinds: Mapping[str, int]) -> str:
+    """``3 x dict, 1 x mypkg.Node``; the most frequent ones."""
+    # Not by Counter, which does not know a mapping in a clone that has no classes' registries.
+    shown = sorted(kinds.items(), key=lambda kind: -kind[1])[:_MOST_KINDS]
+    rest = sum(kinds.values()) - sum(count for _, count in shown)
+    named = [f"{count:,} x {kind}" for kind, count in shown]
+    return ", ".join([*named, *([f"{rest:,} others"] if rest else [])])
 
 
 def plural(number: int, noun: str) -> str:

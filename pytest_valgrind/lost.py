@@ -11,12 +11,12 @@ import gc
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from types import FunctionType, ModuleType
+from collections.abc import Iterable, Iterator, Mapping
+from types import FunctionType, GetSetDescriptorType, MappingProxyType, ModuleType
 from typing import NamedTuple, cast
 
 from pytest_valgrind import client
-from pytest_valgrind.findings import plural
+from pytest_valgrind.findings import counted, plural
 from pytest_valgrind.lines import Line, read_lines
 from pytest_valgrind.log import read_to_end
 
@@ -26,7 +26,9 @@ _OBJECT = "pytest-valgrind: in loss record "
 _RECORD = re.compile(r".* are definitely lost in (?:new )?loss record ([\d,]+) of .*")
 # What only a lost block has kept comes after it, indented, with a record of its own.
 _BLOCK = re.compile(r"( *)0x([0-9A-Fa-f]+)\[([\d,]+)\](?: indirect loss record \d+)?")
-_FOUND = re.compile(re.escape(_OBJECT) + r"(\d+): (.*)")
+_FOUND_OBJECT = re.compile(re.escape(_OBJECT) + r"(\d+): (.*)")
+_TYPE = "pytest-valgrind: types in loss record "
+_FOUND_TYPE = re.compile(re.escape(_TYPE) + r"(\d+): (\d+) (.*)")
 # Of a loss record.
 _MOST_OBJECTS = 5
 _MOST_ITEMS = 4
@@ -37,6 +39,8 @@ _TEXTS = (str, bytes, bytearray)
 _BRACKETS: dict[type, str] = {list: "[]", tuple: "()", set: "{}", frozenset: "{}"}
 # Of a type (Include/object.h): Py_TPFLAGS_HAVE_GC.
 _HAVE_GC = 1 << 14
+# Of code and of classes.
+_PARTS = (tuple, GetSetDescriptorType)
 # Looked up here, as a metaclass of somebody's may have others.
 _module_of = vars(type)["__module__"].__get__
 _flags_of = vars(type)["__flags__"].__get__
@@ -63,13 +67,15 @@ class _Lost(NamedTuple):
     def is_culprit(self) -> bool:
         """Whether a reference to it was lost, rather than one to what keeps it.
 
-        The collector knows the references of objects that it knows. Code is none of these, and has
-        tuples.
+        The collector knows the references that objects have which it knows. Code is none of these,
+        and a class does not show it all of its parts.
         """
         if self.lost_references <= 0:
             return False
         kind = type(self.thing)
-        return not self.is_kept or (bool(_flags_of(kind) & _HAVE_GC) and kind is not tuple)
+        if self.is_kept and (kind in _PARTS or (kind is dict and not self.thing)):
+            return False
+        return not self.is_kept or bool(_flags_of(kind) & _HAVE_GC)
 
 
 def explain(log: str) -> None:
@@ -77,6 +83,37 @@ def explain(log: str) -> None:
 
     :param log: path of its log, with ``%p`` for the process id.
     """
+    _, lost = _look(log)
+    for record, things in lost.items():
+        # A broken object is no reason to say nothing of the others.
+        with contextlib.suppress(Exception):
+            for kind, count in _kinds(things).items():
+                client.print_to_log(f"{_TYPE}{record}: {count} {kind}")
+            for line in _described(things):
+                client.print_to_log(f"{_OBJECT}{record}: {line}")
+
+
+def explain_addresses(log: str, dropped: Mapping[int, int]) -> None:
+    """Print, in the clone, what was lost: the addresses, and the types of objects.
+
+    :param log: path of its log, with ``%p`` for the process id.
+    :param dropped: by the complements of their addresses, objects of which the clone itself has
+        dropped so many references, and which are not lost if there are no others.
+    """
+    blocks, lost = _look(log, dropped)
+    for record, listed in blocks.items():
+        for thing in lost.get(record, ()):
+            if thing.is_culprit:
+                kind = type_name(type(thing.thing))
+                client.print_to_log(f"{_OBJECT}{record}: {id(thing.thing):x} {kind}")
+        if record not in lost:
+            for block in listed:
+                client.print_to_log(f"{_OBJECT}{record}: {block.address:x}")
+
+
+def _look(
+    log: str, dropped: Mapping[int, int] = MappingProxyType({})
+) -> tuple[dict[int, list[_Block]], dict[int, list[_Lost]]]:
     path = log.replace("%p", str(os.getpid()))
     blocks = _blocks(read_lines(read_to_end(path), os.getpid()))
     objects = {
@@ -90,22 +127,30 @@ def explain(log: str) -> None:
     )
     lost: dict[int, list[_Lost]] = {}
     for (record, block), (references, thing) in objects.items():
-        unknown = references - known[id(thing)]
+        unknown = references - known[id(thing)] - dropped.get(~id(thing), 0)
         described = _Lost(thing, references, unknown, block.size, block.is_kept)
         lost.setdefault(record, []).append(described)
-    for record, things in lost.items():
-        # A broken object is no reason to say nothing of the others.
-        with contextlib.suppress(Exception):
-            for line in _described(things):
-                client.print_to_log(f"{_OBJECT}{record}: {line}")
+    return blocks, lost
 
 
-def objects_by_record(lines: Iterable[Line]) -> dict[int, list[str]]:
+class Objects:
+    """What a clone has printed about the objects of a loss record."""
+
+    def __init__(self) -> None:
+        self.types: dict[str, int] = {}
+        self.described: list[str] = []
+
+
+def objects_by_record(lines: Iterable[Line]) -> dict[int, Objects]:
     """Return what a clone has printed about objects, by the numbers of their loss records."""
-    found: dict[int, list[str]] = {}
+    found: dict[int, Objects] = {}
     for line in lines:
-        if line.mark == "**" and (match := _FOUND.fullmatch(line.text)):
-            found.setdefault(int(match[1]), []).append(match[2])
+        if line.mark != "**":
+            continue
+        if match := _FOUND_OBJECT.fullmatch(line.text):
+            found.setdefault(int(match[1]), Objects()).described.append(match[2])
+        elif match := _FOUND_TYPE.fullmatch(line.text):
+            found.setdefault(int(match[1]), Objects()).types[match[3]] = int(match[2])
     return found
 
 
@@ -132,20 +177,17 @@ def _blocks(lines: Iterable[Line]) -> dict[int, list[_Block]]:
 
 
 def _described(things: list[_Lost]) -> Iterator[str]:
-    """Describe those to which a reference was lost, else those of the record itself."""
-    culprits = [lost for lost in things if lost.is_culprit]
-    chosen = culprits or [lost for lost in things if not lost.is_kept]
+    """Describe those to which a reference was lost."""
+    chosen = [lost for lost in things if lost.is_culprit]
     if not chosen:
-        yield f"no object, but it kept {_counted(_kinds(things))}"
-        return
-    if len(chosen) > 1:
-        yield _counted(_kinds(chosen))
+        kinds = Counter(type_name(type(lost.thing)) for lost in things)
+        yield f"kept by what else was lost: {counted(kinds)}"
     for lost in chosen[:_MOST_OBJECTS]:
         yield f"{type_name(type(lost.thing))}: {in_words(lost)}"
 
 
 def _kinds(things: Iterable[_Lost]) -> Counter[str]:
-    return Counter(type_name(type(lost.thing)) for lost in things)
+    return Counter(type_name(type(lost.thing)) for lost in things if lost.is_culprit)
 
 
 def in_words(lost: _Lost) -> str:
@@ -160,7 +202,7 @@ def in_words(lost: _Lost) -> str:
         if held is not type(lost.thing)
     )
     if held:
-        parts.append(f"holds {_counted(held)}")
+        parts.append(f"holds {counted(held)}")
     return f"{safe_repr(lost.thing)}  ({', '.join(parts)})"
 
 
@@ -216,9 +258,3 @@ def _joined(items: Iterator[str], count: int, brackets: str, depth: int) -> str:
     shown = [item for item, _ in zip(items, range(_MOST_ITEMS), strict=False)]
     rest = ["..."] if count > len(shown) else []
     return f"{brackets[0]}{', '.join([*shown, *rest])}{brackets[1]}"
-
-
-def _counted(kinds: Counter[str]) -> str:
-    shown = [f"{count:,} x {kind}" for kind, count in kinds.most_common(_MOST_ITEMS)]
-    rest = sum(kinds.values()) - sum(count for _, count in kinds.most_common(_MOST_ITEMS))
-    return ", ".join([*shown, *([f"{rest:,} others"] if rest else [])])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
@@ -12,7 +13,7 @@ from _pytest._code.code import (
     ReprTraceback,
 )
 
-from pytest_valgrind.findings import Finding, Frame, Owner, Stack, plural
+from pytest_valgrind.findings import Finding, Frame, Owner, Stack, counted, plural
 from pytest_valgrind.verdict import Outcome, Verdict
 
 _EXCERPT = "valgrind log"
@@ -20,6 +21,8 @@ _EXCERPT = "valgrind log"
 _MOST_IN_FULL = 20
 #: Of a run of frames that are not the extension's, these many at the top are shown.
 _SHOWN_OF_A_RUN = 2
+#: Of those to which references were lost.
+_MOST_OBJECTS = 5
 
 _PHASES = {
     "setup": "during setup",
@@ -104,11 +107,14 @@ def rendered(finding: Finding) -> Iterator[str]:
     if finding.shown_in:
         details.append(f"first seen in {finding.shown_in}")
     yield _message(finding) + (f"  ({', '.join(details)})" if details else "")
-    yield from (f"  {thing}" for thing in finding.objects)
+    if sum(finding.types.values()) > 1:
+        yield f"  {counted(finding.types)}"
+    yield from (f"  {thing}" for thing in finding.objects[:_MOST_OBJECTS])
     yield from stack_lines(finding.stack)
     for further in finding.further:
         yield f"  {further.caption}"
         yield from stack_lines(further.stack)
+    yield from _python_lines(finding)
 
 
 def stack_lines(stack: Stack) -> Iterator[str]:
@@ -137,10 +143,10 @@ def one_line(findings: Iterable[Finding]) -> str:
 
 def _culprit(finding: Finding) -> str:
     frame = finding.innermost
-    if not finding.objects:
+    if not finding.types:
         return str(frame or finding.message)
-    # The first line names one object, or counts them by their types.
-    named = finding.objects[0].partition(": ")[0]
+    is_one = sum(finding.types.values()) == 1
+    named = next(iter(finding.types)) if is_one else counted(finding.types)
     if frame is None or frame.owner not in (Owner.EXTENSION, Owner.LIBRARY):
         return named
     return f"{named}, {frame}"
@@ -162,6 +168,18 @@ def total_line(findings: Sequence[Finding]) -> str:
         f"{plural(errors, 'error')}, {plural(len(leaks), 'leak')}"
         f" ({plural(lost, 'byte')} in {plural(blocks, 'block')})"
     )
+
+
+def _python_lines(finding: Finding) -> Iterator[str]:
+    if finding.python_note:
+        yield f"  no line of Python is known: {finding.python_note}"
+    if not finding.python:
+        return
+    yield "  in Python, by running the test once more, the most recent call first:"
+    for line in finding.python:
+        yield f"  > {line}"
+        if source := linecache.getline(line.file, line.line).strip():
+            yield f"      {source}"
 
 
 def _message(finding: Finding) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from time import perf_counter  # by name, as tests replace the functions of the module
+from typing import cast
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 from pytest_valgrind import client
 from pytest_valgrind.checks import LeakCheck
@@ -14,13 +17,14 @@ from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Finding, Origin, merged
 from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.held import HeldHooks
+from pytest_valgrind.pinpoint import Pinpoint
 from pytest_valgrind.ran import RanTest
 from pytest_valgrind.report import give
 from pytest_valgrind.results import Judged, Results
 from pytest_valgrind.roll import Roll
 from pytest_valgrind.scope import Relevance, Scope
 from pytest_valgrind.settings import Settings
-from pytest_valgrind.verdict import MARKERS, judge
+from pytest_valgrind.verdict import MARKERS, Outcome, judge
 
 _RULE = "*" * 70
 
@@ -50,6 +54,7 @@ class Session:
         self._check = check
         self._roll = roll
         self._scope = Scope(settings.only, all_errors=settings.all_errors)
+        self._pinpoint = Pinpoint(evidence, self.run_alone) if settings.pinpoint else None
         self._held: HeldHooks | None = None
         self._running: RanTest | None = None
         # That tests took so far.
@@ -230,6 +235,8 @@ class Session:
             completed=any(report.when == "call" and report.passed for report in reports),
             strict=self._settings.strict,
         )
+        if self._pinpoint and verdict.outcome is Outcome.FAILED and findings:
+            findings = self._pinpoint.named(test, findings)
         if findings or verdict.unused_markers:
             self.results.judged.append(Judged(test.nodeid, verdict, findings))
         has_call = any(report.when == "call" for report in reports)
@@ -237,6 +244,18 @@ class Session:
             reports.append(test.add_report())
         if reports:
             give(verdict, findings, reports, xfail_failures=self._settings.xfail_failures)
+
+    def run_alone(self, test: RanTest, evidence: Evidence) -> None:
+        """Run a test once more in a forked process, which is to end after that.
+
+        :param evidence: of that process.
+        """
+        self._evidence = evidence
+        self._running = test
+        # Only the test is torn down, not what it shares with others.
+        after = cast(pytest.Item, test.item.parent)
+        run = partial(runtestprotocol, test.item, log=False, nextitem=after)
+        client.inside_test(test.place, run)
 
     def _named(self, finding: Finding, test: RanTest) -> Finding:
         """Name the tests in which an error's block was allocated or freed, if they are others."""

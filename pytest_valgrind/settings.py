@@ -38,6 +38,8 @@ class Settings(NamedTuple):
     freeze: bool
     #: Whether lost references to containers are looked for.
     references: bool
+    #: Whether failing tests are run once more to find the lines of Python.
+    pinpoint: bool
     #: Globs for object and source files: only findings there fail a test.
     only: tuple[str, ...]
     #: Whether the interpreter's own errors fail a test.
@@ -96,6 +98,7 @@ class Settings(NamedTuple):
             references=not (
                 option.valgrind_no_references or config.getini("valgrind_no_references")
             ),
+            pinpoint=option.valgrind_pinpoint or config.getini("valgrind_pinpoint"),
             only=(*config.getini("valgrind_only"), *option.valgrind_only),
             all_errors=option.valgrind_all_errors or config.getini("valgrind_all_errors"),
             calibrate=option.valgrind_calibrate,
@@ -200,6 +203,13 @@ def add_options(parser: pytest.Parser) -> None:
         help="Fail a test that is marked with a known error or leak that did not occur.",
     )
     option(
+        "--valgrind-pinpoint",
+        action="store_true",
+        help="Run each test in which something was found once more, in a forked process, and say "
+        "which line of Python raised the error or lost the memory. What tests do to the world "
+        "outside, to files and ports, they do again.",
+    )
+    option(
         "--valgrind-no-references",
         action="store_true",
         help="Do not look for lost references to lists, dicts, instances and other objects that "
@@ -211,6 +221,7 @@ def add_options(parser: pytest.Parser) -> None:
         help="Do not call gc.freeze after each test, which makes garbage collections fast: for "
         "suites that look at the collector's own state.",
     )
+    parser.addini("valgrind_pinpoint", "See --valgrind-pinpoint.", type="bool", default=False)
     parser.addini(
         "valgrind_no_references", "See --valgrind-no-references.", type="bool", default=False
     )

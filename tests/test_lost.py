@@ -112,14 +112,15 @@ def test_proxy_of_a_dead_object() -> None:
 def test_objects_of_records() -> None:
     """By the number of the loss record, in the order in which they were printed."""
     log = [
-        "**7** pytest-valgrind: in loss record 12: 2 x list",
+        "**7** pytest-valgrind: types in loss record 12: 2 list",
         "**7** pytest-valgrind: in loss record 12: list: []  (1 reference, 56 bytes)",
         "==7== pytest-valgrind: in loss record 13: not from the program",
         "**8** pytest-valgrind: in loss record 14: from another process",
     ]
-    assert objects_by_record(read_lines(log, 7)) == {
-        12: ["2 x list", "list: []  (1 reference, 56 bytes)"]
-    }
+    (found,) = objects_by_record(read_lines(log, 7)).items()
+    assert found[0] == 12
+    assert found[1].types == {"list": 2}
+    assert found[1].described == ["list: []  (1 reference, 56 bytes)"]
 
 
 @pytest.mark.parametrize(

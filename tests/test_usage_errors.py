@@ -46,6 +46,7 @@ def settings() -> Settings:
         strict=False,
         freeze=True,
         references=True,
+        pinpoint=False,
         only=(),
         all_errors=False,
         calibrate=False,
