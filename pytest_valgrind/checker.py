@@ -17,6 +17,7 @@ from pytest_valgrind.arithmetic import ignore_now
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Kind, plural
 from pytest_valgrind.firstresult import Rest
+from pytest_valgrind.functions import activate
 from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.handover import Handover
 from pytest_valgrind.host import find_host
@@ -49,6 +50,8 @@ class ValgrindChecker:
         self._evidence = Evidence(self._host, settings.leak_kinds)
         self._garbage = Garbage(freeze=settings.freeze)
         self._roll = Roll(client.NUMBERS)
+        if settings.python_frames and (obstacle := activate()):
+            self._evidence.weaknesses.add(f"--valgrind-python-frames: {obstacle}")
         self._mode = choose(settings, self._host, self._evidence, self._garbage, self._roll)
         self._session = Session(
             settings, self._evidence, self._garbage, self._mode.check, self._roll
@@ -224,6 +227,8 @@ class ValgrindChecker:
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None and not self._has_written:
             self._write_summary(reporter)
+        if self._settings.python_frames:
+            self._evidence.functions.remove()
 
     def _write_summary(self, reporter: pytest.TerminalReporter) -> None:
         self._has_written = True

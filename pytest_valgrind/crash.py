@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from pytest_valgrind.findings import Finding, Kind
+from pytest_valgrind.functions import PythonFunctions
 from pytest_valgrind.lines import read_lines
 from pytest_valgrind.log import read_to_end
 from pytest_valgrind.objects import ObjectFiles
@@ -20,11 +21,12 @@ _RULE = re.compile(r"\*\*\d+\*\* \*{70}")
 _NAME = re.compile(r"\*\*\d+\*\* (\S.*)")
 
 
-def obituary(number: int, log: Path, memory_map: str) -> Iterator[str]:
+def obituary(number: int, log: Path, memory_map: str, functions: PythonFunctions) -> Iterator[str]:
     """Return, as lines, what the log says about a process that a signal ended.
 
     :param number: of the signal.
     :param memory_map: of the process, as it was when its tests began (``/proc/PID/maps``).
+    :param functions: of Python's, in that process.
     """
     last = _LastTest(read_to_end(log))
     yield f"[VALGRIND CRASH] The process under valgrind died of {_signal_name(number)}."
@@ -39,9 +41,10 @@ def obituary(number: int, log: Path, memory_map: str) -> Iterator[str]:
         )
     objects = ObjectFiles(read_map=memory_map.splitlines)
     lines = read_lines(islice(read_to_end(log), last.start, None))
+    parser = Parser(objects.at, objects.owner, function_at=functions.at)
     errors: deque[Finding] = deque(maxlen=1)
     deaths: list[Finding] = []
-    for finding in Parser(objects.at, objects.owner).findings(lines):
+    for finding in parser.findings(lines):
         (deaths if finding.kind is Kind.FATAL_SIGNAL else errors).append(finding)
     # A handler of the signal, as faulthandler's, stands in the stack of the death; the error
     # before it, an invalid write say, has the stack of its cause.

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pytest_valgrind import client
 from pytest_valgrind.contexts import Contexts
 from pytest_valgrind.findings import Finding, Kind
+from pytest_valgrind.functions import PythonFunctions
 from pytest_valgrind.host import Host
 from pytest_valgrind.lines import Line, read_lines
 from pytest_valgrind.log import Log
@@ -44,7 +45,8 @@ class Evidence:
         self._leak_kinds = leak_kinds
         self._pid = os.getpid()
         objects = ObjectFiles()
-        self._parser = Parser(objects.at, objects.owner, host.error_markers)
+        self.functions = PythonFunctions()
+        self._parser = Parser(objects.at, objects.owner, host.error_markers, self.functions.at)
         self._contexts = Contexts(self._ask_for_contexts, self._ask_for_last_error)
         self._errors = client.count_errors()
         self._leaked = 0

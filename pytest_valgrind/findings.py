@@ -81,6 +81,8 @@ class Owner(Enum):
     LIBRARY = "library"
     #: This plugin's own frames around a test.
     CHECKER = "checker"
+    #: A function of Python's.
+    PYTHON = "Python"
     #: Code made at run time, by a just-in-time compiler say.
     GENERATED = "generated"
     #: No code: the stack could not be unwound.
@@ -89,7 +91,12 @@ class Owner(Enum):
     @property
     def is_of_interpreter(self) -> bool:
         """Whether it is the interpreter's, or what every process has."""
-        return self in (Owner.INTERPRETER, Owner.LIBC, Owner.VALGRIND, Owner.CHECKER)
+        return self in _INTERPRETERS_OWN
+
+
+_INTERPRETERS_OWN = frozenset(
+    {Owner.INTERPRETER, Owner.LIBC, Owner.VALGRIND, Owner.CHECKER, Owner.PYTHON}
+)
 
 
 class Frame(NamedTuple):
@@ -98,7 +105,7 @@ class Frame(NamedTuple):
     address: int
     function: str  #: ``???`` where there is no symbol
     file: str | None = None  #: None without debug information
-    line: int | None = None
+    line: int | None = None  #: a function of Python's has none
     object: str | None = None  #: path of the object file
     owner: Owner = Owner.UNKNOWN
 
@@ -106,7 +113,7 @@ class Frame(NamedTuple):
     def place(self) -> str:
         """``file:line`` where known, else the object file's name."""
         if self.file:
-            return f"{self.file}:{self.line}"
+            return f"{self.file}:{self.line}" if self.line else self.file
         return f"in {self.object}" if self.object else "???"
 
     def __str__(self) -> str:
@@ -182,7 +189,7 @@ class Finding:
     def innermost(self) -> Frame | None:
         """The frame to name in one line: the extension's innermost, else a library's."""
         stacks = [self.stack, *(further.stack for further in self.further)]
-        for owner in (Owner.EXTENSION, Owner.LIBRARY):
+        for owner in (Owner.EXTENSION, Owner.LIBRARY, Owner.PYTHON):
             for stack in stacks:
                 for frame in stack:
                     if frame.owner is owner:

@@ -21,6 +21,7 @@ import pytest
 
 from pytest_valgrind.calibration import Calibration
 from pytest_valgrind.crash import obituary
+from pytest_valgrind.functions import PythonFunctions
 from pytest_valgrind.handover import Handover
 from pytest_valgrind.host import options_from_elsewhere
 from pytest_valgrind.settings import Settings
@@ -94,8 +95,11 @@ class Launch:
             raise pytest.UsageError(
                 f"--valgrind: valgrind did not start (exit code {code}); its own message is above."
             )
+        functions = PythonFunctions(process.pid)
         if code < 0:
-            print(*obituary(-code, log, handover.memory_map), sep="\n", file=sys.stderr)
+            last_words = obituary(-code, log, handover.memory_map, functions)
+            print(*last_words, sep="\n", file=sys.stderr)
+            functions.remove()
         elif not handover.log_is_kept:
             shutil.rmtree(handover.directory, ignore_errors=True)
         # As a shell says it.
@@ -124,6 +128,9 @@ class Launch:
         given = _names(options_from_elsewhere())
         options = ["--tool=memcheck", f"--log-file={_escaped(log)}"]
         options += [option for option in _DEFAULTS if _name(option) not in given]
+        if self._settings.python_frames and "--num-callers" not in given:
+            # Each call of a function of Python's is three frames or four.
+            options.append(f"--num-callers={2 * _CALLERS}")
         soft, _ = resource.getrlimit(resource.RLIMIT_STACK)
         if soft != resource.RLIM_INFINITY and soft < _SMALLEST_STACK:
             options.append(f"--main-stacksize={_SMALLEST_STACK}")

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from pytest_valgrind.findings import Finding, Kind
 from pytest_valgrind.lines import Line
-from pytest_valgrind.stacks import FRAME_STARTS, Frames, ObjectAt, OwnerOf, Stacks
+from pytest_valgrind.stacks import FRAME_STARTS, Frames, FunctionAt, ObjectAt, OwnerOf, Stacks
 
 _LOSS_RECORD = re.compile(
     r"(?P<bytes>[\d,]+)(?: \((?P<more_bytes>[+-][\d,]+)\))?(?: \(.* direct, .* indirect\))?"
@@ -67,6 +67,7 @@ class Parser:
     :param object_at: finds the object file of a frame for which valgrind named none.
     :param owner_of: tells whose code a frame is.
     :param error_markers: lines that valgrind puts around errors (its manual, 2.6.2).
+    :param function_at: finds the function of Python's of a frame without a name.
     """
 
     def __init__(
@@ -74,8 +75,9 @@ class Parser:
         object_at: ObjectAt | None = None,
         owner_of: OwnerOf | None = None,
         error_markers: tuple[str, ...] = (),
+        function_at: FunctionAt | None = None,
     ) -> None:
-        self._frames = Frames(object_at, owner_of)
+        self._frames = Frames(object_at, owner_of, function_at)
         self._error_markers = error_markers
         self._contexts: dict[str, Finding | None] = {}
 

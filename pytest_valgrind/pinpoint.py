@@ -329,14 +329,20 @@ def _references_of_locals(frames: Sequence[FrameType], types: frozenset[str]) ->
         if counted is None:
             continue
         references, thing = counted
-        # No comprehension, in which the object would have one more.
-        known = count
-        for referrer in gc.get_referrers(thing):
-            if referrer is not counted:
-                for referent in gc.get_referents(referrer):
-                    known += referent is thing
-        found[f"{address:x}"] = references > known
+        found[f"{address:x}"] = references > count + _references_known(thing, without=counted)
     return found
+
+
+def _references_known(thing: object, without: object) -> int:
+    """Return how many references to a thing the collector knows."""
+    # No comprehension, in which the thing would have one more; and in a function of its own, whose
+    # variables hold nothing when the references to the next thing are counted.
+    known = 0
+    for referrer in gc.get_referrers(thing):
+        if referrer is not without:
+            for referent in gc.get_referents(referrer):
+                known += referent is thing
+    return known
 
 
 def _with_lines(finding: Finding, findings: Sequence[Finding], seen: list[_Seen]) -> Finding:

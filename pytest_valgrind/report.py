@@ -21,6 +21,8 @@ _EXCERPT = "valgrind log"
 _MOST_IN_FULL = 20
 #: Of a run of frames that are not the extension's, these many at the top are shown.
 _SHOWN_OF_A_RUN = 2
+#: Frames that are shown, whatever is above and below them.
+_MARKS = {Owner.EXTENSION: ">", Owner.LIBRARY: " ", Owner.PYTHON: "py"}
 #: Of those to which references were lost.
 _MOST_OBJECTS = 5
 
@@ -120,14 +122,22 @@ def rendered(finding: Finding) -> Iterator[str]:
 def stack_lines(stack: Stack) -> Iterator[str]:
     """Return a stack as lines: the extension's frames marked, runs of others folded."""
     run: list[Frame] = []
+    # What the interpreter does between its functions is not of interest where they are known.
+    has_python = any(frame.owner is Owner.PYTHON for frame in stack)
     for frame in stack:
-        if frame.owner in (Owner.EXTENSION, Owner.LIBRARY):
+        if frame.owner in _MARKS:
             yield from _run_lines(run)
             run = []
-            yield f"{'  >' if frame.owner is Owner.EXTENSION else '   '} {frame}"
-        elif frame.owner is not Owner.CHECKER:
+            yield f"  {_MARKS[frame.owner]} {frame}"
+            if frame.owner is Owner.EXTENSION:
+                yield from _source(frame.file, frame.line)
+        elif frame.owner is not Owner.CHECKER and not (has_python and _is_filler(frame)):
             run.append(frame)
     yield from _run_lines(run)
+
+
+def _is_filler(frame: Frame) -> bool:
+    return frame.owner in (Owner.INTERPRETER, Owner.GENERATED, Owner.UNKNOWN)
 
 
 def one_line(findings: Iterable[Finding]) -> str:
@@ -178,8 +188,13 @@ def _python_lines(finding: Finding) -> Iterator[str]:
     yield "  in Python, by running the test once more, the most recent call first:"
     for line in finding.python:
         yield f"  > {line}"
-        if source := linecache.getline(line.file, line.line).strip():
-            yield f"      {source}"
+        yield from _source(line.file, line.line)
+
+
+def _source(file: str | None, line: int | None) -> Iterator[str]:
+    """Return the line of a source file, if it is at hand."""
+    if file and line and (text := linecache.getline(file, line).strip()):
+        yield f"      {text}"
 
 
 def _message(finding: Finding) -> str:

@@ -40,6 +40,8 @@ class Settings(NamedTuple):
     references: bool
     #: Whether failing tests are run once more to find the lines of Python.
     pinpoint: bool
+    #: Whether native stacks name functions of Python's.
+    python_frames: bool
     #: Globs for object and source files: only findings there fail a test.
     only: tuple[str, ...]
     #: Whether the interpreter's own errors fail a test.
@@ -99,6 +101,9 @@ class Settings(NamedTuple):
                 option.valgrind_no_references or config.getini("valgrind_no_references")
             ),
             pinpoint=option.valgrind_pinpoint or config.getini("valgrind_pinpoint"),
+            python_frames=(
+                option.valgrind_python_frames or config.getini("valgrind_python_frames")
+            ),
             only=(*config.getini("valgrind_only"), *option.valgrind_only),
             all_errors=option.valgrind_all_errors or config.getini("valgrind_all_errors"),
             calibrate=option.valgrind_calibrate,
@@ -210,6 +215,11 @@ def add_options(parser: pytest.Parser) -> None:
         "outside, to files and ports, they do again.",
     )
     option(
+        "--valgrind-python-frames",
+        action="store_true",
+        help="Name the functions of Python's in native stacks, from Python 3.12 on.",
+    )
+    option(
         "--valgrind-no-references",
         action="store_true",
         help="Do not look for lost references to lists, dicts, instances and other objects that "
@@ -222,6 +232,9 @@ def add_options(parser: pytest.Parser) -> None:
         "suites that look at the collector's own state.",
     )
     parser.addini("valgrind_pinpoint", "See --valgrind-pinpoint.", type="bool", default=False)
+    parser.addini(
+        "valgrind_python_frames", "See --valgrind-python-frames.", type="bool", default=False
+    )
     parser.addini(
         "valgrind_no_references", "See --valgrind-no-references.", type="bool", default=False
     )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from pytest_valgrind.findings import Frame, Further, Origin, Owner
+from pytest_valgrind.functions import PythonFunction
 
 FRAME_STARTS = ("   at ", "   by ")
 _FRAME = re.compile(
@@ -14,11 +15,14 @@ _FRAME = re.compile(
 # The functions of csrc/frames.c and csrc/threads.c. What is below them in a stack is pytest's.
 _DIGIT = re.compile(r"pvg_(low|high)_([0-7]{2})")
 _DIGIT_VALUES = 64
+_NAMELESS = "???"
 _BETWEEN_TESTS = "pvg_between"
 _THREAD_OF_TEST = "pvg_thread"
 
 #: Tells the object file at an address.
 ObjectAt = Callable[[int], str | None]
+#: Tells the function of Python's at an address.
+FunctionAt = Callable[[int], PythonFunction | None]
 #: Tells whose code a function in an object file is.
 OwnerOf = Callable[[str | None, str], Owner]
 
@@ -28,9 +32,16 @@ class Frames:
 
     :param object_at: finds the object file of a frame for which valgrind named none.
     :param owner_of: tells whose code a frame is.
+    :param function_at: finds the function of Python's of a frame without a name.
     """
 
-    def __init__(self, object_at: ObjectAt | None, owner_of: OwnerOf | None) -> None:
+    def __init__(
+        self,
+        object_at: ObjectAt | None,
+        owner_of: OwnerOf | None,
+        function_at: FunctionAt | None = None,
+    ) -> None:
+        self._function_at = function_at or (lambda _address: None)
         self._object_at = object_at or (lambda _address: None)
         self._owner_of = owner_of or (lambda _path, _function: Owner.UNKNOWN)
         # Most frames are those of stacks before: all of pytest's, and of repeated errors.
@@ -41,6 +52,10 @@ class Frames:
         frame = self._known.get(text)
         if frame is None and (match := _FRAME.fullmatch(text)):
             address, function, path, file, line = match.groups()
+            if function == _NAMELESS and (python := self._function_at(int(address, 16))):
+                frame = Frame(int(address, 16), python.name, python.file, owner=Owner.PYTHON)
+                self._known[text] = frame
+                return frame
             path = path or self._object_at(int(address, 16))
             frame = self._known[text] = Frame(
                 address=int(address, 16),
