@@ -9,6 +9,7 @@ CONCEPTS = (
     "allocator",
     "frames",
     "threads",
+    "functions",
     "stale",
     "collector",
     "clones",

@@ -17,7 +17,7 @@ from pytest_valgrind.arithmetic import ignore_now
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Kind, plural
 from pytest_valgrind.firstresult import Rest
-from pytest_valgrind.functions import activate
+from pytest_valgrind.functions import NumberedFunctions
 from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.handover import Handover
 from pytest_valgrind.host import find_host
@@ -47,17 +47,28 @@ class ValgrindChecker:
         self._sees_objects = bool(client.one_block_per_object())
         self._has_written = False
         self._errors_at_start = client.count_errors()
-        self._evidence = Evidence(self._host, settings.leak_kinds)
+        self._functions: NumberedFunctions | None = None
+        weakness = self._number_functions() if settings.python_frames else ""
+        self._evidence = Evidence(self._host, settings.leak_kinds, self._functions)
+        if weakness:
+            self._evidence.weaknesses.add(weakness)
         self._garbage = Garbage(freeze=settings.freeze)
         self._roll = Roll(client.NUMBERS)
-        if settings.python_frames and (obstacle := activate()):
-            self._evidence.weaknesses.add(f"--valgrind-python-frames: {obstacle}")
         self._mode = choose(settings, self._host, self._evidence, self._garbage, self._roll)
         self._session = Session(
             settings, self._evidence, self._garbage, self._mode.check, self._roll
         )
         self._noise: str | None = None
         self._set_up_valgrind()
+
+    def _number_functions(self) -> str:
+        """Have native stacks name functions of Python's, or return why they cannot."""
+        path = self._handover.functions if self._handover else None
+        try:
+            self._functions = NumberedFunctions(path)
+        except (OSError, RuntimeError) as error:
+            return f"--valgrind-python-frames: {error}"
+        return ""
 
     def _set_up_valgrind(self) -> None:
         kinds = ",".join(sorted(kind.name.lower() for kind in self._settings.leak_kinds))
@@ -227,8 +238,8 @@ class ValgrindChecker:
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None and not self._has_written:
             self._write_summary(reporter)
-        if self._settings.python_frames:
-            self._evidence.functions.remove()
+        if self._functions:
+            self._functions.close()
 
     def _write_summary(self, reporter: pytest.TerminalReporter) -> None:
         self._has_written = True

@@ -38,6 +38,10 @@ wake_clone = lib.pvg_wake_clone
 #: lost: ``(which) -> int``.
 clone_has_checked = lib.pvg_clone_has_checked
 clone_leaked = lib.pvg_clone_leaked
+#: Has native stacks say which function of Python's runs, or not any more: ``(path) -> int``, 0 if
+#: the interpreter cannot, -1 if the file with their names cannot be written; ``() -> None``.
+show_functions = lib.pvg_show_functions
+hide_functions = lib.pvg_hide_functions
 #: Whether every Python object has a heap block of its own, as PYTHONMALLOC=malloc makes it.
 one_block_per_object = lib.pvg_one_block_per_object
 

@@ -41,7 +41,7 @@ def obituary(number: int, log: Path, memory_map: str, functions: PythonFunctions
         )
     objects = ObjectFiles(read_map=memory_map.splitlines)
     lines = read_lines(islice(read_to_end(log), last.start, None))
-    parser = Parser(objects.at, objects.owner, function_at=functions.at)
+    parser = Parser(objects.at, objects.owner, functions=functions)
     errors: deque[Finding] = deque(maxlen=1)
     deaths: list[Finding] = []
     for finding in parser.findings(lines):

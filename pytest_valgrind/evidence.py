@@ -36,17 +36,23 @@ class Evidence:
 
     :param host: the valgrind; its log is None where it goes to a terminal or a pipe.
     :param leak_kinds: the kinds of leak that count.
+    :param functions: of Python's, by the numbers in stacks.
     :raises OSError: if the log cannot be read.
     """
 
-    def __init__(self, host: Host, leak_kinds: frozenset[Kind]) -> None:
+    def __init__(
+        self,
+        host: Host,
+        leak_kinds: frozenset[Kind],
+        functions: PythonFunctions | None = None,
+    ) -> None:
         self.host = host
+        self.functions = functions
         self._log = Log(host.log) if host.log else None
         self._leak_kinds = leak_kinds
         self._pid = os.getpid()
         objects = ObjectFiles()
-        self.functions = PythonFunctions()
-        self._parser = Parser(objects.at, objects.owner, host.error_markers, self.functions.at)
+        self._parser = Parser(objects.at, objects.owner, host.error_markers, functions)
         self._contexts = Contexts(self._ask_for_contexts, self._ask_for_last_error)
         self._errors = client.count_errors()
         self._leaked = 0

@@ -1,101 +1,98 @@
-"""Functions of Python's in native stacks.
-
-From 3.12 on, the interpreter can give each function a piece of machine code of its own, through
-which valgrind's unwinder goes, and names it in a map for perf (``sys.activate_stack_trampoline``;
-Python's documentation, "Python support for the Linux perf profiler").
-"""
+"""Functions of Python's, by the numbers that native stacks say (csrc/functions.h)."""
 
 from __future__ import annotations
 
-import bisect
 import contextlib
 import os
-import re
-import sys
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-# Where the interpreter writes it, and nowhere else (PyUnstable_PerfMapState_Init in sysmodule.c).
-_MAP = "/tmp/perf-{}.map"
-_ENTRY = re.compile(rb"^([0-9a-f]+) ([0-9a-f]+) py::([^:\n]*):([^\n]*)$", re.MULTILINE)
+import _pytest
+import pluggy
+
+from pytest_valgrind import client
+
+_FIELDS = 3
+
+
+#: What runs tests: nobody looks for a defect there.
+RUNNERS = tuple(
+    str(Path(file).parent) for file in (_pytest.__file__, pluggy.__file__, __file__) if file
+)
 
 
 class PythonFunction(NamedTuple):
     """A function of Python's."""
 
-    name: str  #: qualified
+    name: str  #: qualified, from 3.11 on
     file: str
+    line: int  #: the first
+
+    @property
+    def runs_tests(self) -> bool:
+        """Whether it is pytest's or ours."""
+        return self.file.startswith(RUNNERS)
 
 
 class PythonFunctions:
-    """Knows which function an address in generated code belongs to.
+    """Knows the functions that a process has numbered, alive or dead.
 
-    :param pid: of the process, this one's if there is none.
+    :param path: of the file with their names.
     """
 
-    def __init__(self, pid: int | None = None) -> None:
-        self._path = Path(_MAP.format(pid or os.getpid()))
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._read = 0
-        self._starts: list[int] = []
-        self._ends: list[int] = []
-        self._named: list[PythonFunction] = []
+        self._functions: list[PythonFunction] = []
 
-    def at(self, address: int) -> PythonFunction | None:
-        """Return the function, None if the address belongs to none."""
-        return self._look_up(address) or (self._look_up(address) if self._refresh() else None)
+    def __getitem__(self, number: int) -> PythonFunction | None:
+        """Return a function, None if the number is not known."""
+        if number > len(self._functions):
+            self._refresh()
+        return self._functions[number - 1] if 0 < number <= len(self._functions) else None
 
-    def remove(self) -> None:
-        """Delete the map."""
-        with contextlib.suppress(OSError):
-            self._path.unlink()
-
-    def _look_up(self, address: int) -> PythonFunction | None:
-        index = bisect.bisect_right(self._starts, address) - 1
-        if index >= 0 and address < self._ends[index]:
-            return self._named[index]
-        return None
-
-    def _refresh(self) -> bool:
-        """Read what was added to the map, and return whether anything was."""
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._read)
-                text = file.read()
-        except OSError:
-            return False
-        # The last line may be half of one.
-        text = text[: text.rfind(b"\n") + 1]
-        self._read += len(text)
-        entries = sorted(
-            (int(start, 16), int(size, 16), name, path)
-            for start, size, name, path in _ENTRY.findall(text)
-        )
-        for start, size, name, path in entries:
-            index = bisect.bisect_left(self._starts, start)
-            self._starts.insert(index, start)
-            self._ends.insert(index, start + size)
-            function = PythonFunction(name.decode(errors="replace"), path.decode(errors="replace"))
-            self._named.insert(index, function)
-        return bool(entries)
+    def _refresh(self) -> None:
+        """Read what was added."""
+        with contextlib.suppress(OSError), self._path.open("rb") as file:
+            file.seek(self._read)
+            # What is not written yet is zero; the last line may be half of one.
+            text, _, _ = file.read().partition(b"\0")
+            text = text[: text.rfind(b"\n") + 1]
+            self._read += len(text)
+            for line in text.decode(errors="replace").split("\n")[:-1]:
+                fields = line.split("\t")
+                # A file's name may have a tab or a line's end in it.
+                name, path, first = fields if len(fields) == _FIELDS else (line, "", "")
+                number = int(first) if first.isdecimal() else 0
+                self._functions.append(PythonFunction(name, path, number))
 
 
-def activate() -> str:
-    """Have the interpreter make stacks with functions of Python's in this process.
+class NumberedFunctions(PythonFunctions):
+    """The functions of this process, which numbers them from now on.
 
-    :return: why it cannot, empty if it can.
+    :param path: where their names shall be written; in a file of its own if there is none, which
+        is deleted in the end.
+    :raises RuntimeError: if this interpreter cannot do it.
+    :raises OSError: if the file cannot be written.
     """
-    if sys.version_info < (3, 12):
-        return "functions of Python's appear in native stacks from Python 3.12 on"
-    try:
-        sys.activate_stack_trampoline("perf")
-    except (AttributeError, ValueError) as error:
-        return f"this Python cannot show its functions in native stacks ({error})"
-    os.register_at_fork(after_in_child=_leave)
-    return ""
 
+    def __init__(self, path: Path | None) -> None:
+        self._is_temporary = path is None
+        if path is None:
+            descriptor, name = tempfile.mkstemp(prefix="pytest-valgrind-functions-")
+            os.close(descriptor)
+            path = Path(name)
+        super().__init__(path)
+        result = client.show_functions(os.fsencode(path))
+        if result < 0:
+            raise OSError(f"{path} cannot be written")
+        if result == 0:
+            raise RuntimeError("this interpreter does not let others evaluate its frames")
 
-def _leave() -> None:
-    """Have a forked child leave no map behind, which the interpreter has just begun for it."""
-    if sys.version_info >= (3, 12):
-        sys.deactivate_stack_trampoline()
-    PythonFunctions().remove()
+    def close(self) -> None:
+        """Stop numbering them."""
+        client.hide_functions()
+        if self._is_temporary:
+            with contextlib.suppress(OSError):
+                self._path.unlink()

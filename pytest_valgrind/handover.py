@@ -13,6 +13,7 @@ _DIRECTORY = "PYTEST_VALGRIND_DIRECTORY"
 _SAVED = "PYTEST_VALGRIND_SAVED_"
 _FOUND = "found"
 _MAP = "maps"
+_FUNCTIONS = "functions"
 _NOISE = "interpreter.supp"
 
 
@@ -57,6 +58,11 @@ class Handover(NamedTuple):
     def is_pending() -> bool:
         """Whether a launcher waits for this process to adopt what it handed over."""
         return _DIRECTORY in os.environ
+
+    @property
+    def functions(self) -> Path:
+        """Where the names of Python's functions are, for the launcher to read them in stacks."""
+        return self.directory / _FUNCTIONS
 
     def keep_log(self) -> None:
         """Have the launcher leave the log where it is."""

@@ -95,11 +95,10 @@ class Launch:
             raise pytest.UsageError(
                 f"--valgrind: valgrind did not start (exit code {code}); its own message is above."
             )
-        functions = PythonFunctions(process.pid)
         if code < 0:
+            functions = PythonFunctions(handover.functions)
             last_words = obituary(-code, log, handover.memory_map, functions)
             print(*last_words, sep="\n", file=sys.stderr)
-            functions.remove()
         elif not handover.log_is_kept:
             shutil.rmtree(handover.directory, ignore_errors=True)
         # As a shell says it.

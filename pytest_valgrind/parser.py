@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from pytest_valgrind.findings import Finding, Kind
+from pytest_valgrind.functions import PythonFunctions
 from pytest_valgrind.lines import Line
-from pytest_valgrind.stacks import FRAME_STARTS, Frames, FunctionAt, ObjectAt, OwnerOf, Stacks
+from pytest_valgrind.stacks import FRAME_STARTS, Frames, ObjectAt, OwnerOf, Stacks
 
 _LOSS_RECORD = re.compile(
     r"(?P<bytes>[\d,]+)(?: \((?P<more_bytes>[+-][\d,]+)\))?(?: \(.* direct, .* indirect\))?"
@@ -67,7 +68,7 @@ class Parser:
     :param object_at: finds the object file of a frame for which valgrind named none.
     :param owner_of: tells whose code a frame is.
     :param error_markers: lines that valgrind puts around errors (its manual, 2.6.2).
-    :param function_at: finds the function of Python's of a frame without a name.
+    :param functions: of Python's, by the numbers in stacks.
     """
 
     def __init__(
@@ -75,9 +76,10 @@ class Parser:
         object_at: ObjectAt | None = None,
         owner_of: OwnerOf | None = None,
         error_markers: tuple[str, ...] = (),
-        function_at: FunctionAt | None = None,
+        functions: PythonFunctions | None = None,
     ) -> None:
-        self._frames = Frames(object_at, owner_of, function_at)
+        self._functions = functions
+        self._frames = Frames(object_at, owner_of)
         self._error_markers = error_markers
         self._contexts: dict[str, Finding | None] = {}
 
@@ -118,7 +120,7 @@ class Parser:
     def _finding(self, paragraph: _Paragraph) -> Finding | None:
         message = ""
         is_known = False
-        stacks = Stacks()
+        stacks = Stacks(self._functions)
         kept: list[str] = []
         for line in paragraph.lines:
             if line.text.startswith(FRAME_STARTS) and (frame := self._frames.read(line.text)):

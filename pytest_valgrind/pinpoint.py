@@ -28,7 +28,6 @@ from pytest_valgrind.clones import Clone
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import LEAKS, Finding, Kind, PythonLine
 from pytest_valgrind.garbage import Garbage
-from pytest_valgrind.host import Host
 from pytest_valgrind.lost import explain_addresses, type_name
 from pytest_valgrind.ran import RanTest
 from pytest_valgrind.watch import Watch
@@ -158,7 +157,7 @@ class Pinpoint:
         try:
             client.change_option("--child-silent-after-fork=yes")
             _detach_output(test.item.config)
-            run = _Run(self._evidence.host, test, plan, self._runs)
+            run = _Run(self._evidence, test, plan, self._runs)
             json.dump(run.result(), answers)
             answers.flush()
         finally:
@@ -168,12 +167,13 @@ class Pinpoint:
 class _Run:
     """One more run of a test, in a process of its own."""
 
-    def __init__(self, host: Host, test: RanTest, plan: _Plan, runs: Runs) -> None:
+    def __init__(self, evidence: Evidence, test: RanTest, plan: _Plan, runs: Runs) -> None:
+        host, functions = evidence.host, evidence.functions
         if host.log and host.logs_processes_apart:
             own = str(host.log).replace(str(os.getppid()), str(os.getpid()))
             host = host._replace(log=type(host.log)(own))
-        self._evidence = Evidence(host, frozenset())
-        self._leaks = Evidence(host, frozenset({Kind.DEFINITE}))
+        self._evidence = Evidence(host, frozenset(), functions)
+        self._leaks = Evidence(host, frozenset({Kind.DEFINITE}), functions)
         self._test = test
         self._plan = plan
         self._runs = runs

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from pytest_valgrind.findings import Frame, Further, Origin, Owner
-from pytest_valgrind.functions import PythonFunction
+from pytest_valgrind.functions import PythonFunctions
 
 FRAME_STARTS = ("   at ", "   by ")
 _FRAME = re.compile(
@@ -15,14 +15,14 @@ _FRAME = re.compile(
 # The functions of csrc/frames.c and csrc/threads.c. What is below them in a stack is pytest's.
 _DIGIT = re.compile(r"pvg_(low|high)_([0-7]{2})")
 _DIGIT_VALUES = 64
-_NAMELESS = "???"
+# Those of csrc/functions.c.
+_CODE_DIGIT = re.compile(r"pvg_code_(low|high)_([0-7]{3})")
+_CODE_DIGIT_VALUES = 256
 _BETWEEN_TESTS = "pvg_between"
 _THREAD_OF_TEST = "pvg_thread"
 
 #: Tells the object file at an address.
 ObjectAt = Callable[[int], str | None]
-#: Tells the function of Python's at an address.
-FunctionAt = Callable[[int], PythonFunction | None]
 #: Tells whose code a function in an object file is.
 OwnerOf = Callable[[str | None, str], Owner]
 
@@ -32,16 +32,13 @@ class Frames:
 
     :param object_at: finds the object file of a frame for which valgrind named none.
     :param owner_of: tells whose code a frame is.
-    :param function_at: finds the function of Python's of a frame without a name.
     """
 
     def __init__(
         self,
         object_at: ObjectAt | None,
         owner_of: OwnerOf | None,
-        function_at: FunctionAt | None = None,
     ) -> None:
-        self._function_at = function_at or (lambda _address: None)
         self._object_at = object_at or (lambda _address: None)
         self._owner_of = owner_of or (lambda _path, _function: Owner.UNKNOWN)
         # Most frames are those of stacks before: all of pytest's, and of repeated errors.
@@ -52,10 +49,6 @@ class Frames:
         frame = self._known.get(text)
         if frame is None and (match := _FRAME.fullmatch(text)):
             address, function, path, file, line = match.groups()
-            if function == _NAMELESS and (python := self._function_at(int(address, 16))):
-                frame = Frame(int(address, 16), python.name, python.file, owner=Owner.PYTHON)
-                self._known[text] = frame
-                return frame
             path = path or self._object_at(int(address, 16))
             frame = self._known[text] = Frame(
                 address=int(address, 16),
@@ -71,8 +64,10 @@ class Frames:
 class _Stack:
     """A stack and the caption above it."""
 
-    def __init__(self, caption: str) -> None:
+    def __init__(self, caption: str, functions: PythonFunctions | None) -> None:
         self.caption = caption
+        self._functions = functions
+        self._low_code_digit = 0
         self.frames: list[Frame] = []
         self.origin: Origin | None = None
         self._in_thread = False
@@ -86,7 +81,9 @@ class _Stack:
             if self._low_digit is None:
                 self.frames.append(frame)
             return self._low_digit is None
-        if digit := _DIGIT.fullmatch(frame.function):
+        if digit := _CODE_DIGIT.fullmatch(frame.function):
+            self._take_code_digit(frame, digit[1], int(digit[2], 8))
+        elif digit := _DIGIT.fullmatch(frame.function):
             value = int(digit[2], 8)
             if digit[1] == "low":
                 self._low_digit = value
@@ -99,11 +96,26 @@ class _Stack:
             self._in_thread = True
         return False
 
+    def _take_code_digit(self, frame: Frame, digit: str, value: int) -> None:
+        """Add the function of Python's whose number has these digits."""
+        if digit == "low":
+            self._low_code_digit = value
+        elif self._functions and self._low_digit is None:
+            number = value * _CODE_DIGIT_VALUES + self._low_code_digit
+            function = self._functions[number]
+            if function and not function.runs_tests:
+                name, file, line = function
+                self.frames.append(Frame(frame.address, name, file, line, owner=Owner.PYTHON))
+
 
 class Stacks:
-    """The stacks of a finding."""
+    """The stacks of a finding.
 
-    def __init__(self) -> None:
+    :param functions: of Python's, by the numbers in stacks.
+    """
+
+    def __init__(self, functions: PythonFunctions | None = None) -> None:
+        self._functions = functions
         self._found: list[_Stack] = []
         self._caption = ""
 
@@ -113,7 +125,7 @@ class Stacks:
     def takes(self, frame: Frame, line: str) -> bool:
         """Add a frame to the last stack, or begin another; return whether it is one to show."""
         if not self._found or line.startswith(FRAME_STARTS[0]):
-            self._found.append(_Stack(self._caption))
+            self._found.append(_Stack(self._caption, self._functions))
             self._caption = ""
         return self._found[-1].takes(frame)
 

@@ -9,21 +9,14 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Collection
-from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-import _pytest
-import pluggy
-
 from pytest_valgrind import client
 from pytest_valgrind.findings import PythonLine
+from pytest_valgrind.functions import RUNNERS
 
 # What runs tests is nobody's concern, nor is what imports modules.
-_RUNNERS = tuple(
-    str(Path(file).parent) for module in (_pytest, pluggy) if (file := module.__file__)
-)
-_OWN = str(Path(__file__).parent)
 _FROZEN = "<frozen "
 
 #: Of the line before a checkpoint, its number among them, and the frames of the test by then.
@@ -148,7 +141,7 @@ class Watch:
         known = self._is_user.get(code)
         if known is None:
             file = code.co_filename
-            runs_tests = file.startswith((*_RUNNERS, _OWN, _FROZEN)) or not file
+            runs_tests = file.startswith((*RUNNERS, _FROZEN)) or not file
             known = self._is_user[code] = not runs_tests and not _is_pytest_itself(file)
         return known
 
