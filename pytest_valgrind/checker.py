@@ -27,6 +27,7 @@ from pytest_valgrind.roll import Roll
 from pytest_valgrind.session import Session
 from pytest_valgrind.summary import summary, weaknesses
 from pytest_valgrind.suppressions import count, unused, write
+from pytest_valgrind.verdict import Outcome
 
 if TYPE_CHECKING:
     from pytest_valgrind.settings import Settings
@@ -250,6 +251,12 @@ class ValgrindChecker:
             write(line)
         for line in [*self._weaknesses_of_the_process(), *weaknesses(self._session.results)]:
             write(f"hint: {line}")
+        failed = any(
+            judged.verdict.outcome is Outcome.FAILED and judged.findings
+            for judged in self._session.results.judged
+        )
+        if failed and not self._settings.pinpoint:
+            write("hint: --valgrind-pinpoint says which line of Python it was")
         if self._host.log and (self._handover is None or self._handover.log_is_kept):
             write(f"log: {self._host.log}")
 

@@ -108,6 +108,7 @@ class Frame(NamedTuple):
     line: int | None = None  #: a function of Python's has none
     object: str | None = None  #: path of the object file
     owner: Owner = Owner.UNKNOWN
+    path: str | None = None  #: of the file, if valgrind has said it
 
     @property
     def place(self) -> str:

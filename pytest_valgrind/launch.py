@@ -39,6 +39,8 @@ _DEFAULTS = (
     "--show-error-list=yes",
     # Frames of an extension that has been unloaded keep their names.
     "--keep-debuginfo=yes",
+    # Whole paths of source files, whose lines are then shown.
+    "--fullpath-after=",
     # No debugger can attach, and no pipe for one is left behind in /tmp.
     "--vgdb=no",
 )

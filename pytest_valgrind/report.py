@@ -130,7 +130,7 @@ def stack_lines(stack: Stack) -> Iterator[str]:
             run = []
             yield f"  {_MARKS[frame.owner]} {frame}"
             if frame.owner is Owner.EXTENSION:
-                yield from _source(frame.file, frame.line)
+                yield from _source(frame.path, frame.line)
         elif frame.owner is not Owner.CHECKER and not (has_python and _is_filler(frame)):
             run.append(frame)
     yield from _run_lines(run)

@@ -53,10 +53,12 @@ class Frames:
             frame = self._known[text] = Frame(
                 address=int(address, 16),
                 function=function,
-                file=file,
+                # Valgrind shows the whole path if it was given --fullpath-after.
+                file=file.rpartition("/")[2] if file else None,
                 line=int(line) if line else None,
                 object=path,
                 owner=self._owner_of(path, function),
+                path=file if file and file.startswith("/") else None,
             )
         return frame
 
