@@ -126,6 +126,11 @@ clone_process(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
             return NULL;
         }
     }
+    /* Let the threads that wait for the lock of the interpreter have it now. In the
+       clone, where there are none, it would be given up for them and never come
+       back. */
+    Py_BEGIN_ALLOW_THREADS;
+    Py_END_ALLOW_THREADS;
     int pid = pvg_clone_and_check((int)which, arguments[1] == Py_True, work);
     return pid < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(pid);
 }

@@ -81,10 +81,15 @@ limit_time(void)
     sigset_t alarm;
     sigemptyset(&alarm);
     sigaddset(&alarm, SIGPROF);
+    sigaddset(&alarm, SIGALRM);
     signal(SIGPROF, SIG_DFL);
+    signal(SIGALRM, SIG_DFL);
     sigprocmask(SIG_UNBLOCK, &alarm, NULL);
     pvg_change_option("--leak-check=no");
     setitimer(ITIMER_PROF, &limit, NULL);
+    /* Should it wait for a lock that a thread has which is not there. */
+    limit.it_value.tv_sec = 3 * SECONDS;
+    setitimer(ITIMER_REAL, &limit, NULL);
 }
 
 static void

@@ -92,11 +92,24 @@ pvg_forget_dead_slots(void)
 }
 
 /* Up to 3.13 the free lists of lists, dicts and their tables are arrays, and
-   what was taken from one is still named there. */
+   what was taken from one is still named there. Tuples in free lists still name
+   their items. */
 void
 pvg_forget_free_lists(void)
 {
     enum { LENGTH = 80 }; /* PyList_MAXFREELIST and others */
+    enum { LARGEST_TUPLE = 20, TUPLES = 40 };
+    PyObject *tuples[LARGEST_TUPLE][TUPLES];
+    for (int size = 0; size < LARGEST_TUPLE; size++) {
+        for (int i = 0; i < TUPLES; i++) {
+            tuples[size][i] = PyTuple_New(size);
+        }
+    }
+    for (int size = 0; size < LARGEST_TUPLE; size++) {
+        for (int i = 0; i < TUPLES; i++) {
+            Py_XDECREF(tuples[size][i]);
+        }
+    }
     PyObject *lists[LENGTH], *dicts[LENGTH];
     for (int i = 0; i < LENGTH; i++) {
         lists[i] = PyList_New(0);

@@ -72,6 +72,7 @@ class ValgrindChecker:
         return ""
 
     def _set_up_valgrind(self) -> None:
+        self._evidence.asks_for_suppressions = bool(self._given_suppressions())
         kinds = ",".join(sorted(kind.name.lower() for kind in self._settings.leak_kinds))
         client.change_option(f"--show-leak-kinds={kinds}")
         # Leaks have a counter of their own; as errors they would be counted twice.
@@ -88,6 +89,11 @@ class ValgrindChecker:
         elif self._handover.noise.exists():
             self._noise = self._handover.noise.read_text(encoding="utf-8")
         self._evidence.skip()
+
+    def _given_suppressions(self) -> set[Path]:
+        """Return the files that the user gave."""
+        given = {*self._settings.suppressions, *map(Path, self._host.values("--suppressions"))}
+        return given - {self._handover.noise} if self._handover else given
 
     def _suppress_noise(self) -> None:
         """Do what the launcher would have done."""
@@ -212,9 +218,7 @@ class ValgrindChecker:
         results = self._session.results
         self._evidence.look_for_limits()
         used = self._evidence.used_suppressions()
-        given = {*self._settings.suppressions, *map(Path, self._host.values("--suppressions"))}
-        if self._handover:
-            given.discard(self._handover.noise)
+        given = self._given_suppressions()
         if used is not None:
             results.unused_suppressions = list(unused(sorted(given), used))
         elif given:

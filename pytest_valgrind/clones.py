@@ -217,10 +217,14 @@ class Clone:
             waits,
             self._untracks,
             self._prepare,
-            partial(self._explain, log) if log else None,
+            partial(self._explain_all, evidence, log) if log else None,
             log.encode(),
             0 if "%p" in log else self._mark,
         )
+
+    def _explain_all(self, evidence: Evidence, log: str) -> None:
+        self._explain(log)
+        evidence.note_suppressions()
 
     def wake(self) -> None:
         """Have it check, if it waits."""

@@ -57,6 +57,9 @@ class Evidence:
         self._errors = client.count_errors()
         self._leaked = 0
         self.weaknesses: set[str] = set()
+        #: Whether it is to be known which suppressions are in use.
+        self.asks_for_suppressions = False
+        self._used_by_clones: set[str] = set()
         if self._errors:
             self._contexts.catch_up(self._new_findings())
         self.skip()
@@ -125,6 +128,8 @@ class Evidence:
         ends = (n for n, line in enumerate(lines) if line.text == BLOCKS)
         end = next(ends, len(lines))
         objects = objects_by_record(lines[end:])
+        if self.asks_for_suppressions:
+            self._used_by_clones |= used_suppressions(lines[end:])
         return [
             _with_objects(found, objects.get(record_number(found.message) or 0))
             for found in self._lost(leaked, lines[:end])
@@ -153,7 +158,12 @@ class Evidence:
         """Return name, file and line of the suppressions in use, None if it is not known."""
         if self._log is None or not self.host.lists_errors:
             return None
-        return used_suppressions(self._answer(_ALL_ERRORS))
+        return self._used_by_clones | used_suppressions(self._answer(_ALL_ERRORS))
+
+    def note_suppressions(self) -> None:
+        """Have a clone, which ends with what it knows, say which suppressions it used."""
+        if self.asks_for_suppressions and self.host.lists_errors:
+            client.monitor_command(_ALL_ERRORS)
 
     def look_for_limits(self) -> None:
         """Look through the log for words to the effect that valgrind has had enough."""

@@ -43,7 +43,7 @@ def test_log_is_kept_when_anything_was_found(suite: Suite) -> None:
     suite.write("test_leak.py", LEAK)
     run = suite.run("--valgrind")
     assert run.code == pytest.ExitCode.TESTS_FAILED
-    assert "definitely lost" in log_of(run).read_text()
+    assert "test_leak.py::test_" in log_of(run).read_text()
     assert run.summary[-1] == f"log: {log_of(run)}"
 
 

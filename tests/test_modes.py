@@ -52,7 +52,7 @@ def test_next_to_ask(kept):
 NO_CLONES = """
 from pytest_valgrind import client
 
-def clone(which, waits):
+def clone(*arguments):
     raise OSError(11, "no more processes")
 
 client.clone = clone
@@ -68,8 +68,8 @@ from pytest_valgrind import client
 
 real = client.clone
 
-def clone(which, waits):
-    pid = real(which, True)
+def clone(which, waits, *others):
+    pid = real(which, True, *others)
     os.kill(pid, signal.SIGKILL)
     return pid
 

@@ -55,6 +55,7 @@ def test_error(defect: Defect) -> None:
         flaws.lose_int,
         flaws.lose_tuple,
         flaws.lose_bytearray,
+        flaws.lose_list,
         flaws.lose_thing,
         flaws.lose_buffer,
     ),
@@ -89,7 +90,6 @@ def test_clean_after_reference_too_many() -> None:
     "defect",
     interleaved(
         flaws.lose_start,
-        flaws.lose_list,
         flaws.memcpy_overlapping,
         flaws.read_past_array,
         flaws.free_other_domain,
