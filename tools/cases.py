@@ -41,7 +41,7 @@ HEAD = (
     *("case", "kind", "version", "expected", "found", "frame shown", "verdict", "seconds"),
     *("exact checks", "seconds"),
 )
-NOT_FOUND_YET = ("gc-refleak", "crash")
+NOT_FOUND_YET = ("crash",)
 
 OK = "ok"
 LATER = "later"

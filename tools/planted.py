@@ -4,8 +4,9 @@
 
 For each interpreter, bitarray's sdist is downloaded and compiled as it is and once with each
 defect. Always the same small suite runs under ``pytest --valgrind``: of its tests, exactly those
-that reach the defect must fail, with the right header and the name of the C function. Other tests
-must not fail.
+that reach the defect must fail, with the right header and the name of the C function; or, where a
+reference to a container is lost, with the object and, by ``--valgrind-pinpoint``, the line of the
+test. Other tests must not fail.
 
 Prints a Markdown table. The exit code is 1 if anything is not as it should be. The output of every
 run stays in the directory ``--work``.
@@ -34,7 +35,16 @@ from environments import (
     say,
 )
 
-HEAD = ("interpreter", "defect", "function", "expected", "found", "header", "verdict", "seconds")
+HEAD = (
+    "interpreter",
+    "defect",
+    "function or object",
+    "expected",
+    "found",
+    "header",
+    "verdict",
+    "seconds",
+)
 PACKAGE = "bitarray"
 VERSION = "3.12.3"
 FLAGS = "-g -O1"
@@ -46,7 +56,7 @@ OK = "ok"
 # along, of which memcheck complains (see docs/found.md).
 SUITE = """\
 from bitarray import bitarray, decodetree
-from bitarray.util import ba2hex, hex2ba
+from bitarray.util import ba2hex, canonical_decode, hex2ba
 
 CODE = {"first symbol": bitarray("01010101"), "second symbol": bitarray("10101010")}
 
@@ -121,6 +131,23 @@ def test_search():
     assert list(bitarray("0110110").search(bitarray("11"))) == [1, 4]
 
 
+class Named(bitarray):
+    pass
+
+
+def test_reduce():
+    bits = Named("01010101")
+    bits.name = "some name"
+    state = bits.__reduce__()[2]
+    assert state == {"name": "some name"}
+
+
+def test_canonical_decode():
+    bits = bitarray("01010101")
+    words = list(canonical_decode(bits, [0, 2], ["first", "second"]))
+    assert words == ["first", "second"] * 4
+
+
 def test_bytes():
     assert bitarray("01000001").tobytes() == b"A"
 """
@@ -137,6 +164,8 @@ class Defect:
     new: str
     header: str
     reached_by: frozenset[str]
+    object: str = ""  #: that was lost, as the failures should describe it
+    line: str = ""  #: of the suite, that the failures should show
 
     def plant(self, source: Path) -> None:
         """Make the change.
@@ -238,6 +267,38 @@ DEFECTS = (
         header=LEAK,
         reached_by=frozenset({"test_encode", "test_encode_and_decode"}),
     ),
+    Defect(
+        name="missing Py_DECREF of a dict",
+        file="bitarray/_bitarray.c",
+        function="",  # the dict is made by the interpreter
+        old="""\
+                        self->readonly, dict);
+    Py_DECREF(dict);
+""",
+        new="""\
+                        self->readonly, dict);
+""",
+        header=LEAK,
+        reached_by=frozenset({"test_reduce"}),
+        object="dict: {'name': 'some name'}",
+        line="state = bits.__reduce__()[2]",
+    ),
+    Defect(
+        name="missing Py_DECREF of a list",
+        file="bitarray/_util.c",
+        function="",  # the list is the test's
+        old="""\
+    Py_XDECREF(it->array);
+    Py_XDECREF(it->symbol);
+""",
+        new="""\
+    Py_XDECREF(it->array);
+""",
+        header=LEAK,
+        reached_by=frozenset({"test_canonical_decode"}),
+        object="list: ['first', 'second']",
+        line='words = list(canonical_decode(bits, [0, 2], ["first", "second"]))',
+    ),
 )
 
 
@@ -274,7 +335,7 @@ def _rows(interpreter: str, work: Path, seconds: float) -> list[list[object]]:
         say(f"{name}: {defect.name}")
         _build(environment, pristine, defect, work)
         directory = work / f"suite-{Path(interpreter).name}-{name.split()[0]}-{number}"
-        run = _run(environment, directory, seconds)
+        run = _run(environment, directory, seconds, pinpoint=bool(defect.line))
         rows.append([name, *_judged(defect, run)])
     return rows
 
@@ -288,11 +349,12 @@ def _build(environment: Environment, pristine: Path, defect: Defect, work: Path)
     environment.install_from_source(source, FLAGS)
 
 
-def _run(environment: Environment, directory: Path, seconds: float) -> Run:
+def _run(environment: Environment, directory: Path, seconds: float, *, pinpoint: bool) -> Run:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
     (directory / "test_planted.py").write_text(SUITE)
-    return run_suite(environment, directory, ["test_planted.py"], seconds=seconds)
+    words = ["test_planted.py", *(["--valgrind-pinpoint"] if pinpoint else [])]
+    return run_suite(environment, directory, words, seconds=seconds)
 
 
 def _judged(defect: Defect, run: Run) -> list[object]:
@@ -301,7 +363,7 @@ def _judged(defect: Defect, run: Run) -> list[object]:
     headers = {test.header for test in run.failed_by_valgrind}
     return [
         defect.name,
-        defect.function,
+        defect.function or defect.object,
         _names(defect.reached_by),
         _names(found) if run.completed else f"(died, exit code {run.code})",
         ", ".join(sorted(headers)),
@@ -320,6 +382,8 @@ def _verdict(defect: Defect, run: Run) -> str:
         "MISSED": defect.reached_by - found,
         "OTHER HEADER": {test.function for test in failed if test.header != defect.header},
         "NOT NAMED": {test.function for test in failed if defect.function not in test.text},
+        "OBJECT NOT NAMED": {test.function for test in failed if defect.object not in test.text},
+        "LINE NOT NAMED": {test.function for test in failed if defect.line not in test.text},
         "OTHER FAILURE": {test.function for test in run.failed_otherwise},
     }
     return "; ".join(f"{word}: {_names(tests)}" for word, tests in problems.items() if tests) or OK
