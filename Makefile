@@ -56,6 +56,7 @@ tables: $(READY)
 	$(BIN)/python tools/planted.py > docs/tables/planted.md
 	$(BIN)/python tools/packages.py > docs/tables/packages.md
 	$(BIN)/python tools/detection.py > docs/tables/detection.md
+	$(BIN)/python tools/references.py > docs/tables/references.md
 	$(BIN)/python tools/distributions.py > docs/tables/distributions.md
 	$(BIN)/python benchmarks/bench.py > docs/tables/speed.md
 	$(BIN)/python benchmarks/parts.py > docs/tables/parts.md

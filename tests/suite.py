@@ -80,10 +80,12 @@ class Suite:
         environment: Mapping[str, str] | None = None,
         python: Sequence[str] = (sys.executable,),
         stdin: str | None = None,
+        patience: int = PATIENCE,
     ) -> Run:
         """Run pytest there, and wait for its end.
 
         :param before: of the command line, valgrind and its options say.
+        :param patience: seconds after which it is taken to hang.
         """
         xml = self.directory / "junit.xml"
         xml.unlink(missing_ok=True)
@@ -96,7 +98,7 @@ class Suite:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=PATIENCE,
+            timeout=patience,
             check=False,
         )
         return Run(done.returncode, done.stdout, done.stderr, xml)

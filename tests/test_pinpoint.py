@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import INI
-from suite import Run, Suite
+from suite import PATIENCE, Run, Suite
 
 TESTS = """\
 import os
@@ -86,7 +86,9 @@ def pinpointed(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run
     made = Suite(tmp_path_factory.mktemp("pinpointed"), extension)
     made.write("pytest.ini", INI)
     made.write("test_lines.py", TESTS)
-    return made.run("--valgrind", "--valgrind-pinpoint", "--valgrind-python-frames", "-rA")
+    options = ("--valgrind", "--valgrind-pinpoint", "--valgrind-python-frames", "-rA")
+    # Each test that fails runs some times more.
+    return made.run(*options, patience=4 * PATIENCE)
 
 
 def line_of(text: str, after: str) -> int:
