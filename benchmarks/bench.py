@@ -115,6 +115,14 @@ def _ours_without_leaks(place: Place, _log: Path) -> list[str]:
     return _pytest(place.ours, "--valgrind", "--no-memcheck")
 
 
+def _ours_without_references(place: Place, _log: Path) -> list[str]:
+    return _pytest(place.ours, "--valgrind", "--valgrind-no-references")
+
+
+def _ours_with_python_frames(place: Place, _log: Path) -> list[str]:
+    return _pytest(place.ours, "--valgrind", "--valgrind-python-frames")
+
+
 PLAIN = Runner("plain", "valgrind, its defaults", _plain)
 PLAIN_OPTIONS = Runner("options", "valgrind, our options", _plain_with_our_options)
 FORMER = Runner("former", "pytest-valgrind 0.2.0", _former, once=True)
@@ -127,6 +135,16 @@ RUNNERS = {
         FORMER,
         Runner("ours", "`pytest --valgrind`", _ours),
         Runner("exact", "`pytest --valgrind --valgrind-leak-check=exact`", _exact, once=True),
+        Runner(
+            "ours-no-references",
+            "`pytest --valgrind --valgrind-no-references`",
+            _ours_without_references,
+        ),
+        Runner(
+            "ours-python-frames",
+            "`pytest --valgrind --valgrind-python-frames`",
+            _ours_with_python_frames,
+        ),
         Runner("ours-no-memcheck", "`pytest --valgrind --no-memcheck`", _ours_without_leaks),
     )
 }

@@ -46,8 +46,8 @@ import pytest_valgrind.checker, pytest_valgrind.settings
 found = {"the import of our modules": time.process_time() - start}
 from pytest_valgrind import client
 
-def clone():
-    os.waitpid(client.clone(0, False), -0x80000000)
+def clone(untracks=False):
+    os.waitpid(client.clone(0, False, untracks, None, None, b"", 0), -0x80000000)
 
 client.change_option("--show-leak-kinds=definite")
 found["a garbage collection of everything"] = least(gc.collect)
