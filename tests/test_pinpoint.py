@@ -47,8 +47,8 @@ def test_memory(shared):
     after = 2
 
 def test_loop():
-    for number in range(300):
-        if number == 137:
+    for number in range(40):
+        if number == 27:
             defective.leak(50)
 
 def test_error():
@@ -80,15 +80,24 @@ def test_still_here(shared):
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pinpointed(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
     """Return the run of these tests."""
     made = Suite(tmp_path_factory.mktemp("pinpointed"), extension)
     made.write("pytest.ini", INI)
     made.write("test_lines.py", TESTS)
-    options = ("--valgrind", "--valgrind-pinpoint", "--valgrind-python-frames", "-rA")
+    options = ("--valgrind", "--valgrind-pinpoint", "-rA")
     # Each test that fails runs some times more.
     return made.run(*options, patience=4 * PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def functions(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
+    """Return a run with functions of Python's in native stacks."""
+    made = Suite(tmp_path_factory.mktemp("functions"), extension)
+    made.write("pytest.ini", INI)
+    made.write("test_lines.py", TESTS)
+    return made.run("--valgrind", "--valgrind-python-frames", "-k", "memory or callee")
 
 
 def line_of(text: str, after: str) -> int:
@@ -167,9 +176,9 @@ def test_hint_names_the_option(suite: Suite) -> None:
     assert "hint: --valgrind-pinpoint says which line of Python it was" in run.summary
 
 
-def test_functions_in_native_stacks(pinpointed: Run) -> None:
+def test_functions_in_native_stacks(functions: Run) -> None:
     """Below the extension's, each with its file and first line, and without the interpreter's."""
-    text = pinpointed["test_memory"].text
+    text = functions["test_memory"].text
     start = line_of("def test_memory", "def test_memory(shared):")
     stack = re.search(r"^  > leak \(defective\.c:\d+\)\n(.*\n)(.*\n)", text, re.MULTILINE)
     assert stack is not None
@@ -177,9 +186,9 @@ def test_functions_in_native_stacks(pinpointed: Run) -> None:
     assert re.fullmatch(rf"  py test_memory \(\S*/test_lines.py:{start}\)\n", stack[2])
 
 
-def test_functions_where_a_reference_was_made(pinpointed: Run) -> None:
+def test_functions_where_a_reference_was_made(functions: Run) -> None:
     """A list's stack says which function made it."""
-    text = pinpointed["test_reference_in_callee"].text
+    text = functions["test_reference_in_callee"].text
     assert re.search(r"  py lose_copy \(\S*/test_lines.py:5\)\n  py test_reference_in_callee", text)
 
 
@@ -226,6 +235,6 @@ def test_functions_of_a_forked_child(suite: Suite) -> None:
     assert os.fspath(suite.directory) in run["test_one"].text
 
 
-def test_source_of_the_extension(pinpointed: Run) -> None:
+def test_source_of_the_extension(functions: Run) -> None:
     """Stands below its frames, if it is at hand."""
-    assert "hidden = malloc((size_t)size);" in pinpointed["test_memory"].text
+    assert "hidden = malloc((size_t)size);" in functions["test_memory"].text
