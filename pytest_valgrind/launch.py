@@ -41,8 +41,8 @@ _DEFAULTS = (
     "--keep-debuginfo=yes",
     # Whole paths of source files, whose lines are then shown.
     "--fullpath-after=",
-    # Bytes of freed blocks that are not used again: five times the default. A stale pointer to an old
-    # block would hide a lost one at the same address, about one in a hundred.
+    # Bytes of freed blocks that are not used again, five times the default: a stale pointer to an
+    # old block would hide a lost one at the same address, about one in a hundred.
     "--freelist-vol=100000000",
     # No debugger can attach, and no pipe for one is left behind in /tmp.
     "--vgdb=no",

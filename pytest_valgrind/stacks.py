@@ -10,7 +10,7 @@ from pytest_valgrind.functions import PythonFunctions
 
 FRAME_STARTS = ("   at ", "   by ")
 _FRAME = re.compile(
-    r"   (?:at|by) 0x([0-9A-Fa-f]+): (.+?)(?: \((?:(?:with)?in (.+)|([^()]+):(\d+))\))?"
+    r"   (?:at|by) 0x([0-9A-Fa-f]+): (.+?)(?: \((?:(?:with)?in (.+)|(/.+|[^()]+):(\d+))\))?"
 )
 # The functions of csrc/frames.c and csrc/threads.c. What is below them in a stack is pytest's.
 _DIGIT = re.compile(r"pvg_(low|high)_([0-7]{2})")

@@ -7,6 +7,7 @@ import pytest
 from pytest_valgrind.findings import Finding, Frame, Kind, Origin, Owner
 from pytest_valgrind.lines import read_lines
 from pytest_valgrind.parser import Parser
+from pytest_valgrind.stacks import Frames
 
 INVALID_WRITE = """\
 ==42== Invalid write of size 1
@@ -279,3 +280,18 @@ def test_frames_of_pytest_are_cut() -> None:
     assert [frame.function for frame in found.further[0].stack] == ["malloc", "g"]
     assert "main" not in found.raw
     assert "pvg" not in found.raw
+
+
+@pytest.mark.parametrize(
+    ("shown", "function", "file"),
+    [
+        ("f (/a (b)/c.c:12)", "f", "c.c"),
+        ("(anonymous namespace)::f(int) (/a/c.cpp:12)", "(anonymous namespace)::f(int)", "c.cpp"),
+        ("g(int) const (c.cpp:12)", "g(int) const", "c.cpp"),
+    ],
+)
+def test_path_of_a_source_file(shown: str, function: str, file: str) -> None:
+    """May be whole, and have parentheses in it, as names of functions have."""
+    frame = Frames(None, None).read(f"   at 0x12: {shown}")
+    assert frame is not None
+    assert (frame.function, frame.file, frame.line) == (function, file, 12)
