@@ -180,16 +180,15 @@ class _Run:
         self._errors: list[_Seen] = []
         #: By the numbers of the checks: the lines before, and the addresses of what was lost.
         self._checked: dict[int, tuple[tuple[PythonLine, ...], set[str]]] = {}
-        #: The same for objects that are still held by local variables, and have more references
-        #: than anybody knows of.
+        #: The addresses of objects, and whether they have more references than anybody knows of.
         self._held: dict[int, dict[str, bool]] = {}
 
     def result(self) -> dict[str, Any]:
         """Run the test and return what was seen."""
         # What was lost before is not listed again by the clones' checks.
         client.leak_check()
-        # What is frozen is not among the referrers of anything.
-        gc.unfreeze()
+        # From here on, the collector lists only what the test makes.
+        gc.freeze()
         lost_before = {address for _, addresses, _ in self._lost() for address in addresses}
         plan = self._plan
         watch = Watch(
@@ -234,7 +233,7 @@ class _Run:
         if number in self._plan.checks and number not in self._checked:
             found = {address for _, addresses, _ in self._lost(frames) for address in addresses}
             self._checked[number] = (before, found)
-            self._held[number] = _references_of_locals(frames, self._plan.types)
+            self._held[number] = _unknown_references(frames, self._plan.types)
 
     def _lost(self, frames: Sequence[FrameType] = ()) -> list[tuple[Finding, list[str], list[str]]]:
         """Return loss records, the addresses of what was lost, and the types of objects."""
@@ -314,8 +313,8 @@ def _drop_locals(frames: Sequence[FrameType], dropped: Counter[int]) -> None:
             fast(ctypes.py_object(frame), ctypes.c_int(0))
 
 
-def _references_of_locals(frames: Sequence[FrameType], types: frozenset[str]) -> dict[str, bool]:
-    """Return whether objects in local variables have references of which nobody knows.
+def _unknown_references(frames: Sequence[FrameType], types: frozenset[str]) -> dict[str, bool]:
+    """Return whether objects that the test has made have references of which nobody knows.
 
     A stale pointer in the frame that used such an object last hides it from a leak check.
 
@@ -327,6 +326,10 @@ def _references_of_locals(frames: Sequence[FrameType], types: frozenset[str]) ->
             if type_name(type(value)) in types:
                 slots[id(value)] += 1
             del value
+    for thing in gc.get_objects():
+        if type_name(type(thing)) in types:
+            slots[id(thing)] += 0
+    del thing
     found = {}
     for address, count in slots.items():
         counted = client.object_in(address, _SIZE_OF_HEAD)
