@@ -25,6 +25,12 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 PYENV = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
 #: The interpreters to use, unless told otherwise; those that are not there are passed over.
 INTERPRETERS = (str(PYENV / "3.11.7/bin/python"), "/usr/bin/python3.11")
+#: All that the project is tried on.
+ALL_INTERPRETERS = (
+    "/usr/bin/python3.11",
+    "/usr/bin/python3.11-dbg",
+    *(str(PYENV / version / "bin/python") for version in ("3.10.13", "3.11.7", "3.12.1", "3.13.0")),
+)
 #: Exit code of a run that took too long, as timeout(1) has it.
 TIMED_OUT = 124
 
@@ -271,10 +277,18 @@ def available(interpreters: Iterable[str]) -> list[str]:
 
 
 def label(interpreter: str) -> str:
-    """Return how the tables call an interpreter: its version, and Debian's by its path."""
+    """Return how the tables call an interpreter: its version, its build, Debian's by its path."""
     command = [interpreter, "-c", "import platform; print(platform.python_version())"]
     version = run_or_raise(command).strip()
-    return f"{version} (Debian)" if interpreter.startswith("/usr/bin/") else version
+    if interpreter.startswith("/usr/bin/"):
+        version += " (Debian)"
+    return f"{version} debug" if is_debug(interpreter) else version
+
+
+def is_debug(interpreter: str) -> bool:
+    """Whether an interpreter is a debug build, which takes no wheel of a release build's."""
+    code = "import sys; print(hasattr(sys, 'gettotalrefcount'))"
+    return run_or_raise([interpreter, "-c", code]).strip() == "True"
 
 
 def run_or_raise(

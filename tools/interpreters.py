@@ -19,24 +19,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from environments import (
-    PYENV,
+    ALL_INTERPRETERS,
     REPOSITORY,
     BuildError,
     Environment,
     available,
     build_plugin,
+    is_debug,
     label,
     make_environment,
     markdown,
-    run_or_raise,
     say,
 )
 
-INTERPRETERS = (
-    "/usr/bin/python3.11",
-    "/usr/bin/python3.11-dbg",
-    *(str(PYENV / version / "bin/python") for version in ("3.10.13", "3.11.7", "3.12.1", "3.13.0")),
-)
 EXPECTED = "4 failed, 2 passed, 3 xfailed"
 SECONDS = 300
 
@@ -45,7 +40,7 @@ def main() -> int:
     """Fill the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("/tmp/pytest-valgrind-interpreters"))
-    parser.add_argument("interpreters", nargs="*", default=INTERPRETERS)
+    parser.add_argument("interpreters", nargs="*", default=ALL_INTERPRETERS)
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     rows = list(_rows(arguments.work, available(arguments.interpreters)))
@@ -56,15 +51,15 @@ def main() -> int:
 def _rows(work: Path, interpreters: list[str]) -> Iterator[tuple[str, str, str, str]]:
     shared: Path | None = None
     for interpreter in interpreters:
-        name = label(interpreter) + (" debug" if _is_debug(interpreter) else "")
+        name = label(interpreter)
         say(name)
         directory = work / name.replace(" ", "-")
         try:
             environment = make_environment(directory, interpreter)
             wheel = shared
-            if wheel is None or _is_debug(interpreter):
+            if wheel is None or is_debug(interpreter):
                 wheel = build_plugin(environment, directory)
-                shared = shared or (None if _is_debug(interpreter) else wheel)
+                shared = shared or (None if is_debug(interpreter) else wheel)
             environment.install_plugin(wheel)
         except BuildError as error:
             say(str(error))
@@ -73,11 +68,6 @@ def _rows(work: Path, interpreters: list[str]) -> Iterator[tuple[str, str, str, 
         # A copy, out of reach of this project's own settings for pytest.
         shutil.copytree(REPOSITORY / "example", directory / "example", dirs_exist_ok=True)
         yield name, wheel.name.split("-", 2)[2], _one_command(environment), _classic(environment)
-
-
-def _is_debug(interpreter: str) -> bool:
-    code = "import sys; print(hasattr(sys, 'gettotalrefcount'))"
-    return run_or_raise([interpreter, "-c", code]).strip() == "True"
 
 
 def _one_command(environment: Environment) -> str:

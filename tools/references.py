@@ -17,13 +17,14 @@ import sys
 from pathlib import Path
 
 from environments import (
-    PYENV,
+    ALL_INTERPRETERS,
     REPOSITORY,
     BuildError,
     Environment,
     Run,
     available,
     build_plugin,
+    is_debug,
     label,
     make_environment,
     markdown,
@@ -37,11 +38,6 @@ sys.path.insert(0, str(REPOSITORY / "tests"))
 from reference_rows import CLEAN, LOST
 
 TESTS = REPOSITORY / "tests"
-INTERPRETERS = (
-    *(str(PYENV / version / "bin/python") for version in ("3.10.13", "3.11.7", "3.12.1", "3.13.0")),
-    "/usr/bin/python3.11",
-    "/usr/bin/python3.11-dbg",
-)
 SECONDS = 600
 
 
@@ -49,16 +45,14 @@ def main() -> int:
     """Fill the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("/tmp/pytest-valgrind-references"))
-    parser.add_argument("interpreters", nargs="*", default=INTERPRETERS)
+    parser.add_argument("interpreters", nargs="*", default=ALL_INTERPRETERS)
     arguments = parser.parse_args()
     columns: dict[str, dict[str, str]] = {}
     for interpreter in available(arguments.interpreters):
-        code = "import sys; print(hasattr(sys, 'gettotalrefcount'))"
-        is_debug = run_or_raise([interpreter, "-c", code]).strip() == "True"
-        name = label(interpreter) + (" debug" if is_debug else "")
+        name = label(interpreter)
         say(name)
         try:
-            columns[name] = _column(arguments.work / name.replace(" ", "-"), interpreter, is_debug)
+            columns[name] = _column(arguments.work / name.replace(" ", "-"), interpreter)
         except BuildError as error:
             say(str(error))
     kinds = [*LOST, _KEPT]
@@ -73,10 +67,10 @@ def main() -> int:
 _KEPT = "objects that are kept, and tests that lose nothing: none blamed of"
 
 
-def _column(directory: Path, interpreter: str, is_debug: bool) -> dict[str, str]:
+def _column(directory: Path, interpreter: str) -> dict[str, str]:
     environment = make_environment(directory, interpreter)
     environment.install_plugin(build_plugin(environment, directory))
-    if not is_debug:  # which would have to compile it
+    if not is_debug(interpreter):  # which would have to compile it
         environment.install("numpy<2.4")
     suite = directory / "references"
     shutil.copytree(TESTS / "references", suite, dirs_exist_ok=True)
