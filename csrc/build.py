@@ -9,6 +9,7 @@ CONCEPTS = (
     "allocator",
     "frames",
     "threads",
+    "internals",
     "functions",
     "stale",
     "collector",

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "internals.h"
 #include "stale.h"
 
 /* Looked up before there is a clone, in which another thread may seem to hold
@@ -19,15 +20,6 @@ static const char *const weak_names[] = {"ref", "ProxyType", "CallableProxyType"
 static PyObject *(*get_defaults)(PyObject *);
 static int (*set_defaults)(PyObject *, PyObject *);
 
-static PyObject *
-attribute_of(const char *module_name, const char *name)
-{
-    PyObject *module = PyImport_ImportModule(module_name);
-    PyObject *found = module == NULL ? NULL : PyObject_GetAttrString(module, name);
-    Py_XDECREF(module);
-    return found;
-}
-
 int
 pvg_find_collector(void)
 {
@@ -38,19 +30,19 @@ pvg_find_collector(void)
         return -1;
     }
     for (size_t i = 0; i < sizeof weak_types / sizeof *weak_types; i++) {
-        weak_types[i] = attribute_of("weakref", weak_names[i]);
+        weak_types[i] = pvg_attribute("weakref", weak_names[i]);
         if (weak_types[i] == NULL) {
             return -1;
         }
     }
     *(void **)&get_defaults = dlsym(RTLD_DEFAULT, "PyFunction_GetDefaults");
     *(void **)&set_defaults = dlsym(RTLD_DEFAULT, "PyFunction_SetDefaults");
-    function_type = (PyTypeObject *)attribute_of("types", "FunctionType");
-    unfreeze = attribute_of("gc", "unfreeze");
+    function_type = pvg_attribute("types", "FunctionType");
+    unfreeze = pvg_attribute("gc", "unfreeze");
     if (function_type == NULL || unfreeze == NULL) {
         return -1;
     }
-    get_objects = attribute_of("gc", "get_objects");
+    get_objects = pvg_attribute("gc", "get_objects");
     return get_objects == NULL ? -1 : 0;
 }
 

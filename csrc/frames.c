@@ -1,5 +1,7 @@
 #include "frames.h"
 
+#include "digits.h"
+
 /* A number has two digits, and each digit's value a function of its own, whose
    name valgrind prints: pvg_high_03 calling pvg_low_17 is number 0317 (octal).
    128 functions make 4,096 numbers. */
@@ -27,9 +29,6 @@ typedef void *(*outer_digit)(digit inner, pvg_work work, void *argument);
 #define LOW_NAME(VALUE) pvg_low_##VALUE,
 #define HIGH_NAME(VALUE) pvg_high_##VALUE,
 
-#define EIGHT(OF, FIRST)                                                      \
-    OF(FIRST##0) OF(FIRST##1) OF(FIRST##2) OF(FIRST##3)                       \
-    OF(FIRST##4) OF(FIRST##5) OF(FIRST##6) OF(FIRST##7)
 #define ALL(OF)                                                               \
     EIGHT(OF, 0) EIGHT(OF, 1) EIGHT(OF, 2) EIGHT(OF, 3)                       \
     EIGHT(OF, 4) EIGHT(OF, 5) EIGHT(OF, 6) EIGHT(OF, 7)

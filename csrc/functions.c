@@ -11,7 +11,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "digits.h"
 #include "frames.h"
+#include "internals.h"
 
 /* A frame of the interpreter's, which has another type in each release. */
 typedef void *frame;
@@ -45,12 +47,6 @@ static evaluator evaluate_as_ever;
 #define LOW_NAME(VALUE) pvg_code_low_##VALUE,
 #define HIGH_NAME(VALUE) pvg_code_high_##VALUE,
 
-#define EIGHT(OF, FIRST)                                                              \
-    OF(FIRST##0) OF(FIRST##1) OF(FIRST##2) OF(FIRST##3)                               \
-    OF(FIRST##4) OF(FIRST##5) OF(FIRST##6) OF(FIRST##7)
-#define SIXTY_FOUR(OF, FIRST)                                                         \
-    EIGHT(OF, FIRST##0) EIGHT(OF, FIRST##1) EIGHT(OF, FIRST##2) EIGHT(OF, FIRST##3)   \
-    EIGHT(OF, FIRST##4) EIGHT(OF, FIRST##5) EIGHT(OF, FIRST##6) EIGHT(OF, FIRST##7)
 #define ALL(OF)                                                                       \
     SIXTY_FOUR(OF, 0) SIXTY_FOUR(OF, 1) SIXTY_FOUR(OF, 2) SIXTY_FOUR(OF, 3)
 
@@ -168,8 +164,7 @@ find_symbols(void)
         = either("PyUnstable_Eval_RequestCodeExtraIndex", "_PyEval_RequestCodeExtraIndex");
     *(void **)&get_extra = either("PyUnstable_Code_GetExtra", "_PyCode_GetExtra");
     *(void **)&set_extra = either("PyUnstable_Code_SetExtra", "_PyCode_SetExtra");
-    PyObject *version = PySys_GetObject("hexversion");
-    long minor = version == NULL ? 0 : PyLong_AsLong(version) >> 16 & 0xFF;
+    long minor = pvg_minor_version();
     if (minor == 11) {
         code_of_frame = code_in_3_11;
     } else {
@@ -177,11 +172,7 @@ find_symbols(void)
         *(void **)&code_of_frame = dlsym(
             RTLD_DEFAULT, minor < 11 ? "PyFrame_GetCode" : "PyUnstable_InterpreterFrame_GetCode");
     }
-    PyObject *types = PyImport_ImportModule("types");
-    if (types != NULL) {
-        code_type = (PyTypeObject *)PyObject_GetAttrString(types, "CodeType");
-        Py_DECREF(types);
-    }
+    code_type = pvg_attribute("types", "CodeType");
     PyErr_Clear();
     return get_interpreter != NULL && get_evaluator != NULL && set_evaluator != NULL
            && request_extra != NULL && get_extra != NULL && set_extra != NULL

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <valgrind/memcheck.h>
 
 #include "requests.h"
 
@@ -87,26 +86,17 @@ static const size_t offsets[] = {0, 16, 32};
 
 enum { MOST_REFERENCES = 1 << 20 };
 
-/* Of a block that was freed, say, or of nothing at all. */
-static int
-is_readable(const void *address, size_t size)
-{
-    unsigned char bits[64];
-    return (uintptr_t)address % sizeof(void *) == 0 && size <= sizeof bits
-           && VALGRIND_GET_VBITS(address, bits, size) == 1;
-}
-
 static int
 is_type(PyObject *object)
 {
-    if (!is_readable(object, sizeof *object)) {
+    if (!pvg_is_readable(object, sizeof *object)) {
         return 0;
     }
     PyObject *meta = (PyObject *)Py_TYPE(object);
     if (meta == (PyObject *)&PyType_Type) {
         return 1;
     }
-    return is_readable(meta, sizeof *meta) && Py_TYPE(meta) == &PyType_Type
+    return pvg_is_readable(meta, sizeof *meta) && Py_TYPE(meta) == &PyType_Type
            && PyType_IsSubtype((PyTypeObject *)meta, &PyType_Type);
 }
 
@@ -115,7 +105,7 @@ pvg_object_in(char *block, size_t size)
 {
     for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) {
         PyObject *object = (PyObject *)(block + offsets[i]);
-        if (offsets[i] + sizeof *object > size || !is_readable(object, sizeof *object)) {
+        if (offsets[i] + sizeof *object > size || !pvg_is_readable(object, sizeof *object)) {
             continue;
         }
         /* An address, as the list of a container's items begins with, is more. */

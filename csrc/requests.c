@@ -1,5 +1,7 @@
 #include "requests.h"
 
+#include <stdint.h>
+
 #include <valgrind/memcheck.h>
 #include <valgrind/valgrind.h>
 
@@ -68,4 +70,12 @@ void
 pvg_monitor_command(const char *command)
 {
     (void)VALGRIND_MONITOR_COMMAND(command);
+}
+
+int
+pvg_is_readable(const void *address, unsigned long size)
+{
+    unsigned char bits[64];
+    return (uintptr_t)address % sizeof(void *) == 0 && size <= sizeof bits
+           && VALGRIND_GET_VBITS(address, bits, size) == 1;
 }

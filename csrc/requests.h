@@ -36,4 +36,8 @@ void pvg_change_option(const char *option);
 /* A command of valgrind's gdbserver; the answer goes to the log. */
 void pvg_monitor_command(const char *command);
 
+/* Whether memory may be read: it is nobody else's, and no block that was freed.
+   At most 64 bytes; natively never. */
+int pvg_is_readable(const void *address, unsigned long size);
+
 #endif

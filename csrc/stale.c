@@ -6,7 +6,9 @@
 #include <dlfcn.h>
 #include <stdint.h>
 #include <string.h>
-#include <valgrind/memcheck.h>
+
+#include "internals.h"
+#include "requests.h"
 
 /* Not part of the limited API. */
 static PyThreadState *(*first_thread)(PyInterpreterState *);
@@ -14,19 +16,6 @@ static PyThreadState *(*next_thread)(PyThreadState *);
 static PyObject *(*get_code)(PyObject *);
 static PyTypeObject *function_type, *frame_type, *code_type;
 static int keeps_frames;
-
-static long
-minor_version(void)
-{
-    PyObject *version = PySys_GetObject("hexversion");
-    return version == NULL ? 0 : PyLong_AsLong(version) >> 16 & 0xFF;
-}
-
-static PyTypeObject *
-type_named(PyObject *types, const char *name)
-{
-    return types == NULL ? NULL : (PyTypeObject *)PyObject_GetAttrString(types, name);
-}
 
 int
 pvg_find_stale_pointers(void)
@@ -39,11 +28,9 @@ pvg_find_stale_pointers(void)
     PyObject *version = PySys_GetObject("hexversion");
     *(void **)&get_code = dlsym(RTLD_DEFAULT, "PyFunction_GetCode");
     keeps_frames = version != NULL && PyLong_AsLong(version) >> 16 == 0x030A && get_code != NULL;
-    PyObject *types = PyImport_ImportModule("types");
-    function_type = type_named(types, "FunctionType");
-    frame_type = type_named(types, "FrameType");
-    code_type = type_named(types, "CodeType");
-    Py_XDECREF(types);
+    function_type = pvg_attribute("types", "FunctionType");
+    frame_type = pvg_attribute("types", "FrameType");
+    code_type = pvg_attribute("types", "CodeType");
     return function_type == NULL || frame_type == NULL || code_type == NULL ? -1 : 0;
 }
 
@@ -58,18 +45,10 @@ typedef struct chunk {
 enum { MOST_WORDS = 256 }; /* of a thread's state; it has 40 to 60 */
 
 static int
-is_readable(const void *address, size_t size)
-{
-    unsigned char bits[16];
-    return (uintptr_t)address % sizeof(void *) == 0
-           && VALGRIND_GET_VBITS(address, bits, size) == 1;
-}
-
-static int
 is_stack(char *const words[3])
 {
     const chunk *last = (const chunk *)(void *)words[0];
-    return words[0] < words[1] && words[1] <= words[2] && is_readable(last, sizeof *last)
+    return words[0] < words[1] && words[1] <= words[2] && pvg_is_readable(last, sizeof *last)
            && (size_t)(words[2] - words[0]) == last->size;
 }
 
@@ -82,7 +61,7 @@ pvg_forget_dead_slots(void)
     PyThreadState *state = first_thread(PyInterpreterState_Get());
     for (; state != NULL; state = next_thread(state)) {
         char *const *words = (char *const *)(void *)state;
-        for (size_t i = 0; i < MOST_WORDS && is_readable(&words[i + 2], sizeof *words); i++) {
+        for (size_t i = 0; i < MOST_WORDS && pvg_is_readable(&words[i + 2], sizeof *words); i++) {
             if (is_stack(&words[i])) {
                 memset(words[i + 1], 0, (size_t)(words[i + 2] - words[i + 1]));
                 break;
@@ -189,11 +168,11 @@ pvg_move_dict_versions(void)
 {
     static const uint64_t NO_ADDRESS = (uint64_t)1 << 56;
     PyGILState_STATE gil = PyGILState_Ensure();
-    PyObject *dict = minor_version() == 12 ? PyDict_New() : NULL;
+    PyObject *dict = pvg_minor_version() == 12 ? PyDict_New() : NULL;
     if (dict != NULL) {
         uint64_t version = change(dict);
         uint64_t *words = (uint64_t *)PyInterpreterState_Get();
-        for (size_t i = 0; i < INTERPRETER_WORDS && is_readable(&words[i], 8); i++) {
+        for (size_t i = 0; i < INTERPRETER_WORDS && pvg_is_readable(&words[i], 8); i++) {
             if (words[i] == version) {
                 words[i] += NO_ADDRESS;
                 if (change(dict) > NO_ADDRESS) {

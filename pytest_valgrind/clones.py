@@ -113,8 +113,11 @@ class InClone:
     :param at_once: whether the process waits for the clone; it then checks the less often.
     """
 
+    share = SHARE
+
     def __init__(self, evidence: Evidence, *, untracks: bool, at_once: bool = False) -> None:
-        self.share = SHARE / 2 if at_once else SHARE
+        if at_once:
+            self.share = SHARE / 2
         self.sees_references = untracks
         self._at_once = at_once
         self._evidence = evidence

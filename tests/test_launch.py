@@ -295,10 +295,9 @@ def test_extension_without_debug_information(suite: Suite, tmp_path: Path) -> No
     build_extension(HERE / "native" / "defective.c", tmp_path, "-g0")
     suite.write("test_leak.py", LEAK)
     run = Suite(suite.directory, tmp_path).run("--valgrind")
-    hints = [line for line in run.summary if line.startswith("hint: ")]
-    assert len(hints) == 1
-    assert "no debug information in" in hints[0]
-    assert "CFLAGS=-g" in hints[0]
+    (hint,) = (line for line in run.summary if "no debug information in" in line)
+    assert hint.startswith("hint: ")
+    assert "CFLAGS=-g" in hint
 
 
 def test_strict(suite: Suite) -> None:
