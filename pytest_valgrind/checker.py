@@ -6,6 +6,7 @@ import contextlib
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,31 +20,43 @@ from pytest_valgrind.findings import Kind, plural
 from pytest_valgrind.firstresult import Rest
 from pytest_valgrind.functions import NumberedFunctions
 from pytest_valgrind.garbage import Garbage
-from pytest_valgrind.handover import Handover
 from pytest_valgrind.host import find_host
+from pytest_valgrind.journal import Collected, Collecting, Ended, Journal
 from pytest_valgrind.modes import choose, exact
 from pytest_valgrind.repairs import apply_late
+from pytest_valgrind.results import Undecided
 from pytest_valgrind.roll import Roll
 from pytest_valgrind.session import Session
-from pytest_valgrind.summary import summary, weaknesses
-from pytest_valgrind.suppressions import count, unused, write
-from pytest_valgrind.verdict import Outcome
+from pytest_valgrind.summary import write_summary, write_suppressions
+from pytest_valgrind.suppressions import count, unused
 
 if TYPE_CHECKING:
+    from pytest_valgrind.launched import Launched
     from pytest_valgrind.settings import Settings
+    from pytest_valgrind.worker import XdistWorker
 
 
 class ValgrindChecker:
     """The plugin that projects know as ``valgrind_checker``.
 
+    :param launched: what the launcher has handed over, None if there was no launcher.
+    :param worker: this process as a worker of pytest-xdist's, None if it is none.
     :raises pytest.UsageError: if this process cannot be checked as asked for.
     """
 
-    def __init__(self, settings: Settings, pluginmanager: pytest.PytestPluginManager) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pluginmanager: pytest.PytestPluginManager,
+        launched: Launched | None = None,
+        worker: XdistWorker | None = None,
+    ) -> None:
         self._settings = settings
+        self._worker = worker
         self._pluginmanager = pluginmanager
         self._rest = Rest(self)
-        self._handover = Handover.adopt()
+        self._handover = launched.handover if launched else None
+        self._journal = launched.journal if launched else Journal(None)
         self._host = find_host(None if self._handover else settings.log)
         self._sees_objects = bool(client.one_block_per_object())
         self._has_written = False
@@ -54,10 +67,14 @@ class ValgrindChecker:
         if weakness:
             self._evidence.weaknesses.add(weakness)
         self._garbage = Garbage(freeze=settings.freeze)
-        self._roll = Roll(client.NUMBERS)
+        self._roll = Roll(client.NUMBERS, self._journal)
         self._mode = choose(settings, self._host, self._evidence, self._garbage, self._roll)
         self._session = Session(
-            settings, self._evidence, self._garbage, self._mode.check, self._roll
+            settings,
+            self._evidence,
+            self._garbage,
+            self._mode.check,
+            self._roll,
         )
         self._noise: str | None = None
         self._set_up_valgrind()
@@ -130,6 +147,7 @@ class ValgrindChecker:
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
         """Watch the import of test modules."""
+        self._journal.write(Collecting(collector.nodeid))
         self._session.between()
         try:
             return (yield)
@@ -144,6 +162,8 @@ class ValgrindChecker:
         if not collects_only:
             if self._handover:
                 self._handover.save_memory_map()
+                tests = [(item.nodeid, item.location) for item in session.items]
+                self._journal.write(Collected(tuple(tests)))
             self._session.begin(session)
         try:
             return client.outside_tests(self._rest.call, hook, arguments)
@@ -154,10 +174,37 @@ class ValgrindChecker:
                     self._report_unsettled(session)
                     self._look_back()
             finally:  # whatever the hooks of others do with a report
-                if self._handover and self._session.results.anything_found:
-                    self._handover.keep_log()
-            for nodeid, findings in self._session.results.modules.items():
-                session.ihook.pytest_collectreport(report=report.of_module(nodeid, findings))
+                self._end(session)
+
+    def _end(self, session: pytest.Session) -> None:
+        """Leave behind what the parent needs to know."""
+        results = self._session.results
+        if self._handover and results.anything_found:
+            self._handover.keep_log()
+        log = str(self._host.log) if self._log_is_kept else ""
+        self._journal.write(Ended(results, tuple(self._weaknesses_of_the_process()), log))
+        if self._worker:
+            if self._handover:
+                self._worker.leave(session.config, self._handover.journal)
+            return  # each of the workers has imported them
+        for nodeid, findings in results.modules.items():
+            session.ihook.pytest_collectreport(report=report.of_module(nodeid, findings))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        """Leave out what has been run already, by a process that died."""
+        done = Counter(self._handover.passed_over or () if self._handover else ())
+        if not done:
+            return
+        left_out: list[pytest.Item] = []
+        rest: list[pytest.Item] = []
+        for item in items:
+            (left_out if done[item.nodeid] > 0 else rest).append(item)
+            done[item.nodeid] -= 1
+        items[:] = rest
+        config.hook.pytest_deselected(items=left_out)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
@@ -197,8 +244,8 @@ class ValgrindChecker:
         return self._rest.call(hook, {"item": item, "nextitem": nextitem})
 
     def _report_unsettled(self, session: pytest.Session) -> None:
-        results = self._session.results
-        ran_again = self._settings.exact_rerun and bool(results.unsettled)
+        lost = self._session.unsettled
+        ran_again = self._settings.exact_rerun and bool(lost)
         if ran_again:
             check = exact(
                 self._evidence,
@@ -206,12 +253,15 @@ class ValgrindChecker:
                 self._roll,
                 references=self._settings.references,
             )
-            items = unsettled.items_of(results.unsettled)
-            found = self._session.run_again(items, self._protocol, check)
-            results.unsettled = unsettled.not_among(results.unsettled, found)
-        for group, findings in unsettled.by_group(results.unsettled):
-            lost = unsettled.report(group, findings, session, ran_again=ran_again)
-            session.ihook.pytest_collectreport(report=lost)
+            found = self._session.run_again(unsettled.items_of(lost), self._protocol, check)
+            lost = unsettled.not_among(lost, found)
+        self._session.results.undecided = [
+            Undecided(finding, tuple(test.nodeid for test in group.tests))
+            for finding, group in lost
+        ]
+        for group, findings in unsettled.by_group(lost):
+            made = unsettled.report(group, findings, session, ran_again=ran_again)
+            session.ihook.pytest_collectreport(report=made)
 
     def _look_back(self) -> None:
         """See what the run has to say about suppressions and about valgrind's limits."""
@@ -225,14 +275,8 @@ class ValgrindChecker:
             self._evidence.weaknesses.add(
                 "valgrind does not say which suppressions are in use: give it -s"
             )
-        if path := self._settings.gen_suppressions:
-            try:
-                results.written = f"{plural(write(path, results.not_known()), 'suppression')}"
-                results.written += f" written to {path}"
-            except OSError as error:
-                self._evidence.weaknesses.add(
-                    f"--valgrind-gen-suppressions: {path} cannot be written ({error.strerror})"
-                )
+        if self._settings.gen_suppressions and not self._worker:
+            write_suppressions(self._settings.gen_suppressions, results, self._evidence.weaknesses)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was found."""
@@ -249,20 +293,18 @@ class ValgrindChecker:
     def _write_summary(self, reporter: pytest.TerminalReporter) -> None:
         self._has_written = True
         self._session.between()  # fixtures that end with an interrupted session
-        write = reporter.write_line
-        reporter.section("valgrind")
-        for line in summary(self._session.results):
-            write(line)
-        for line in [*self._weaknesses_of_the_process(), *weaknesses(self._session.results)]:
-            write(f"hint: {line}")
-        failed = any(
-            judged.verdict.outcome is Outcome.FAILED and judged.findings
-            for judged in self._session.results.judged
+        logs = [str(self._host.log)] if self._log_is_kept else []
+        write_summary(
+            reporter,
+            self._session.results,
+            self._weaknesses_of_the_process(),
+            logs,
+            pinpoint=self._settings.pinpoint,
         )
-        if failed and not self._settings.pinpoint:
-            write("hint: --valgrind-pinpoint says which line of Python it was")
-        if self._host.log and (self._handover is None or self._handover.log_is_kept):
-            write(f"log: {self._host.log}")
+
+    @property
+    def _log_is_kept(self) -> bool:
+        return bool(self._host.log) and (self._handover is None or self._handover.log_is_kept)
 
     def _say(self, words: str) -> None:
         """Tell the user who waits; pytest captures what is printed by now."""

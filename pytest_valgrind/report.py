@@ -13,8 +13,9 @@ from _pytest._code.code import (
     ReprTraceback,
 )
 
+from pytest_valgrind.crash import Death
 from pytest_valgrind.findings import Finding, Frame, Owner, Stack, counted, plural
-from pytest_valgrind.verdict import Outcome, Verdict
+from pytest_valgrind.verdict import Outcome, Verdict, crashed
 
 _EXCERPT = "valgrind log"
 #: A subinterpreter, say, loses thousands of blocks in as many ways.
@@ -84,6 +85,30 @@ def of_group(path: str, lines: Sequence[str], findings: Sequence[Finding]) -> py
     report = pytest.CollectReport(path, "failed", _longrepr(verdict, findings, path, 0), result=[])
     # It belongs to no test, and so cannot be a test's; the terminal shows this word.
     vars(report)["when"] = "leak check"
+    return report
+
+
+def of_crash(
+    nodeid: str, location: tuple[str, int | None, str], death: Death, obituary: str
+) -> pytest.TestReport:
+    """Return the report of a test in which the process under valgrind died.
+
+    :param obituary: how and when that was, in sentences.
+    """
+    path, line, _ = location
+    longrepr = _of_death(death, obituary, path, line or 0)
+    return pytest.TestReport(nodeid, location, {}, "failed", longrepr, "call")
+
+
+def of_process(path: str, death: Death, obituary: str) -> pytest.CollectReport:
+    """Return the report of a death of the process that did not happen in a test.
+
+    :param path: of the file with which it had to do last.
+    :param obituary: how and when that was, in sentences.
+    """
+    longrepr = _of_death(death, obituary, path, 0)
+    report = pytest.CollectReport(path, "failed", longrepr, result=[])
+    vars(report)["when"] = "the process"
     return report
 
 
@@ -228,6 +253,17 @@ def _evidence(
     longrepr = _longrepr(verdict, findings, path, line or 0)
     if report.failed:
         longrepr.addsection("the test's own failure", str(report.longrepr))
+    return longrepr
+
+
+def _of_death(death: Death, obituary: str, path: str, line: int) -> ReprExceptionInfo:
+    verdict = crashed(obituary)
+    longrepr = _longrepr(verdict, death.findings, path, line)
+    message = f"{verdict.header} {death.words}"
+    if death.findings:
+        message += f": {one_line(death.findings)}"
+    longrepr.reprcrash = ReprFileLocation(path, line + 1, message)
+    longrepr.addsection("valgrind's log", death.log)
     return longrepr
 
 

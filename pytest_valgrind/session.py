@@ -16,7 +16,9 @@ from pytest_valgrind.checks import LeakCheck
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Finding, Origin, merged
 from pytest_valgrind.garbage import Garbage
+from pytest_valgrind.groups import Unsettled
 from pytest_valgrind.held import HeldHooks
+from pytest_valgrind.journal import Began
 from pytest_valgrind.pinpoint import Pinpoint
 from pytest_valgrind.ran import RanTest
 from pytest_valgrind.report import give
@@ -48,11 +50,14 @@ class Session:
         roll: Roll,
     ) -> None:
         self.results = Results()
+        #: Leaks of which it is not known which test lost them.
+        self.unsettled: list[Unsettled] = []
         self._garbage = garbage
         self._settings = settings
         self._evidence = evidence
         self._check = check
         self._roll = roll
+        self._journal = roll.journal
         self._scope = Scope(settings.only, all_errors=settings.all_errors)
         self._pinpoint = Pinpoint(evidence, self.run_alone) if settings.pinpoint else None
         self._held: HeldHooks | None = None
@@ -148,9 +153,7 @@ class Session:
         self._conclude(settled)
         self.between()
         self.results.outside.extend(self._own(self._check.outside))
-        self.results.unsettled.extend(
-            lost for lost in self._check.unsettled if self._own([lost.finding])
-        )
+        self.unsettled.extend(lost for lost in self._check.unsettled if self._own([lost.finding]))
         self.results.checks += self._check.checks
         self.results.groups += self._check.groups
 
@@ -170,6 +173,8 @@ class Session:
             check.before()
         self.between()
         client.print_to_log(f"\n{_RULE}\n{nodeid}\n{_RULE}")
+        if self._journal.is_read:
+            self._journal.write(Began(test.place, nodeid, item.location))
         threads = client.threads_started()
         self._running = test
         self._held.hold(test.events)
@@ -188,6 +193,7 @@ class Session:
             self._held.release()
             self._running = None
             check.add(test)
+            self._journal.ran(test, item.config)
 
     def _run_and_settle(
         self,
@@ -215,17 +221,21 @@ class Session:
 
     def _conclude(self, settled: Iterable[RanTest]) -> None:
         settled = list(settled)
+        if not settled:
+            return
+        sizes = self.results.sizes
         # All of them first: a hook that logs may raise an exception.
-        for test in settled:
-            self._judge(test)
+        changed = [test for test in settled if self._judge(test)]
         for test in settled:
             client.outside_tests(_log, test)
+        self._journal.settled(settled, changed, self.results.since(sizes))
 
-    def _judge(self, test: RanTest) -> None:
+    def _judge(self, test: RanTest) -> bool:
+        """Have a test's reports say what valgrind says; return whether they may have changed."""
         reports = test.reports
         marked = any(mark.name in MARKERS for mark in test.item.iter_markers())
         if not (test.findings or marked) and all(report.passed for report in reports):
-            return
+            return False
         findings = [self._named(found, test) for found in self._own(test.findings)]
         findings = merged(findings)
         verdict = judge(
@@ -244,6 +254,7 @@ class Session:
             reports.append(test.add_report())
         if reports:
             give(verdict, findings, reports, xfail_failures=self._settings.xfail_failures)
+        return True
 
     def run_alone(self, test: RanTest, evidence: Evidence) -> None:
         """Run a test once more in a forked process, which is to end after that.

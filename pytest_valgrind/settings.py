@@ -40,6 +40,8 @@ class Settings(NamedTuple):
     references: bool
     #: Whether failing tests are run once more to find the lines of Python.
     pinpoint: bool
+    #: Whether to go on, in a new process, after a test of which the process died.
+    resume: bool
     #: Whether native stacks name functions of Python's.
     python_frames: bool
     #: Globs for object and source files: only findings there fail a test.
@@ -101,6 +103,7 @@ class Settings(NamedTuple):
                 option.valgrind_no_references or config.getini("valgrind_no_references")
             ),
             pinpoint=option.valgrind_pinpoint or config.getini("valgrind_pinpoint"),
+            resume=option.valgrind_resume or config.getini("valgrind_resume"),
             python_frames=(
                 option.valgrind_python_frames or config.getini("valgrind_python_frames")
             ),
@@ -215,6 +218,12 @@ def add_options(parser: pytest.Parser) -> None:
         "outside, to files and ports, they do again.",
     )
     option(
+        "--valgrind-resume",
+        action="store_true",
+        help="When the process under valgrind dies in a test, go on after that test in a new one "
+        "(with pytest-xdist's -n this is always so).",
+    )
+    option(
         "--valgrind-python-frames",
         action="store_true",
         help="Name the functions of Python's in native stacks, from Python 3.12 on.",
@@ -232,6 +241,7 @@ def add_options(parser: pytest.Parser) -> None:
         "suites that look at the collector's own state.",
     )
     parser.addini("valgrind_pinpoint", "See --valgrind-pinpoint.", type="bool", default=False)
+    parser.addini("valgrind_resume", "See --valgrind-resume.", type="bool", default=False)
     parser.addini(
         "valgrind_python_frames", "See --valgrind-python-frames.", type="bool", default=False
     )

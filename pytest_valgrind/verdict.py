@@ -28,6 +28,9 @@ class Outcome(Enum):
     KNOWN = "known"
 
 
+_CRASH = "[VALGRIND CRASH]"
+
+
 class Verdict(NamedTuple):
     """The outcome, and the words that go with it."""
 
@@ -38,6 +41,11 @@ class Verdict(NamedTuple):
     unused_markers: tuple[str, ...] = ()
     #: Those of one that did.
     used_markers: tuple[str, ...] = ()
+
+    @property
+    def is_crash(self) -> bool:
+        """Whether the process died in the test."""
+        return self.header == _CRASH
 
     def knows(self, finding: Finding) -> bool:
         """Whether a marker says that there is such a finding."""
@@ -95,6 +103,14 @@ def judge(
             used,
         )
     return Verdict(Outcome.CLEAN, unused_markers=unused)
+
+
+def crashed(words: str) -> Verdict:
+    """Return the verdict on a test in which the process died.
+
+    :param words: how it died.
+    """
+    return Verdict(Outcome.FAILED, _CRASH, words)
 
 
 def _marker_for(finding: Finding) -> str:
