@@ -23,6 +23,7 @@ from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.host import find_host
 from pytest_valgrind.journal import Collected, Collecting, Ended, Journal
 from pytest_valgrind.modes import choose, exact
+from pytest_valgrind.progress import show_waiting
 from pytest_valgrind.repairs import apply_late
 from pytest_valgrind.results import Undecided
 from pytest_valgrind.roll import Roll
@@ -68,7 +69,10 @@ class ValgrindChecker:
             self._evidence.weaknesses.add(weakness)
         self._garbage = Garbage(freeze=settings.freeze)
         self._roll = Roll(client.NUMBERS, self._journal)
-        self._mode = choose(settings, self._host, self._evidence, self._garbage, self._roll)
+        workers = worker.count if worker else 1
+        self._mode = choose(
+            settings, self._host, self._evidence, self._garbage, self._roll, workers=workers
+        )
         self._session = Session(
             settings,
             self._evidence,
@@ -165,6 +169,7 @@ class ValgrindChecker:
                 tests = [(item.nodeid, item.location) for item in session.items]
                 self._journal.write(Collected(tuple(tests)))
             self._session.begin(session)
+            show_waiting(self._mode.check, session.config)
         try:
             return client.outside_tests(self._rest.call, hook, arguments)
         finally:

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from pytest_valgrind.findings import Finding, Kind
+from pytest_valgrind.findings import Finding, Kind, Owner
 from pytest_valgrind.functions import PythonFunctions
 from pytest_valgrind.lines import read_lines
 from pytest_valgrind.log import read_to_end
@@ -42,13 +42,20 @@ def examine(code: int, log: Path, memory_map: str, functions: PythonFunctions) -
     """Find out about a process that has ended before its time.
 
     :param code: its exit code, or the negative number of the signal that ended it.
-    :param memory_map: of the process, as it was when its tests began (``/proc/PID/maps``).
+    :param memory_map: of the process, as it was when its tests began, or earlier
+        (``/proc/PID/maps``).
     :param functions: of Python's, in that process.
     """
     last = _LastTest(read_to_end(log))
     objects = ObjectFiles(read_map=memory_map.splitlines)
     lines = read_lines(islice(read_to_end(log), last.start, None))
-    parser = Parser(objects.at, objects.owner, functions=functions)
+
+    def owner(path: str | None, function: str) -> Owner:
+        # What was loaded after the map was saved, at import say, is nothing of the interpreter's.
+        loaded_later = path is None and memory_map and function != "???"
+        return Owner.EXTENSION if loaded_later else objects.owner(path, function)
+
+    parser = Parser(objects.at, owner, functions=functions)
     errors: deque[Finding] = deque(maxlen=1)
     deaths: list[Finding] = []
     for finding in parser.findings(lines):

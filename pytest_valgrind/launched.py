@@ -26,4 +26,5 @@ class Launched(NamedTuple):
             return None
         journal = Journal(handover.journal)
         atexit.register(journal.finish)
+        handover.save_memory_map()
         return cls(handover, journal)

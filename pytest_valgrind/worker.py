@@ -26,6 +26,9 @@ class XdistWorker:
         )
         self._numbers: dict[str, int] = {}
 
+        #: How many workers there are.
+        self.count: int = vars(config)["workerinput"]["workercount"]
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Learn the numbers by which xdist knows the tests."""
         self._numbers = {item.nodeid: number for number, item in enumerate(session.items)}
