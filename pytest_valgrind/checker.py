@@ -70,9 +70,7 @@ class ValgrindChecker:
         self._garbage = Garbage(freeze=settings.freeze)
         self._roll = Roll(client.NUMBERS, self._journal)
         workers = worker.count if worker else 1
-        self._mode = choose(
-            settings, self._host, self._evidence, self._garbage, self._roll, workers=workers
-        )
+        self._mode = choose(settings, self._evidence, self._garbage, self._roll, workers=workers)
         self._session = Session(
             settings,
             self._evidence,

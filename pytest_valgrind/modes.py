@@ -38,7 +38,7 @@ def choose(
     """
     if settings.leak_check == "off":
         return Mode(NoCheck(), "errors only, no leaks")
-    why_exact = _obstacle(settings, evidence.host, evidence)
+    why_exact = _obstacle(settings, evidence)
     if settings.leak_check == "exact" or why_exact:
         check = exact(
             evidence,
@@ -88,15 +88,15 @@ def _reason_to_wait(settings: Settings, host: Host) -> str:
     return ""
 
 
-def _obstacle(settings: Settings, host: Host, evidence: Evidence) -> str:
+def _obstacle(settings: Settings, evidence: Evidence) -> str:
     """Return why tests cannot be told apart by the stacks of what they lose, if so."""
     if settings.leak_check == "exact":
         return ""
     if settings.memcheck_before:
         return "--memcheck-before-func"
-    if host.log is None:
+    if evidence.host.log is None:
         return "the log is not in a file"
-    options = [*options_from_elsewhere(), *host.options]
+    options = [*options_from_elsewhere(), *evidence.host.options]
     resolution = [option for option in options if option.startswith("--leak-resolution=")]
     if resolution and resolution[-1] != "--leak-resolution=high":
         return f"{resolution[-1]} does not tell tests apart"
