@@ -7,12 +7,13 @@ import os
 import shlex
 import sys
 from collections.abc import Generator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_valgrind import client, report, unsettled
+from pytest_valgrind import client, report, timeouts, unsettled
 from pytest_valgrind.arithmetic import ignore_now
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Kind, plural
@@ -27,6 +28,7 @@ from pytest_valgrind.roll import Roll
 from pytest_valgrind.session import Session
 from pytest_valgrind.summary import summary, weaknesses
 from pytest_valgrind.suppressions import count, unused, write
+from pytest_valgrind.timeouts import Timeouts
 from pytest_valgrind.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -59,6 +61,13 @@ class ValgrindChecker:
         self._session = Session(
             settings, self._evidence, self._garbage, self._mode.check, self._roll
         )
+        self._timeouts = Timeouts(
+            settings.timeout,
+            settings.timeout_factor,
+            self._evidence,
+            self._handover.python_stacks if self._handover else None,
+        )
+        pluginmanager.register(self._timeouts, timeouts.NAME)
         self._noise: str | None = None
         self._set_up_valgrind()
 
@@ -190,11 +199,14 @@ class ValgrindChecker:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
         """Notice the end of a phase: one hook for all three, as every hook costs every test."""
+        if self._timeouts.has_hung:
+            self._session.add(self._timeouts.finding(call.when))
         self._session.phase_ended(call.when)
 
     def _protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> object:
         hook = item.ihook.pytest_runtest_protocol
-        return self._rest.call(hook, {"item": item, "nextitem": nextitem})
+        arguments = {"item": item, "nextitem": nextitem}
+        return self._timeouts.limited(partial(self._rest.call, hook, arguments))
 
     def _report_unsettled(self, session: pytest.Session) -> None:
         results = self._session.results
@@ -256,7 +268,8 @@ class ValgrindChecker:
         for line in [*self._weaknesses_of_the_process(), *weaknesses(self._session.results)]:
             write(f"hint: {line}")
         failed = any(
-            judged.verdict.outcome is Outcome.FAILED and judged.findings
+            judged.verdict.outcome is Outcome.FAILED
+            and any(finding.kind is not Kind.TIMEOUT for finding in judged.findings)
             for judged in self._session.results.judged
         )
         if failed and not self._settings.pinpoint:

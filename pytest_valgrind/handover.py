@@ -14,6 +14,7 @@ _SAVED = "PYTEST_VALGRIND_SAVED_"
 _FOUND = "found"
 _MAP = "maps"
 _FUNCTIONS = "functions"
+_STACKS = "python-stacks"
 _NOISE = "interpreter.supp"
 
 
@@ -63,6 +64,11 @@ class Handover(NamedTuple):
     def functions(self) -> Path:
         """Where the names of Python's functions are, for the launcher to read them in stacks."""
         return self.directory / _FUNCTIONS
+
+    @property
+    def python_stacks(self) -> Path:
+        """Where Python's stacks are if the process was ended because a test hung."""
+        return self.directory / _STACKS
 
     def keep_log(self) -> None:
         """Have the launcher leave the log where it is."""

@@ -102,7 +102,9 @@ class Launch:
             )
         if code < 0:
             functions = PythonFunctions(handover.functions)
-            last_words = obituary(-code, log, handover.memory_map, functions)
+            last_words = obituary(
+                -code, log, handover.memory_map, functions, handover.python_stacks
+            )
             print(*last_words, sep="\n", file=sys.stderr)
         elif not handover.log_is_kept:
             shutil.rmtree(handover.directory, ignore_errors=True)

@@ -13,7 +13,7 @@ from _pytest._code.code import (
     ReprTraceback,
 )
 
-from pytest_valgrind.findings import Finding, Frame, Owner, Stack, counted, plural
+from pytest_valgrind.findings import Finding, Frame, Kind, Owner, Stack, counted, plural
 from pytest_valgrind.verdict import Outcome, Verdict
 
 _EXCERPT = "valgrind log"
@@ -129,7 +129,7 @@ def stack_lines(stack: Stack) -> Iterator[str]:
             yield from _run_lines(run)
             run = []
             yield f"  {_MARKS[frame.owner]} {frame}"
-            if frame.owner is Owner.EXTENSION:
+            if frame.owner in (Owner.EXTENSION, Owner.PYTHON):
                 yield from _source(frame.path, frame.line)
         elif frame.owner is not Owner.CHECKER and not (has_python and _is_filler(frame)):
             run.append(frame)
@@ -170,11 +170,13 @@ def excerpt(findings: Iterable[Finding]) -> str:
 
 def total_line(findings: Sequence[Finding]) -> str:
     """Return the totals of findings."""
-    errors = sum(finding.count for finding in findings if not finding.kind.is_leak)
+    errors = sum(finding.count for finding in findings if finding.kind.is_counted)
     leaks = [finding for finding in findings if finding.kind.is_leak]
     lost = sum(leak.bytes for leak in leaks)
     blocks = sum(leak.blocks for leak in leaks)
+    hangs = sum(finding.kind is Kind.TIMEOUT for finding in findings)
     return (
+        f"{plural(hangs, 'timeout') + ', ' if hangs else ''}"
         f"{plural(errors, 'error')}, {plural(len(leaks), 'leak')}"
         f" ({plural(lost, 'byte')} in {plural(blocks, 'block')})"
     )

@@ -3,8 +3,10 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Keeps the compiler from seeing what is wrong. */
 static void *volatile hidden;
@@ -199,6 +201,25 @@ illegal_instruction(PyObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+/* Waits, with the interpreter's lock, until a signal comes. */
+static PyObject *
+wait_for_signal(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    sleep(1000);
+    Py_RETURN_NONE;
+}
+
+/* Never comes back. */
+static PyObject *
+loop(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    for (volatile bool goes_on = true; goes_on;) {
+    }
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
     {"leak", leak, METH_VARARGS, NULL},
     {"keep", keep, METH_NOARGS, NULL},
@@ -215,6 +236,8 @@ static PyMethodDef methods[] = {
     {"run_thread", run_thread, METH_NOARGS, NULL},
     {"crash", crash, METH_NOARGS, NULL},
     {"illegal_instruction", illegal_instruction, METH_NOARGS, NULL},
+    {"wait_for_signal", wait_for_signal, METH_NOARGS, NULL},
+    {"loop", loop, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
