@@ -15,6 +15,7 @@ CONCEPTS = (
     "collector",
     "clones",
     "lost",
+    "timer",
     "calls",
     "defects",
 )
@@ -35,6 +36,8 @@ ffibuilder.set_source(
     "".join(f'#include "{name}.h"\n' for name in CONCEPTS),
     sources=[f"csrc/{name}.c" for name in CONCEPTS],
     include_dirs=["csrc"],
+    # Timers are in there before glibc 2.34.
+    libraries=["rt"],
     # A stack frame with file and line is what the whole project is about.
     extra_compile_args=["-g"],
 )

@@ -8,12 +8,13 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Generator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_valgrind import client, report, unsettled
+from pytest_valgrind import client, report, timeouts, unsettled
 from pytest_valgrind.arithmetic import ignore_now
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Kind, plural
@@ -30,6 +31,7 @@ from pytest_valgrind.roll import Roll
 from pytest_valgrind.session import Session
 from pytest_valgrind.summary import write_summary, write_suppressions
 from pytest_valgrind.suppressions import count, unused
+from pytest_valgrind.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from pytest_valgrind.launched import Launched
@@ -78,6 +80,13 @@ class ValgrindChecker:
             self._mode.check,
             self._roll,
         )
+        self._timeouts = Timeouts(
+            settings.timeout,
+            settings.timeout_factor,
+            self._evidence,
+            self._handover.python_stacks if self._handover else None,
+        )
+        pluginmanager.register(self._timeouts, timeouts.NAME)
         self._noise: str | None = None
         self._set_up_valgrind()
 
@@ -240,11 +249,14 @@ class ValgrindChecker:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
         """Notice the end of a phase: one hook for all three, as every hook costs every test."""
+        if self._timeouts.has_hung:
+            self._session.add(self._timeouts.finding(call.when))
         self._session.phase_ended(call.when)
 
     def _protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> object:
         hook = item.ihook.pytest_runtest_protocol
-        return self._rest.call(hook, {"item": item, "nextitem": nextitem})
+        arguments = {"item": item, "nextitem": nextitem}
+        return self._timeouts.limited(partial(self._rest.call, hook, arguments))
 
     def _report_unsettled(self, session: pytest.Session) -> None:
         lost = self._session.unsettled

@@ -42,6 +42,19 @@ clone_leaked = lib.pvg_clone_leaked
 #: the interpreter cannot, -1 if the file with their names cannot be written; ``() -> None``.
 show_functions = lib.pvg_show_functions
 hide_functions = lib.pvg_hide_functions
+#: The C handler of a signal, for the timer: ``(signal) -> handler``.
+handler_of = lib.pvg_handler_of
+#: The timer of a test that runs for too long (csrc/timer.h), an errno if there cannot be one:
+#: ``(signal, write_stacks, tell_interpreter, is_watched) -> int``, with two handlers, and whether a
+#: parent reports the end of this process; ``() -> None``.
+create_timer = lib.pvg_create_timer
+delete_timer = lib.pvg_delete_timer
+#: Sets it, to a time of ``time.monotonic``, with seconds of grace and the words for the log, or
+#: stops it: ``(deadline, grace, words) -> None``; ``() -> None``.
+set_timer = lib.pvg_set_timer
+stop_timer = lib.pvg_stop_timer
+#: Ends this process by SIGABRT: ``() -> None``.
+end_hung_process = lib.pvg_end_hung_process
 #: Whether every Python object has a heap block of its own, as PYTHONMALLOC=malloc makes it.
 one_block_per_object = lib.pvg_one_block_per_object
 

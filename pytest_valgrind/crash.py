@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 from collections import deque
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 from pytest_valgrind.findings import Finding, Kind, Owner
 from pytest_valgrind.functions import PythonFunctions
+from pytest_valgrind.hangs import with_python_stacks
 from pytest_valgrind.lines import read_lines
 from pytest_valgrind.log import read_to_end
 from pytest_valgrind.objects import ObjectFiles
@@ -23,6 +25,7 @@ _UNKNOWN_INSTRUCTION = (
     "An extension is built with instructions that this valgrind does not know: build it without "
     "-march=native or AVX-512, or use a newer valgrind."
 )
+_HUNG = "had to be ended, as a test hung"
 _KILLED = "The kernel kills like this when memory runs out; its log (dmesg) says so."
 
 
@@ -36,17 +39,23 @@ class Death(NamedTuple):
     findings: tuple[Finding, ...]
     advice: str  #: empty if there is none
     log: str
+    #: Whether it was ended because a test hung.
+    hung: bool = False
 
 
-def examine(code: int, log: Path, memory_map: str, functions: PythonFunctions) -> Death:
+def examine(
+    code: int, log: Path, memory_map: str, functions: PythonFunctions, python_stacks: Path
+) -> Death:
     """Find out about a process that has ended before its time.
 
     :param code: its exit code, or the negative number of the signal that ended it.
     :param memory_map: of the process, as it was when its tests began, or earlier
         (``/proc/PID/maps``).
     :param functions: of Python's, in that process.
+    :param python_stacks: the file with them, if the process was ended because a test hung.
     """
     last = _LastTest(read_to_end(log))
+    written = _stacks_of_hang(code, python_stacks)
     objects = ObjectFiles(read_map=memory_map.splitlines)
     lines = read_lines(islice(read_to_end(log), last.start, None))
 
@@ -59,7 +68,12 @@ def examine(code: int, log: Path, memory_map: str, functions: PythonFunctions) -
     errors: deque[Finding] = deque(maxlen=1)
     deaths: list[Finding] = []
     for finding in parser.findings(lines):
-        (deaths if finding.kind is Kind.FATAL_SIGNAL else errors).append(finding)
+        if written:
+            # What it was ended by says nothing.
+            if finding.kind is Kind.TIMEOUT:
+                errors.append(with_python_stacks(finding, written))
+        else:
+            (deaths if finding.kind is Kind.FATAL_SIGNAL else errors).append(finding)
     advice = ""
     if code == -signal.SIGILL and last.has_unknown_instruction:
         advice = _UNKNOWN_INSTRUCTION
@@ -67,7 +81,16 @@ def examine(code: int, log: Path, memory_map: str, functions: PythonFunctions) -
         advice = _KILLED
     # A handler of the signal, as faulthandler's, stands in the stack of the death; the error
     # before it, an invalid write say, has the stack of its cause.
-    return Death(code, _how(code), (*errors, *deaths), advice, str(log))
+    words = _HUNG if written else _how(code)
+    return Death(code, words, (*errors, *deaths), advice, str(log), bool(written))
+
+
+def _stacks_of_hang(code: int, python_stacks: Path) -> str:
+    """Return what is in the file of Python's stacks if that is why the process ended."""
+    if code == -signal.SIGABRT:
+        with contextlib.suppress(OSError):
+            return python_stacks.read_text(encoding="utf-8", errors="replace")
+    return ""
 
 
 class _LastTest:
@@ -76,14 +99,14 @@ class _LastTest:
     def __init__(self, log: Iterable[str]) -> None:
         self.start = 0
         self.has_unknown_instruction = False
-        before = ""
+        before = above = ""
         for number, line in enumerate(log):
-            if _RULE.fullmatch(before) and _NAME.fullmatch(line):
-                if not _RULE.fullmatch(line):
+            if _RULE.fullmatch(line):
+                if _RULE.fullmatch(above) and _NAME.fullmatch(before):
                     self.start = number
             elif "unhandled instruction" in line:
                 self.has_unknown_instruction = True
-            before = line
+            above, before = before, line
 
 
 def _how(code: int) -> str:

@@ -159,5 +159,5 @@ class Estate:
         self.death = death
         self.log = death.log
         nodeid = self.running.nodeid if self.running else "the process"
-        verdict = crashed(death.words)
+        verdict = crashed(death.words, hung=death.hung)
         self.results.judged.append(Judged(nodeid, verdict, list(death.findings)))

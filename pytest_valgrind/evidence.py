@@ -103,6 +103,15 @@ class Evidence:
         request()
         return list(self._new_lines())
 
+    def hang(self, mark: int) -> Finding | None:
+        """Return the stack that was printed because the test hangs; the last, if several were.
+
+        :param mark: where the log ended before.
+        """
+        lines = read_lines(self._log.read_from(mark, self._pid) if self._log else (), self._pid)
+        found = [found for found in self._parser.findings(lines) if found.kind is Kind.TIMEOUT]
+        return found[-1] if found else None
+
     @property
     def log_of_clone(self) -> str:
         """The path of a clone's log, with ``%p`` for its process id; empty if there is none."""

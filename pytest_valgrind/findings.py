@@ -31,6 +31,8 @@ class Kind(Enum):
     UNKNOWN_INSTRUCTION = "unknown instruction"
     FATAL_SIGNAL = "fatal signal"
     OTHER_ERROR = "error"
+    #: The test ran for too long. Not counted, as it is not valgrind who says so.
+    TIMEOUT = "timeout"
     #: The error counter moved and the log does not say why.
     UNSHOWN = "error not shown again"
     DEFINITE = "definitely lost"
@@ -46,7 +48,7 @@ class Kind(Enum):
     @property
     def is_counted(self) -> bool:
         """Whether valgrind counts it as an error."""
-        return not self.is_leak and self is not Kind.UNKNOWN_INSTRUCTION
+        return not (self.is_leak or self in (Kind.UNKNOWN_INSTRUCTION, Kind.TIMEOUT))
 
     @property
     def is_harmful_anywhere(self) -> bool:

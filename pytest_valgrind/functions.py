@@ -22,6 +22,16 @@ RUNNERS = tuple(
 )
 
 
+def runs_tests(file: str) -> bool:
+    """Whether code in a file runs tests, or imports modules: nobody wants to see that."""
+    return (
+        not file
+        or file.startswith((*RUNNERS, "<frozen "))
+        or file.endswith(("/pytest/__main__.py", "/bin/pytest"))
+        or "/importlib/" in file
+    )
+
+
 class PythonFunction(NamedTuple):
     """A function of Python's."""
 

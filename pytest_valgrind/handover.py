@@ -17,6 +17,7 @@ _MAP = "maps"
 JOURNAL = "journal"
 _DONE = "done"
 _FUNCTIONS = "functions"
+_STACKS = "python-stacks"
 _NOISE = "interpreter.supp"
 
 
@@ -84,6 +85,11 @@ class Handover(NamedTuple):
     def functions(self) -> Path:
         """Where the names of Python's functions are, for the launcher to read them in stacks."""
         return self.directory / _FUNCTIONS
+
+    @property
+    def python_stacks(self) -> Path:
+        """Where Python's stacks are if the process was ended because a test hung."""
+        return self.directory / _STACKS
 
     def keep_log(self) -> None:
         """Have the launcher leave the log where it is."""

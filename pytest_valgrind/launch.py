@@ -132,7 +132,7 @@ class Launch:
         estate = Estate(journal.records(journal.read(handover.journal)))
         if code < 0 or not (estate.has_ended or estate.has_finished):
             functions = PythonFunctions(handover.functions)
-            death = examine(code, log, handover.memory_map, functions)
+            death = examine(code, log, handover.memory_map, functions, handover.python_stacks)
             estate.bury(death)
             with contextlib.suppress(OSError):
                 journal.append(handover.journal, death)

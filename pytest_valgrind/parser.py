@@ -34,6 +34,8 @@ _NO_FINDINGS = re.compile(
     r"Warning: |WARNING: |Emulation warning: |Open (file descriptor|AF_)|Thread \d+: status"
     r"|Blocks allocation contexts"
 )
+#: The words that the process itself prints above the stack of a test that hangs.
+HANG = "The test has run for more than "
 # Those of 3.19 to 3.27 (memcheck/mc_errors.c and coregrind/m_errormgr.c in its source).
 _KINDS = {
     "Invalid read": Kind.INVALID_READ,
@@ -55,6 +57,7 @@ _KINDS = {
     "File descriptor ": Kind.DESCRIPTOR,
     "valgrind: Unrecognised instruction": Kind.UNKNOWN_INSTRUCTION,
     "Process terminating": Kind.FATAL_SIGNAL,
+    HANG: Kind.TIMEOUT,
 }
 _BAD_SIZE = re.compile(r"\w+\(\) (with size|invalid size value)")
 _DAMAGED = "An error whose message is damaged in valgrind's log."
@@ -221,7 +224,12 @@ def _begins_finding(text: str) -> bool:
 
 
 def _finding_at_end(words: str) -> str:
-    """Return the message that has got on the line of the program's own words without an end."""
+    """Return the message that has got on the line of the program's own words without an end.
+
+    One of these words is a message itself.
+    """
+    if words.startswith(HANG):
+        return words
     starts = [words.find(start, 1) for start in _KINDS]
     found = [start for start in starts if start > 0]
     return words[min(found) :] if found else ""

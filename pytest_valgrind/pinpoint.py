@@ -46,6 +46,7 @@ _MOST_RUNS = 4
 
 NOT_REPRODUCED = "it did not happen again when the test ran once more"
 _AFTER = "it was lost after the last line of the test, by a fixture or the garbage collection"
+_HUNG = "the test hung, and was not run once more"
 _TOO_LONG = f"the test, run once more line by line, took more than {_LONGEST:.0f} seconds"
 
 #: Runs the test with the evidence of the process that it is called in.
@@ -86,6 +87,11 @@ class Pinpoint:
 
     def named(self, test: RanTest, findings: Sequence[Finding]) -> list[Finding]:
         """Return the findings with their lines of Python, or with why there are none."""
+        if any(finding.kind is Kind.TIMEOUT for finding in findings):
+            return [
+                finding if finding.kind is Kind.TIMEOUT else replace(finding, python_note=_HUNG)
+                for finding in findings
+            ]
         first = self._run(test, _Plan())
         if first is None:
             return [replace(finding, python_note=_TOO_LONG) for finding in findings]

@@ -14,7 +14,7 @@ from _pytest._code.code import (
 )
 
 from pytest_valgrind.crash import Death
-from pytest_valgrind.findings import Finding, Frame, Owner, Stack, counted, plural
+from pytest_valgrind.findings import Finding, Frame, Kind, Owner, Stack, counted, plural
 from pytest_valgrind.verdict import Outcome, Verdict, crashed
 
 _EXCERPT = "valgrind log"
@@ -154,7 +154,7 @@ def stack_lines(stack: Stack) -> Iterator[str]:
             yield from _run_lines(run)
             run = []
             yield f"  {_MARKS[frame.owner]} {frame}"
-            if frame.owner is Owner.EXTENSION:
+            if frame.owner in (Owner.EXTENSION, Owner.PYTHON):
                 yield from _source(frame.path, frame.line)
         elif frame.owner is not Owner.CHECKER and not (has_python and _is_filler(frame)):
             run.append(frame)
@@ -195,11 +195,13 @@ def excerpt(findings: Iterable[Finding]) -> str:
 
 def total_line(findings: Sequence[Finding]) -> str:
     """Return the totals of findings."""
-    errors = sum(finding.count for finding in findings if not finding.kind.is_leak)
+    errors = sum(finding.count for finding in findings if finding.kind.is_counted)
     leaks = [finding for finding in findings if finding.kind.is_leak]
     lost = sum(leak.bytes for leak in leaks)
     blocks = sum(leak.blocks for leak in leaks)
+    hangs = sum(finding.kind is Kind.TIMEOUT for finding in findings)
     return (
+        f"{plural(hangs, 'timeout') + ', ' if hangs else ''}"
         f"{plural(errors, 'error')}, {plural(len(leaks), 'leak')}"
         f" ({plural(lost, 'byte')} in {plural(blocks, 'block')})"
     )
@@ -257,7 +259,7 @@ def _evidence(
 
 
 def _of_death(death: Death, obituary: str, path: str, line: int) -> ReprExceptionInfo:
-    verdict = crashed(obituary)
+    verdict = crashed(obituary, hung=death.hung)
     longrepr = _longrepr(verdict, death.findings, path, line)
     message = f"{verdict.header} {death.words}"
     if death.findings:

@@ -6,7 +6,7 @@ import re
 from enum import Enum
 from fnmatch import fnmatchcase
 
-from pytest_valgrind.findings import Finding, Frame, Owner
+from pytest_valgrind.findings import Finding, Frame, Kind, Owner
 
 # What allocates bytes for others; PyObject_Malloc and the like make objects.
 _RAW_ALLOCATOR = re.compile(r"_?PyMem_\w+")
@@ -36,6 +36,8 @@ class Scope:
 
     def relevance(self, finding: Finding) -> Relevance:
         """Return whose concern a finding is."""
+        if finding.kind is Kind.TIMEOUT:
+            return Relevance.OWN
         if finding.is_interpreter_noise and not self._all_errors:
             return Relevance.INTERPRETER
         return Relevance.OWN if self._is_meant(finding) else Relevance.ELSEWHERE

@@ -146,6 +146,11 @@ class Session:
             if found:
                 self._running.findings.extend(found)
 
+    def add(self, finding: Finding) -> None:
+        """Take what was found in the running test by others."""
+        if self._running is not None:
+            self._running.findings.append(finding)
+
     def finish(self) -> None:
         """Do what is left to do after the last test."""
         with self.results.watch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 from pathlib import Path
 from typing import NamedTuple
@@ -52,6 +53,10 @@ class Settings(NamedTuple):
     calibrate: bool
     #: Where to write suppressions for what was found.
     gen_suppressions: Path | None
+    #: Seconds after which a test is taken to hang.
+    timeout: float | None = None
+    #: What the timeouts of pytest-timeout are multiplied by.
+    timeout_factor: float = 20.0
 
     @property
     def memcheck(self) -> bool:
@@ -111,6 +116,9 @@ class Settings(NamedTuple):
             all_errors=option.valgrind_all_errors or config.getini("valgrind_all_errors"),
             calibrate=option.valgrind_calibrate,
             gen_suppressions=gen_suppressions,
+            timeout=_positive(config, option.valgrind_timeout, "timeout"),
+            timeout_factor=_positive(config, option.valgrind_timeout_factor, "timeout-factor")
+            or cls._field_defaults["timeout_factor"],
         )
 
 
@@ -240,6 +248,17 @@ def add_options(parser: pytest.Parser) -> None:
         help="Do not call gc.freeze after each test, which makes garbage collections fast: for "
         "suites that look at the collector's own state.",
     )
+    option(
+        "--valgrind-timeout",
+        metavar="SECONDS",
+        help="Fail a test that takes longer, with the stacks of Python and of C of where it hangs.",
+    )
+    option(
+        "--valgrind-timeout-factor",
+        metavar="N",
+        help="What the timeouts of pytest-timeout are multiplied by, as everything takes longer "
+        "under valgrind (default: 20).",
+    )
     parser.addini("valgrind_pinpoint", "See --valgrind-pinpoint.", type="bool", default=False)
     parser.addini("valgrind_resume", "See --valgrind-resume.", type="bool", default=False)
     parser.addini(
@@ -259,6 +278,8 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("valgrind_leak_kinds", "Which leaks fail a test.", default="definite")
     parser.addini("valgrind_failures", "xfail or report: see --valgrind-failures.", default="xfail")
     parser.addini("valgrind_strict", "See --valgrind-strict.", type="bool", default=False)
+    parser.addini("valgrind_timeout", "See --valgrind-timeout.")
+    parser.addini("valgrind_timeout_factor", "See --valgrind-timeout-factor.")
     parser.addini("valgrind_no_freeze", "See --valgrind-no-freeze.", type="bool", default=False)
 
 
@@ -282,6 +303,20 @@ def _file_to_write(config: pytest.Config, name: str | None) -> Path | None:
             f"{'a directory of this name' if path.is_dir() else f'no directory {path.parent}'}."
         )
     return path
+
+
+def _positive(config: pytest.Config, given: str | None, name: str) -> float | None:
+    """Return a number from the command line or else the ini file, None if it is in neither."""
+    text = given if given is not None else config.getini(f"valgrind_{name.replace('-', '_')}")
+    if not text and given is None:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise pytest.UsageError(f"--valgrind-{name} takes a number above 0, not {text!r}.")
+    return number
 
 
 def _leak_kinds(text: str) -> frozenset[Kind]:

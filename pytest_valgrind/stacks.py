@@ -20,6 +20,8 @@ _CODE_DIGIT = re.compile(r"pvg_code_(low|high)_([0-7]{3})")
 _CODE_DIGIT_VALUES = 256
 _BETWEEN_TESTS = "pvg_between"
 _THREAD_OF_TEST = "pvg_thread"
+# That of csrc/timer.c. Below it is libc's trampoline for handlers, and then what was interrupted.
+_SIGNAL_HANDLER = "pvg_timer_expired"
 
 #: Tells the object file at an address.
 ObjectAt = Callable[[int], str | None]
@@ -74,10 +76,14 @@ class _Stack:
         self.origin: Origin | None = None
         self._in_thread = False
         self._low_digit: int | None = None
+        self._is_below_handler = False
 
     def takes(self, frame: Frame) -> bool:
         """Add a frame, unless it or one above it is of those below which tests run."""
         if self.origin is not None:
+            return False
+        if self._is_below_handler:
+            self._is_below_handler = False
             return False
         if frame.owner is not Owner.CHECKER and not frame.function.startswith("pvg_"):
             if self._low_digit is None:
@@ -96,6 +102,9 @@ class _Stack:
             self.origin = Origin(None)
         elif frame.function == _THREAD_OF_TEST:
             self._in_thread = True
+        elif frame.function == _SIGNAL_HANDLER:
+            self._is_below_handler = True
+            self.frames.clear()
         return False
 
     def _take_code_digit(self, frame: Frame, digit: str, value: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_valgrind.findings import Finding, Kind, Owner, plural
 from pytest_valgrind.report import one_line, total_line
-from pytest_valgrind.results import Results
+from pytest_valgrind.results import Judged, Results
 from pytest_valgrind.suppressions import write
 from pytest_valgrind.verdict import Outcome
 
@@ -24,7 +24,7 @@ def summary(results: Results) -> Iterator[str]:
     """Return, as lines, what was found: a line a finding, and the totals."""
     for test in results.judged:
         known = "  (known)" if test.verdict.outcome is Outcome.KNOWN else ""
-        if test.verdict.is_crash:
+        if test.verdict.is_death:
             yield f"{test.nodeid}: {test.verdict.header} {test.verdict.reason}"
         for finding in test.findings[:_MOST_OF_A_TEST]:
             yield f"{test.nodeid}: {one_line([finding])}{known}"
@@ -73,10 +73,7 @@ def write_summary(
         reporter.write_line(line)
     for line in [*hints, *weaknesses(results)]:
         reporter.write_line(f"hint: {line}")
-    failed = any(
-        judged.verdict.outcome is Outcome.FAILED and judged.findings for judged in results.judged
-    )
-    if failed and not pinpoint:
+    if not pinpoint and any(map(_can_be_pinpointed, results.judged)):
         reporter.write_line("hint: --valgrind-pinpoint says which line of Python it was")
     for log in logs:
         reporter.write_line(f"log: {log}")
@@ -92,6 +89,11 @@ def write_suppressions(path: Path, results: Results, hints: set[str]) -> None:
         results.written += f" written to {path}"
     except OSError as error:
         hints.add(f"--valgrind-gen-suppressions: {path} cannot be written ({error.strerror})")
+
+
+def _can_be_pinpointed(test: Judged) -> bool:
+    failed = test.verdict.outcome is Outcome.FAILED and not test.verdict.is_death
+    return failed and any(finding.kind is not Kind.TIMEOUT for finding in test.findings)
 
 
 def weaknesses(results: Results) -> Iterator[str]:

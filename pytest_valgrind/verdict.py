@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
-from pytest_valgrind.findings import Finding
+from pytest_valgrind.findings import Finding, Kind
 
 KNOWN_ERROR = "valgrind_known_error"
 KNOWN_LEAK = "valgrind_known_leak"
@@ -29,6 +29,7 @@ class Outcome(Enum):
 
 
 _CRASH = "[VALGRIND CRASH]"
+_HANG = "[VALGRIND TIMEOUT]"
 
 
 class Verdict(NamedTuple):
@@ -41,11 +42,8 @@ class Verdict(NamedTuple):
     unused_markers: tuple[str, ...] = ()
     #: Those of one that did.
     used_markers: tuple[str, ...] = ()
-
-    @property
-    def is_crash(self) -> bool:
-        """Whether the process died in the test."""
-        return self.header == _CRASH
+    #: Whether the process died in the test.
+    is_death: bool = False
 
     def knows(self, finding: Finding) -> bool:
         """Whether a marker says that there is such a finding."""
@@ -86,8 +84,10 @@ def judge(
     )
     used = tuple(name for name, mark in known.items() if mark and found[name])
     if findings:
-        header = f"[VALGRIND {'+'.join(_WORDS[name] for name in _WORDS if found[name])}]"
-        if any(found[name] and known[name] is None for name in found):
+        hangs = None in markers_for_findings
+        words = [_WORDS[name] for name in _WORDS if found[name]] + ["TIMEOUT"] * hangs
+        header = f"[VALGRIND {'+'.join(words)}]"
+        if hangs or any(found[name] and known[name] is None for name in found):
             return Verdict(Outcome.FAILED, header, unused_markers=unused, used_markers=used)
         if not (unused and strict):
             reasons = [reason_of(mark) for name, mark in known.items() if mark and found[name]]
@@ -105,15 +105,19 @@ def judge(
     return Verdict(Outcome.CLEAN, unused_markers=unused)
 
 
-def crashed(words: str) -> Verdict:
+def crashed(words: str, *, hung: bool = False) -> Verdict:
     """Return the verdict on a test in which the process died.
 
     :param words: how it died.
+    :param hung: whether it was ended as the test hung.
     """
-    return Verdict(Outcome.FAILED, _CRASH, words)
+    return Verdict(Outcome.FAILED, _HANG if hung else _CRASH, words, is_death=True)
 
 
-def _marker_for(finding: Finding) -> str:
+def _marker_for(finding: Finding) -> str | None:
+    """Return the marker that makes a finding known; a test that hangs is never that."""
+    if finding.kind is Kind.TIMEOUT:
+        return None
     return KNOWN_LEAK if finding.kind.is_leak else KNOWN_ERROR
 
 

@@ -14,10 +14,7 @@ from typing import Any
 
 from pytest_valgrind import client
 from pytest_valgrind.findings import PythonLine
-from pytest_valgrind.functions import RUNNERS
-
-# What runs tests is nobody's concern, nor is what imports modules.
-_FROZEN = "<frozen "
+from pytest_valgrind.functions import runs_tests
 
 #: Of the line before a checkpoint, its number among them, and the frames of the test by then.
 AtCheckpoint = Callable[["tuple[PythonLine, ...]", int, "list[FrameType]"], None]
@@ -140,11 +137,5 @@ class Watch:
     def _concerns(self, code: CodeType) -> bool:
         known = self._is_user.get(code)
         if known is None:
-            file = code.co_filename
-            runs_tests = file.startswith((*RUNNERS, _FROZEN)) or not file
-            known = self._is_user[code] = not runs_tests and not _is_pytest_itself(file)
+            known = self._is_user[code] = not runs_tests(code.co_filename)
         return known
-
-
-def _is_pytest_itself(file: str) -> bool:
-    return file.endswith(("/pytest/__main__.py", "/bin/pytest")) or "/importlib/" in file

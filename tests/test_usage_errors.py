@@ -304,6 +304,20 @@ def test_descriptor_limit_is_lowered(monkeypatch: pytest.MonkeyPatch) -> None:
     assert limits == [(1 << 20, 1 << 20)]
 
 
+@pytest.mark.parametrize("option", ["--valgrind-timeout", "--valgrind-timeout-factor"])
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon", ""])
+def test_timeout_that_is_none(clean: Suite, option: str, value: str) -> None:
+    """What it should be."""
+    run = clean.run("--valgrind", f"{option}={value}")
+    assert_usage_error(run, f"{option} takes a number above 0, not {value!r}.")
+
+
+def test_timeout_in_the_ini_file_that_is_none(clean: Suite) -> None:
+    """The same."""
+    clean.write("pytest.ini", "[pytest]\nvalgrind_timeout = 2 minutes\n")
+    assert_usage_error(clean.run("--valgrind"), "--valgrind-timeout takes a number above 0")
+
+
 def test_build_without_headers(tmp_path: Path) -> None:
     """The package that has them, for apt, dnf, pacman and brew."""
     source = Path(__file__).parent.parent

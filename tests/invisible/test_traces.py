@@ -250,6 +250,12 @@ def test_subprocess() -> None:
     assert (done.returncode, done.stdout) == (0, b"5\n")
 
 
+def test_no_signal_is_taken() -> None:
+    """Where there are no timeouts."""
+    real_time = range(signal.SIGRTMIN, signal.SIGRTMAX + 1)
+    assert {signal.getsignal(number) for number in real_time} == {signal.SIG_DFL}
+
+
 def test_signal_handler_runs_here_only() -> None:
     """A clone has all signals blocked, and no timers."""
     received = []

@@ -3,8 +3,10 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Keeps the compiler from seeing what is wrong. */
 static void *volatile hidden;
@@ -219,6 +221,25 @@ illegal_instruction(PyObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+/* Waits, with the interpreter's lock, until a signal comes. */
+static PyObject *
+wait_for_signal(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    sleep(1000);
+    Py_RETURN_NONE;
+}
+
+/* Never comes back. */
+static PyObject *
+loop(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    for (volatile bool goes_on = true; goes_on;) {
+    }
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
     {"leak", leak, METH_VARARGS, NULL},
     {"keep", keep, METH_NOARGS, NULL},
@@ -237,6 +258,8 @@ static PyMethodDef methods[] = {
     {"abort_process", abort_process, METH_NOARGS, NULL},
     {"divide_by_zero", divide_by_zero, METH_VARARGS, NULL},
     {"illegal_instruction", illegal_instruction, METH_NOARGS, NULL},
+    {"wait_for_signal", wait_for_signal, METH_NOARGS, NULL},
+    {"loop", loop, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
