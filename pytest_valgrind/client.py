@@ -42,6 +42,11 @@ clone_leaked = lib.pvg_clone_leaked
 #: the interpreter cannot, -1 if the file with their names cannot be written; ``() -> None``.
 show_functions = lib.pvg_show_functions
 hide_functions = lib.pvg_hide_functions
+#: Whether what forks do is in a log, ``(all) -> None``; whatever that is, has the next one in it,
+#: ``() -> None``; and ends that, ``() -> None``.
+log_forks = lib.pvg_log_forks
+log_next_fork = lib.pvg_log_next_fork
+log_forks_as_before = lib.pvg_log_forks_as_before
 #: Whether every Python object has a heap block of its own, as PYTHONMALLOC=malloc makes it.
 one_block_per_object = lib.pvg_one_block_per_object
 

@@ -50,6 +50,10 @@ class Results:
         self.elsewhere: list[Finding] = []
         #: Leaks of which it is not known which test lost them.
         self.unsettled: list[Unsettled] = []
+        #: What was found in child processes that outlived their tests.
+        self.late: list[Judged] = []
+        #: Child processes of tests that were checked, None if none are.
+        self.children: int | None = None
         #: Suppressions in the user's files that were of no use.
         self.unused_suppressions: list[Named] = []
         #: What was written for the user, in words.

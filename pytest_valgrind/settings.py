@@ -40,6 +40,8 @@ class Settings(NamedTuple):
     references: bool
     #: Whether failing tests are run once more to find the lines of Python.
     pinpoint: bool
+    #: Whether processes that tests start are checked, too.
+    trace_children: bool
     #: Whether native stacks name functions of Python's.
     python_frames: bool
     #: Globs for object and source files: only findings there fail a test.
@@ -101,6 +103,9 @@ class Settings(NamedTuple):
                 option.valgrind_no_references or config.getini("valgrind_no_references")
             ),
             pinpoint=option.valgrind_pinpoint or config.getini("valgrind_pinpoint"),
+            trace_children=(
+                option.valgrind_trace_children or config.getini("valgrind_trace_children")
+            ),
             python_frames=(
                 option.valgrind_python_frames or config.getini("valgrind_python_frames")
             ),
@@ -215,6 +220,12 @@ def add_options(parser: pytest.Parser) -> None:
         "outside, to files and ports, they do again.",
     )
     option(
+        "--valgrind-trace-children",
+        action="store_true",
+        help="Check the processes that a test starts and forks as well: what is found in them "
+        "fails the test. Each takes as long to start as the tests' own.",
+    )
+    option(
         "--valgrind-python-frames",
         action="store_true",
         help="Name the functions of Python's in native stacks, from Python 3.12 on.",
@@ -232,6 +243,9 @@ def add_options(parser: pytest.Parser) -> None:
         "suites that look at the collector's own state.",
     )
     parser.addini("valgrind_pinpoint", "See --valgrind-pinpoint.", type="bool", default=False)
+    parser.addini(
+        "valgrind_trace_children", "See --valgrind-trace-children.", type="bool", default=False
+    )
     parser.addini(
         "valgrind_python_frames", "See --valgrind-python-frames.", type="bool", default=False
     )

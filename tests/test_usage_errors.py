@@ -47,6 +47,7 @@ def settings() -> Settings:
         freeze=True,
         references=True,
         pinpoint=False,
+        trace_children=False,
         python_frames=False,
         only=(),
         all_errors=False,
