@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_valgrind import client, report, timeouts, unsettled
+from pytest_valgrind import client, report, timeouts, tracing, unsettled
 from pytest_valgrind.arithmetic import ignore_now
+from pytest_valgrind.children import Children
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Kind, plural
 from pytest_valgrind.firstresult import Rest
@@ -32,6 +33,7 @@ from pytest_valgrind.session import Session
 from pytest_valgrind.summary import write_summary, write_suppressions
 from pytest_valgrind.suppressions import count, unused
 from pytest_valgrind.timeouts import Timeouts
+from pytest_valgrind.verdict import Outcome
 
 if TYPE_CHECKING:
     from pytest_valgrind.launched import Launched
@@ -73,13 +75,6 @@ class ValgrindChecker:
         self._roll = Roll(client.NUMBERS, self._journal)
         workers = worker.count if worker else 1
         self._mode = choose(settings, self._evidence, self._garbage, self._roll, workers=workers)
-        self._session = Session(
-            settings,
-            self._evidence,
-            self._garbage,
-            self._mode.check,
-            self._roll,
-        )
         self._timeouts = Timeouts(
             settings.timeout,
             settings.timeout_factor,
@@ -89,6 +84,15 @@ class ValgrindChecker:
         pluginmanager.register(self._timeouts, timeouts.NAME)
         self._noise: str | None = None
         self._set_up_valgrind()
+        self._children = self._follow_children() if settings.trace_children else None
+        self._session = Session(
+            settings,
+            self._evidence,
+            self._garbage,
+            self._mode.check,
+            self._roll,
+            self._children,
+        )
 
     def _number_functions(self) -> str:
         """Have native stacks name functions of Python's, or return why they cannot."""
@@ -106,7 +110,7 @@ class ValgrindChecker:
         # Leaks have a counter of their own; as errors they would be counted twice.
         client.change_option("--errors-for-leak-kinds=none")
         # A forked child would write what nobody reads, amid what is read.
-        client.change_option("--child-silent-after-fork=yes")
+        client.log_forks(False)
         if self._handover is None:
             for path in self._settings.suppressions:
                 client.change_option(f"--suppressions={path}")
@@ -117,6 +121,13 @@ class ValgrindChecker:
         elif self._handover.noise.exists():
             self._noise = self._handover.noise.read_text(encoding="utf-8")
         self._evidence.skip()
+
+    def _follow_children(self) -> Children:
+        is_launched = self._handover is not None
+        tracing.follow(self._settings, self._host, is_launched=is_launched)
+        log = self._host.log
+        is_own = self._handover is not None and log and log.parent == self._handover.directory
+        return Children(self._evidence, owns_logs=bool(is_own))
 
     def _given_suppressions(self) -> set[Path]:
         """Return the files that the user gave."""
@@ -184,6 +195,7 @@ class ValgrindChecker:
                 if not collects_only:
                     self._session.finish()
                     self._report_unsettled(session)
+                    self._report_late_children(session)
                     self._look_back()
             finally:  # whatever the hooks of others do with a report
                 self._end(session)
@@ -278,13 +290,22 @@ class ValgrindChecker:
             made = unsettled.report(group, findings, session, ran_again=ran_again)
             session.ihook.pytest_collectreport(report=made)
 
+    def _report_late_children(self, session: pytest.Session) -> None:
+        for late in self._session.results.late:
+            if late.verdict.outcome is Outcome.FAILED:
+                found = report.of_late_children(*late)
+                session.ihook.pytest_collectreport(report=found)
+
     def _look_back(self) -> None:
         """See what the run has to say about suppressions and about valgrind's limits."""
         results = self._session.results
         self._evidence.look_for_limits()
         used = self._evidence.used_suppressions()
         given = self._given_suppressions()
+        if self._children:
+            self._evidence.weaknesses.update(self._children.still_alive)
         if used is not None:
+            used |= self._children.used_suppressions if self._children else set()
             results.unused_suppressions = list(unused(sorted(given), used))
         elif given:
             self._evidence.weaknesses.add(

@@ -233,6 +233,7 @@ class Clone:
             log.encode(),
             0 if "%p" in log else self._mark,
         )
+        evidence.own_processes.add(self._pid)
 
     def _explain_all(self, evidence: Evidence, log: str) -> None:
         self._explain(log)

@@ -41,17 +41,19 @@ class Handover(NamedTuple):
         return self.directory / _NOISE
 
     @classmethod
-    def adopt(cls) -> Handover | None:
+    def adopt(cls, *, restores: bool = True) -> Handover | None:
         """Return what the launcher handed over, None if there was no launcher.
 
-        What it put into the environment is taken out again, so that programs which tests start
-        run as they would without valgrind.
+        :param restores: whether what it put into the environment is taken out again, so that
+            programs which tests start run as they would without valgrind.
         """
         directory = os.environ.pop(_DIRECTORY, None)
         if directory is None:
             return None
         for name in [name for name in os.environ if name.startswith(_SAVED)]:
             value = os.environ.pop(name)
+            if not restores:
+                continue
             if value:
                 os.environ[name.removeprefix(_SAVED)] = value
             else:

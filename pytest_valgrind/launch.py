@@ -10,7 +10,6 @@ import resource
 import shlex
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 import sysconfig
@@ -21,7 +20,7 @@ from typing import NamedTuple
 
 import pytest
 
-from pytest_valgrind import journal
+from pytest_valgrind import journal, tracing
 from pytest_valgrind.calibration import Calibration
 from pytest_valgrind.crash import examine
 from pytest_valgrind.estate import Estate
@@ -92,6 +91,8 @@ class Launch:
         self._settings = settings
         _refuse_unusable_interpreter(command[0])
         _refuse_what_stands_in_the_way(command, settings)
+        if settings.trace_children:
+            tracing.refuse_mixed(self._given_log())
 
     def calibrate(self) -> None:
         """Find out what the interpreter's own errors are, for those that are launched later."""
@@ -115,9 +116,13 @@ class Launch:
             options.append(f"--suppressions={handover.noise}")
         sys.stdout.flush()
         sys.stderr.flush()
+        environment = handover.environment()
+        if self._settings.trace_children:
+            options += tracing.options(self._settings, [*options_from_elsewhere(), *options])
+            environment = tracing.environment(self._settings, handover.directory, environment)
         process = subprocess.Popen(
             [self._valgrind, *options, *self._command],
-            env=handover.environment(),
+            env=environment,
             close_fds=False,
             preexec_fn=_die_with_parent,  # noqa: PLW1509 (there are no threads)
         )
@@ -154,11 +159,14 @@ class Launch:
 
     def _log(self, handover: Handover) -> Path:
         """Return where the log shall be; ``%p`` stands for the process id."""
+        # One for each process, as what several write at a time is mixed.
+        return self._given_log() or handover.directory / "valgrind.%p.log"
+
+    def _given_log(self) -> Path | None:
         for argument in reversed(self._settings.args):
             if argument.startswith("--log-file="):
                 return Path(argument.removeprefix("--log-file="))
-        # One for each process, as what several write at a time is mixed.
-        return self._settings.log or handover.directory / "valgrind.%p.log"
+        return self._settings.log
 
     def _noise(self, options: list[str]) -> str | None:
         if self._settings.all_errors:
@@ -219,7 +227,7 @@ def _refuse_unusable_interpreter(path: str) -> None:
             f"--valgrind: {path} is a script that starts Python, and valgrind would watch the "
             f"script: run {Path('/proc/self/exe').readlink()} -m pytest instead."
         )
-    if _has_privileges(path):
+    if tracing.has_privileges(path):
         raise pytest.UsageError(
             f"--valgrind: {path} is setuid, setgid or has file capabilities, and valgrind cannot "
             "run such a program: use a copy of it without them."
@@ -256,15 +264,6 @@ def _refuse_what_stands_in_the_way(command: list[str], settings: Settings) -> No
 def _is_script(path: str) -> bool:
     with Path(path).open("rb") as file:
         return file.read(2) == b"#!"
-
-
-def _has_privileges(path: str) -> bool:
-    if Path(path).stat().st_mode & (stat.S_ISUID | stat.S_ISGID):
-        return True
-    try:
-        return bool(os.getxattr(path, "security.capability"))
-    except OSError:
-        return False
 
 
 def _is_linked_dynamically() -> bool:

@@ -16,12 +16,14 @@ class Launched(NamedTuple):
     journal: Journal
 
     @classmethod
-    def adopt(cls) -> Launched | None:
+    def adopt(cls, *, restores: bool) -> Launched | None:
         """Take over what the launcher has handed over, None if there was no launcher.
 
         To be called before anything is imported that may end the process.
+
+        :param restores: whether programs which tests start run as they would without valgrind.
         """
-        handover = Handover.adopt()
+        handover = Handover.adopt(restores=restores)
         if handover is None:
             return None
         journal = Journal(handover.journal)

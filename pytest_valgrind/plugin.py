@@ -39,7 +39,9 @@ def pytest_load_initial_conftests(
         if on_valgrind:
             from pytest_valgrind.launched import Launched
 
-            early_config.stash[_LAUNCHED] = Launched.adopt()
+            traces = early_config.known_args_namespace.valgrind_trace_children
+            traces = traces or early_config.getini("valgrind_trace_children")
+            early_config.stash[_LAUNCHED] = Launched.adopt(restores=not traces)
     if early_config.known_args_namespace.valgrind and not on_valgrind:
         _, unknown = parser.parse_known_and_unknown_args(args)
         _launch(early_config, [arg for arg in args if arg not in unknown])

@@ -112,6 +112,17 @@ def of_process(path: str, death: Death, obituary: str) -> pytest.CollectReport:
     return report
 
 
+def of_late_children(
+    nodeid: str, verdict: Verdict, findings: Sequence[Finding]
+) -> pytest.CollectReport:
+    """Return the report of what child processes did when their test had been judged."""
+    path = nodeid.partition("::")[0]
+    longrepr = _longrepr(verdict, findings, path, 0)
+    report = pytest.CollectReport(nodeid, "failed", longrepr, result=[])
+    vars(report)["when"] = "child process"
+    return report
+
+
 def text(verdict: Verdict, findings: Iterable[Finding]) -> str:
     """Return a test's findings, rendered for people; where there are many, the first in full."""
     parts = [verdict.header]
@@ -127,6 +138,8 @@ def text(verdict: Verdict, findings: Iterable[Finding]) -> str:
 def rendered(finding: Finding) -> Iterator[str]:
     """Return a finding as lines: what, how much, when, and from where."""
     details = []
+    if finding.process:
+        details.append(f"in child process {finding.process}")
     if finding.count > 1:
         details.append(finding.size)
     if not finding.kind.is_leak and finding.phase:
@@ -170,10 +183,14 @@ def one_line(findings: Iterable[Finding]) -> str:
     findings = list(findings)
     more = f"; and {len(findings) - _MOST_IN_FULL:,} more" if len(findings) > _MOST_IN_FULL else ""
     words = "; ".join(
-        f"{finding.kind.value}{_size(finding)}: {_culprit(finding)}"
+        f"{finding.kind.value}{_size(finding)}: {_culprit(finding)}{_process(finding)}"
         for finding in findings[:_MOST_IN_FULL]
     )
     return f"{words}{more}"
+
+
+def _process(finding: Finding) -> str:
+    return f", in child process {finding.pid}" if finding.process else ""
 
 
 def _culprit(finding: Finding) -> str:

@@ -56,6 +56,10 @@ class Results:
         self.elsewhere: list[Finding] = []
         #: Leaks of which it is not known which test lost them.
         self.undecided: list[Undecided] = []
+        #: What was found in child processes that outlived their tests.
+        self.late: list[Judged] = []
+        #: Child processes of tests that were checked, None if none are.
+        self.children: int | None = None
         #: Suppressions in the user's files that were of no use.
         self.unused_suppressions: list[Named] = []
         #: What was written for the user, in words.
@@ -105,7 +109,9 @@ class Results:
         self.checks += other.checks
         self.groups += other.groups
         self.watch.seconds += other.watch.seconds
-        for name in (*_GROWING, "undecided"):
+        if other.children is not None:
+            self.children = (self.children or 0) + other.children
+        for name in (*_GROWING, "undecided", "late"):
             getattr(self, name).extend(getattr(other, name))
         # Each process imports all of them.
         self.modules = {**other.modules, **self.modules}

@@ -13,6 +13,7 @@ from _pytest.runner import runtestprotocol
 
 from pytest_valgrind import client
 from pytest_valgrind.checks import LeakCheck
+from pytest_valgrind.children import Children
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Finding, Origin, merged
 from pytest_valgrind.garbage import Garbage
@@ -39,19 +40,22 @@ class Session:
 
     :param check: when leaks are looked for.
     :param roll: the tests by the numbers of their frames.
+    :param children: the processes that tests start, None if they are not checked.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917
         self,
         settings: Settings,
         evidence: Evidence,
         garbage: Garbage,
         check: LeakCheck,
         roll: Roll,
+        children: Children | None = None,
     ) -> None:
         self.results = Results()
         #: Leaks of which it is not known which test lost them.
         self.unsettled: list[Unsettled] = []
+        self._children = children
         self._garbage = garbage
         self._settings = settings
         self._evidence = evidence
@@ -80,6 +84,8 @@ class Session:
         live = self._check.settles_at_once
         self._held = HeldHooks(session, self._log_start if live else None)
         self.between()
+        if self._children:
+            self._children.notice(None)
         with self.results.watch:
             self._check.begin()
 
@@ -157,6 +163,7 @@ class Session:
             settled = self._check.finish()
         self._conclude(settled)
         self.between()
+        self._finish_children()
         self.results.outside.extend(self._own(self._check.outside))
         self.unsettled.extend(lost for lost in self._check.unsettled if self._own([lost.finding]))
         self.results.checks += self._check.checks
@@ -197,6 +204,8 @@ class Session:
             test.leaves_threads = client.threads_alive() > 0
             self._held.release()
             self._running = None
+            if self._children:
+                self._children.notice(test)
             check.add(test)
             self._journal.ran(test, item.config)
 
@@ -235,8 +244,27 @@ class Session:
             client.outside_tests(_log, test)
         self._journal.settled(settled, changed, self.results.since(sizes))
 
+    def _finish_children(self) -> None:
+        """Take what was found in child processes that belong to no test, or outlived theirs."""
+        children = self._children
+        if children is None:
+            return
+        children.notice(None)
+        self.results.outside.extend(self._own(children.findings(None)))
+        for test, late in children.finish():
+            if findings := merged(self._named(found, test) for found in self._own(late)):
+                marker = test.item.get_closest_marker
+                judged = Judged(test.nodeid, judge(findings, marker, completed=False), findings)
+                self.results.judged.append(judged)
+                self.results.late.append(judged)
+        self.results.children = children.count
+        self.results.noise.extend(children.noise)
+        self.results.elsewhere.extend(children.elsewhere)
+
     def _judge(self, test: RanTest) -> bool:
         """Have a test's reports say what valgrind says; return whether they may have changed."""
+        if self._children:
+            test.findings.extend(self._children.findings(test))
         reports = test.reports
         marked = any(mark.name in MARKERS for mark in test.item.iter_markers())
         if not (test.findings or marked) and all(report.passed for report in reports):
@@ -251,7 +279,10 @@ class Session:
             strict=self._settings.strict,
         )
         if self._pinpoint and verdict.outcome is Outcome.FAILED and findings:
-            findings = self._pinpoint.named(test, findings)
+            # What a child process did is not to be seen in this one.
+            of_children = [found for found in findings if found.process]
+            findings = [found for found in findings if not found.process]
+            findings = [*(findings and self._pinpoint.named(test, findings)), *of_children]
         if findings or verdict.unused_markers:
             self.results.judged.append(Judged(test.nodeid, verdict, findings))
         has_call = any(report.when == "call" for report in reports)

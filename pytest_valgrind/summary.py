@@ -46,6 +46,8 @@ def summary(results: Results) -> Iterator[str]:
         yield f"{unused.path}:{unused.line}: unused suppression: {unused.name}"
     if results.written:
         yield results.written
+    if results.children is not None:
+        yield f"{plural(results.children, 'child process', 'child processes')} of tests checked"
     if results.checks:
         yield (
             f"{plural(results.checks, 'leak check')} for {plural(results.groups, 'group')} of "

@@ -48,6 +48,7 @@ def settings() -> Settings:
         references=True,
         pinpoint=False,
         resume=False,
+        trace_children=False,
         python_frames=False,
         only=(),
         all_errors=False,
