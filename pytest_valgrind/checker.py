@@ -321,7 +321,7 @@ class ValgrindChecker:
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         """Say it after an internal error as well, where pytest writes no summary."""
         reporter = config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None and not self._has_written:
+        if reporter is not None and not (self._has_written or config.option.no_summary):
             self._write_summary(reporter)
         if self._functions:
             self._functions.close()
