@@ -198,21 +198,29 @@ class ValgrindChecker:
                     self._report_late_children(session)
                     self._look_back()
             finally:  # whatever the hooks of others do with a report
-                self._end(session)
+                self._write_end()
+            # Each worker has imported all of them, and the controller reports them once.
+            modules = {} if self._worker else self._session.results.modules
+            for nodeid, findings in modules.items():
+                session.ihook.pytest_collectreport(report=report.of_module(nodeid, findings))
 
-    def _end(self, session: pytest.Session) -> None:
-        """Leave behind what the parent needs to know."""
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Take what was found since the last test, and tell the parent everything."""
+        if self._handover is None or session.config.option.collectonly:
+            return
+        self._session.between()
+        self._write_end()
+        if self._worker:
+            self._worker.leave(session.config, self._handover.journal)
+
+    def _write_end(self) -> None:
+        """Write down what is known in the end, for the parent."""
         results = self._session.results
         if self._handover and results.anything_found:
             self._handover.keep_log()
         log = str(self._host.log) if self._log_is_kept else ""
         self._journal.write(Ended(results, tuple(self._weaknesses_of_the_process()), log))
-        if self._worker:
-            if self._handover:
-                self._worker.leave(session.config, self._handover.journal)
-            return  # each of the workers has imported them
-        for nodeid, findings in results.modules.items():
-            session.ihook.pytest_collectreport(report=report.of_module(nodeid, findings))
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(

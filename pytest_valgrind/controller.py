@@ -73,6 +73,20 @@ class Controller:
         """Say who is checked."""
         return "valgrind: the workers of pytest-xdist run under memcheck"
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionstart(self) -> Generator[None, object, object]:
+        """Have one sentence said if a worker cannot be started."""
+        from execnet.gateway_bootstrap import HostNotFound
+
+        try:
+            return (yield)
+        except (EOFError, OSError, AssertionError, HostNotFound) as error:
+            raise pytest.UsageError(
+                "--valgrind: a worker of pytest-xdist could not be started under valgrind; it "
+                "takes pytest-valgrind, valgrind and pytest-xdist on its machine, and what it has "
+                f"said is above ({type(error).__name__}: {error})."
+            ) from error
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_setupnodes(self, specs: list[XSpec]) -> None:
         """Have the workers' interpreters started by our command."""
