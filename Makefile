@@ -57,6 +57,7 @@ tables: $(READY)
 	$(BIN)/python tools/packages.py > docs/tables/packages.md
 	$(BIN)/python tools/detection.py > docs/tables/detection.md
 	$(BIN)/python tools/references.py > docs/tables/references.md
+	$(BIN)/python tools/crashes.py > docs/tables/crashes.md
 	$(BIN)/python tools/distributions.py > docs/tables/distributions.md
 	$(BIN)/python benchmarks/bench.py > docs/tables/speed.md
 	$(BIN)/python benchmarks/parts.py > docs/tables/parts.md

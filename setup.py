@@ -51,7 +51,11 @@ tag = "cp{}{}".format(*OLDEST_PYTHON) if HAS_LIMITED_API and HAS_VALGRIND else "
 setup(
     cffi_modules=["csrc/build.py:ffibuilder"] if HAS_VALGRIND else [],
     # Preloaded, never imported.
-    ext_modules=[Extension("pytest_valgrind._repairs", ["csrc/repairs.c"])] if HAS_VALGRIND else [],
+    ext_modules=[
+        Extension(f"pytest_valgrind._{name}", [f"csrc/{name}.c"])
+        for name in ("repairs", "children")
+        if HAS_VALGRIND
+    ],
     cmdclass={"build_ext": BuildExtension},
     options={"bdist_wheel": {"py_limited_api": tag}} if tag else {},
 )

@@ -60,6 +60,8 @@ class Runner:
     command: Callable[[Place, Path], list[str]]
     #: Whether it runs in the first round only, being slow and far from the others.
     once: bool = False
+    #: What it needs from PyPI.
+    requirements: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,10 @@ def _exact(place: Place, _log: Path) -> list[str]:
     return _pytest(place.ours, "--valgrind", "--valgrind-leak-check=exact")
 
 
+def _ours_with_two_workers(place: Place, _log: Path) -> list[str]:
+    return _pytest(place.ours, "--valgrind", "-n2")
+
+
 def _ours_without_leaks(place: Place, _log: Path) -> list[str]:
     return _pytest(place.ours, "--valgrind", "--no-memcheck")
 
@@ -145,12 +151,18 @@ RUNNERS = {
             "`pytest --valgrind --valgrind-python-frames`",
             _ours_with_python_frames,
         ),
+        Runner(
+            "ours-two-workers",
+            "`pytest --valgrind -n 2`",
+            _ours_with_two_workers,
+            requirements=("pytest-xdist",),
+        ),
         Runner("ours-no-memcheck", "`pytest --valgrind --no-memcheck`", _ours_without_leaks),
     )
 }
 
 
-def prepare(python: Path, work: Path, suites: Sequence[Suite]) -> Place:
+def prepare(python: Path, work: Path, suites: Sequence[Suite], runners: Iterable[Runner]) -> Place:
     """Make or update the virtual environments, and learn the launcher's options."""
     source = work / "source"
     shutil.rmtree(source, ignore_errors=True)
@@ -164,6 +176,7 @@ def prepare(python: Path, work: Path, suites: Sequence[Suite]) -> Place:
     former = _environment(python, work / "former")
     _pip(former, "install", f"pytest=={pytest}", FORMER_REQUIREMENT)
     needed = list(_needed(ours, work, suites))
+    needed += [word for runner in runners for word in runner.requirements]
     if needed:
         _pip(ours, "install", *needed)
         _pip(former, "install", *needed)
@@ -501,7 +514,8 @@ def main() -> None:
     work = asked.work.absolute() / str(python).strip("/").replace("/", "-")
     work.mkdir(parents=True, exist_ok=True)
     suites = [SUITES[name] for name in asked.suite]
-    place = prepare(python, work, suites)
+    runners = [RUNNERS[name] for name in asked.runner or RUNNERS]
+    place = prepare(python, work, suites, runners)
     print(f"Our options: {shlex.join(place.options)}", file=sys.stderr)
     for suite in suites:
         Bench(suite, place, work, asked).run()

@@ -133,7 +133,7 @@ pvg_clone_and_check(int which, int waits, pvg_clone_work work)
     /* No handler of the program's may run in the clone. */
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
-    pvg_change_option("--child-silent-after-fork=no");
+    pvg_log_next_fork();
     /* Without CLONE_ flags it is a fork; without a signal in the lowest byte
        its end goes unnoticed. The handlers of pthread_atfork do not run. */
     pid_t pid = (pid_t)syscall(SYS_clone, 0UL, NULL, NULL, NULL, 0UL);
@@ -141,7 +141,7 @@ pvg_clone_and_check(int which, int waits, pvg_clone_work work)
     if (pid == 0) {
         check(parent, &shared[which], work);
     }
-    pvg_change_option("--child-silent-after-fork=yes");
+    pvg_log_forks_as_before();
     sigprocmask(SIG_SETMASK, &before, NULL);
     errno = error;
     return pid;

@@ -66,6 +66,28 @@ pvg_change_option(const char *option)
     VALGRIND_CLO_CHANGE(option);
 }
 
+static int logs_forks;
+
+void
+pvg_log_forks(int all)
+{
+    logs_forks = all;
+    pvg_log_forks_as_before();
+}
+
+void
+pvg_log_next_fork(void)
+{
+    pvg_change_option("--child-silent-after-fork=no");
+}
+
+void
+pvg_log_forks_as_before(void)
+{
+    pvg_change_option(logs_forks ? "--child-silent-after-fork=no"
+                                 : "--child-silent-after-fork=yes");
+}
+
 void
 pvg_monitor_command(const char *command)
 {

@@ -33,6 +33,12 @@ void pvg_print_stack(int calls);
 /* A command line option that valgrind lets a program change. */
 void pvg_change_option(const char *option);
 
+/* Whether what forks do from here on is in a log; pvg_log_next_fork has the next
+   one in it anyway, until pvg_log_forks_as_before. */
+void pvg_log_forks(int all);
+void pvg_log_next_fork(void);
+void pvg_log_forks_as_before(void);
+
 /* A command of valgrind's gdbserver; the answer goes to the log. */
 void pvg_monitor_command(const char *command);
 

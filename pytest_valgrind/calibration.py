@@ -32,7 +32,10 @@ _SELF_TEST = Path(__file__).with_name("selftest.py")
 _USUAL_SECONDS = 10
 _MOST_SECONDS = 300
 # These change from run to run, or what they change is none of the interpreter's errors.
-_PASSED_OVER = ("--log-file", "--suppressions", "--gen-suppressions", "--leak-check", "--vgdb")
+_PASSED_OVER = (
+    *("--log-file", "--suppressions", "--gen-suppressions", "--leak-check", "--vgdb"),
+    *("--trace-children", "--trace-children-skip"),
+)
 # Whatever was asked for: the self-test goes on after an error.
 _OVERRIDES = (
     "--gen-suppressions=all",

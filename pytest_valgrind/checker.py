@@ -6,6 +6,7 @@ import contextlib
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Generator
 from functools import partial
 from pathlib import Path
@@ -13,39 +14,54 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_valgrind import client, report, timeouts, unsettled
+from pytest_valgrind import client, report, timeouts, tracing, unsettled
 from pytest_valgrind.arithmetic import ignore_now
+from pytest_valgrind.children import Children
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Kind, plural
 from pytest_valgrind.firstresult import Rest
 from pytest_valgrind.functions import NumberedFunctions
 from pytest_valgrind.garbage import Garbage
-from pytest_valgrind.handover import Handover
 from pytest_valgrind.host import find_host
+from pytest_valgrind.journal import Collected, Collecting, Ended, Journal
 from pytest_valgrind.modes import choose, exact
+from pytest_valgrind.progress import show_waiting
 from pytest_valgrind.repairs import apply_late
+from pytest_valgrind.results import Undecided
 from pytest_valgrind.roll import Roll
 from pytest_valgrind.session import Session
-from pytest_valgrind.summary import summary, weaknesses
-from pytest_valgrind.suppressions import count, unused, write
+from pytest_valgrind.summary import write_summary, write_suppressions
+from pytest_valgrind.suppressions import count, unused
 from pytest_valgrind.timeouts import Timeouts
 from pytest_valgrind.verdict import Outcome
 
 if TYPE_CHECKING:
+    from pytest_valgrind.launched import Launched
     from pytest_valgrind.settings import Settings
+    from pytest_valgrind.worker import XdistWorker
 
 
 class ValgrindChecker:
     """The plugin that projects know as ``valgrind_checker``.
 
+    :param launched: what the launcher has handed over, None if there was no launcher.
+    :param worker: this process as a worker of pytest-xdist's, None if it is none.
     :raises pytest.UsageError: if this process cannot be checked as asked for.
     """
 
-    def __init__(self, settings: Settings, pluginmanager: pytest.PytestPluginManager) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pluginmanager: pytest.PytestPluginManager,
+        launched: Launched | None = None,
+        worker: XdistWorker | None = None,
+    ) -> None:
         self._settings = settings
+        self._worker = worker
         self._pluginmanager = pluginmanager
         self._rest = Rest(self)
-        self._handover = Handover.adopt()
+        self._handover = launched.handover if launched else None
+        self._journal = launched.journal if launched else Journal(None)
         self._host = find_host(None if self._handover else settings.log)
         self._sees_objects = bool(client.one_block_per_object())
         self._has_written = False
@@ -56,11 +72,9 @@ class ValgrindChecker:
         if weakness:
             self._evidence.weaknesses.add(weakness)
         self._garbage = Garbage(freeze=settings.freeze)
-        self._roll = Roll(client.NUMBERS)
-        self._mode = choose(settings, self._host, self._evidence, self._garbage, self._roll)
-        self._session = Session(
-            settings, self._evidence, self._garbage, self._mode.check, self._roll
-        )
+        self._roll = Roll(client.NUMBERS, self._journal)
+        workers = worker.count if worker else 1
+        self._mode = choose(settings, self._evidence, self._garbage, self._roll, workers=workers)
         self._timeouts = Timeouts(
             settings.timeout,
             settings.timeout_factor,
@@ -70,6 +84,15 @@ class ValgrindChecker:
         pluginmanager.register(self._timeouts, timeouts.NAME)
         self._noise: str | None = None
         self._set_up_valgrind()
+        self._children = self._follow_children() if settings.trace_children else None
+        self._session = Session(
+            settings,
+            self._evidence,
+            self._garbage,
+            self._mode.check,
+            self._roll,
+            self._children,
+        )
 
     def _number_functions(self) -> str:
         """Have native stacks name functions of Python's, or return why they cannot."""
@@ -87,7 +110,7 @@ class ValgrindChecker:
         # Leaks have a counter of their own; as errors they would be counted twice.
         client.change_option("--errors-for-leak-kinds=none")
         # A forked child would write what nobody reads, amid what is read.
-        client.change_option("--child-silent-after-fork=yes")
+        client.log_forks(False)
         if self._handover is None:
             for path in self._settings.suppressions:
                 client.change_option(f"--suppressions={path}")
@@ -98,6 +121,13 @@ class ValgrindChecker:
         elif self._handover.noise.exists():
             self._noise = self._handover.noise.read_text(encoding="utf-8")
         self._evidence.skip()
+
+    def _follow_children(self) -> Children:
+        is_launched = self._handover is not None
+        tracing.follow(self._settings, self._host, is_launched=is_launched)
+        log = self._host.log
+        is_own = self._handover is not None and log and log.parent == self._handover.directory
+        return Children(self._evidence, owns_logs=bool(is_own))
 
     def _given_suppressions(self) -> set[Path]:
         """Return the files that the user gave."""
@@ -139,6 +169,7 @@ class ValgrindChecker:
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
         """Watch the import of test modules."""
+        self._journal.write(Collecting(collector.nodeid))
         self._session.between()
         try:
             return (yield)
@@ -153,7 +184,10 @@ class ValgrindChecker:
         if not collects_only:
             if self._handover:
                 self._handover.save_memory_map()
+                tests = [(item.nodeid, item.location) for item in session.items]
+                self._journal.write(Collected(tuple(tests)))
             self._session.begin(session)
+            show_waiting(self._mode.check, session.config)
         try:
             return client.outside_tests(self._rest.call, hook, arguments)
         finally:
@@ -161,12 +195,48 @@ class ValgrindChecker:
                 if not collects_only:
                     self._session.finish()
                     self._report_unsettled(session)
+                    self._report_late_children(session)
                     self._look_back()
             finally:  # whatever the hooks of others do with a report
-                if self._handover and self._session.results.anything_found:
-                    self._handover.keep_log()
-            for nodeid, findings in self._session.results.modules.items():
+                self._write_end()
+            # Each worker has imported all of them, and the controller reports them once.
+            modules = {} if self._worker else self._session.results.modules
+            for nodeid, findings in modules.items():
                 session.ihook.pytest_collectreport(report=report.of_module(nodeid, findings))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Take what was found since the last test, and tell the parent everything."""
+        if self._handover is None or session.config.option.collectonly:
+            return
+        self._session.between()
+        self._write_end()
+        if self._worker:
+            self._worker.leave(session.config, self._handover.journal)
+
+    def _write_end(self) -> None:
+        """Write down what is known in the end, for the parent."""
+        results = self._session.results
+        if self._handover and results.anything_found:
+            self._handover.keep_log()
+        log = str(self._host.log) if self._log_is_kept else ""
+        self._journal.write(Ended(results, tuple(self._weaknesses_of_the_process()), log))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        """Leave out what has been run already, by a process that died."""
+        done = Counter(self._handover.passed_over or () if self._handover else ())
+        if not done:
+            return
+        left_out: list[pytest.Item] = []
+        rest: list[pytest.Item] = []
+        for item in items:
+            (left_out if done[item.nodeid] > 0 else rest).append(item)
+            done[item.nodeid] -= 1
+        items[:] = rest
+        config.hook.pytest_deselected(items=left_out)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
@@ -209,8 +279,8 @@ class ValgrindChecker:
         return self._timeouts.limited(partial(self._rest.call, hook, arguments))
 
     def _report_unsettled(self, session: pytest.Session) -> None:
-        results = self._session.results
-        ran_again = self._settings.exact_rerun and bool(results.unsettled)
+        lost = self._session.unsettled
+        ran_again = self._settings.exact_rerun and bool(lost)
         if ran_again:
             check = exact(
                 self._evidence,
@@ -218,12 +288,21 @@ class ValgrindChecker:
                 self._roll,
                 references=self._settings.references,
             )
-            items = unsettled.items_of(results.unsettled)
-            found = self._session.run_again(items, self._protocol, check)
-            results.unsettled = unsettled.not_among(results.unsettled, found)
-        for group, findings in unsettled.by_group(results.unsettled):
-            lost = unsettled.report(group, findings, session, ran_again=ran_again)
-            session.ihook.pytest_collectreport(report=lost)
+            found = self._session.run_again(unsettled.items_of(lost), self._protocol, check)
+            lost = unsettled.not_among(lost, found)
+        self._session.results.undecided = [
+            Undecided(finding, tuple(test.nodeid for test in group.tests))
+            for finding, group in lost
+        ]
+        for group, findings in unsettled.by_group(lost):
+            made = unsettled.report(group, findings, session, ran_again=ran_again)
+            session.ihook.pytest_collectreport(report=made)
+
+    def _report_late_children(self, session: pytest.Session) -> None:
+        for late in self._session.results.late:
+            if late.verdict.outcome is Outcome.FAILED:
+                found = report.of_late_children(*late)
+                session.ihook.pytest_collectreport(report=found)
 
     def _look_back(self) -> None:
         """See what the run has to say about suppressions and about valgrind's limits."""
@@ -231,20 +310,17 @@ class ValgrindChecker:
         self._evidence.look_for_limits()
         used = self._evidence.used_suppressions()
         given = self._given_suppressions()
+        if self._children:
+            self._evidence.weaknesses.update(self._children.still_alive)
         if used is not None:
+            used |= self._children.used_suppressions if self._children else set()
             results.unused_suppressions = list(unused(sorted(given), used))
         elif given:
             self._evidence.weaknesses.add(
                 "valgrind does not say which suppressions are in use: give it -s"
             )
-        if path := self._settings.gen_suppressions:
-            try:
-                results.written = f"{plural(write(path, results.not_known()), 'suppression')}"
-                results.written += f" written to {path}"
-            except OSError as error:
-                self._evidence.weaknesses.add(
-                    f"--valgrind-gen-suppressions: {path} cannot be written ({error.strerror})"
-                )
+        if self._settings.gen_suppressions and not self._worker:
+            write_suppressions(self._settings.gen_suppressions, results, self._evidence.weaknesses)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was found."""
@@ -253,7 +329,7 @@ class ValgrindChecker:
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         """Say it after an internal error as well, where pytest writes no summary."""
         reporter = config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None and not self._has_written:
+        if reporter is not None and not (self._has_written or config.option.no_summary):
             self._write_summary(reporter)
         if self._functions:
             self._functions.close()
@@ -261,21 +337,18 @@ class ValgrindChecker:
     def _write_summary(self, reporter: pytest.TerminalReporter) -> None:
         self._has_written = True
         self._session.between()  # fixtures that end with an interrupted session
-        write = reporter.write_line
-        reporter.section("valgrind")
-        for line in summary(self._session.results):
-            write(line)
-        for line in [*self._weaknesses_of_the_process(), *weaknesses(self._session.results)]:
-            write(f"hint: {line}")
-        failed = any(
-            judged.verdict.outcome is Outcome.FAILED
-            and any(finding.kind is not Kind.TIMEOUT for finding in judged.findings)
-            for judged in self._session.results.judged
+        logs = [str(self._host.log)] if self._log_is_kept else []
+        write_summary(
+            reporter,
+            self._session.results,
+            self._weaknesses_of_the_process(),
+            logs,
+            pinpoint=self._settings.pinpoint,
         )
-        if failed and not self._settings.pinpoint:
-            write("hint: --valgrind-pinpoint says which line of Python it was")
-        if self._host.log and (self._handover is None or self._handover.log_is_kept):
-            write(f"log: {self._host.log}")
+
+    @property
+    def _log_is_kept(self) -> bool:
+        return bool(self._host.log) and (self._handover is None or self._handover.log_is_kept)
 
     def _say(self, words: str) -> None:
         """Tell the user who waits; pytest captures what is printed by now."""

@@ -40,6 +40,10 @@ class LeakCheck(Protocol):
     checks: int
     groups: int
 
+    @property
+    def waiting(self) -> int:
+        """How many tests ran of which it is not known yet what they leaked."""
+
     def begin(self) -> None:
         """Take what is lost before the first test as lost outside the tests."""
 
@@ -70,6 +74,11 @@ class NoCheck:
         self.checks = 0
         self.groups = 0
         self._ran: list[RanTest] = []
+
+    @property
+    def waiting(self) -> int:
+        """None, but for a moment."""
+        return len(self._ran)
 
     def begin(self) -> None:
         """Do nothing."""
@@ -142,6 +151,12 @@ class GroupCheck:
         if (checked := self._checker.remember()) is not None:
             self._lost_outside(checked)
             self._knows_begin = True
+
+    @property
+    def waiting(self) -> int:
+        """Those of the open group and of the one that is being checked."""
+        checked = self._queue.checked
+        return len(self._queue.open.tests) + (len(checked.tests) if checked else 0)
 
     def before(self) -> None:
         """Get ready for a test, and check once more if asked to."""

@@ -55,6 +55,11 @@ set_timer = lib.pvg_set_timer
 stop_timer = lib.pvg_stop_timer
 #: Ends this process by SIGABRT: ``() -> None``.
 end_hung_process = lib.pvg_end_hung_process
+#: Whether what forks do is in a log, ``(all) -> None``; whatever that is, has the next one in it,
+#: ``() -> None``; and ends that, ``() -> None``.
+log_forks = lib.pvg_log_forks
+log_next_fork = lib.pvg_log_next_fork
+log_forks_as_before = lib.pvg_log_forks_as_before
 #: Whether every Python object has a heap block of its own, as PYTHONMALLOC=malloc makes it.
 one_block_per_object = lib.pvg_one_block_per_object
 

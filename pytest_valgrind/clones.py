@@ -110,13 +110,22 @@ class InClone:
     """Checks in a clone, and in the process if there can be none.
 
     :param untracks: whether the clone takes every object out of the garbage collector's lists.
-    :param at_once: whether the process waits for the clone; it then checks the less often.
+    :param at_once: whether the process waits for the clone.
+    :param is_crowded: whether others need the core on which the clone would be at work. It checks
+        the less often then, and if the process waits.
     """
 
     share = SHARE
 
-    def __init__(self, evidence: Evidence, *, untracks: bool, at_once: bool = False) -> None:
-        if at_once:
+    def __init__(
+        self,
+        evidence: Evidence,
+        *,
+        untracks: bool,
+        at_once: bool = False,
+        is_crowded: bool = False,
+    ) -> None:
+        if at_once or is_crowded:
             self.share = SHARE / 2
         self.sees_references = untracks
         self._at_once = at_once
@@ -224,6 +233,7 @@ class Clone:
             log.encode(),
             0 if "%p" in log else self._mark,
         )
+        evidence.own_processes.add(self._pid)
 
     def _explain_all(self, evidence: Evidence, log: str) -> None:
         self._explain(log)
@@ -273,14 +283,14 @@ def check_in_process(evidence: Evidence) -> Checked:
     return Checked(records, in_process=True, seconds=process_time() - start)
 
 
-def has_second_core() -> bool:
-    """Whether a clone can be at work while the process goes on.
+def cores() -> float:
+    """Return how many cores this process may use.
 
-    By the process's affinity and by the limit of its container (cgroup v2's cpu.max).
+    By its affinity and by the limit of its container (cgroup v2's cpu.max).
     """
     try:
         quota, period = _CPU_LIMIT.read_text().split()
         limit = float("inf") if quota == "max" else int(quota) / int(period)
     except (OSError, ValueError):
         limit = float("inf")
-    return min(len(os.sched_getaffinity(0)), limit) >= 2
+    return min(len(os.sched_getaffinity(0)), limit)

@@ -33,9 +33,9 @@ class Contexts:
 
         :param shown: the errors that valgrind has printed.
         """
-        self._shown.update({_key(error): error for error in shown})
+        self._shown.update({key_of(error): error for error in shown})
         for context in self._ask():
-            self._counts[_key(context)] = context.count
+            self._counts[key_of(context)] = context.count
 
     def occurred(self, moved: int, shown: Iterable[Finding], where: str) -> list[Finding]:
         """Return the errors by which the counter moved.
@@ -46,7 +46,7 @@ class Contexts:
         """
         found = list(shown)
         for error in found:
-            key = _key(error)
+            key = key_of(error)
             self._counts[key] = self._counts.get(key, 0) + 1
             self._shown.setdefault(key, error)
             self._shown_in.setdefault(key, where)
@@ -56,12 +56,12 @@ class Contexts:
         repeated = self._repeated()
         if not repeated:
             repeated = self._last_alone(hidden)
-        known = {_key(error): index for index, error in enumerate(found)}
+        known = {key_of(error): index for index, error in enumerate(found)}
         for error in repeated:
             hidden -= error.count
-            index = known.get(_key(error))
+            index = known.get(key_of(error))
             if index is None:
-                found.append(replace(error, shown_in=self._shown_in.get(_key(error), "")))
+                found.append(replace(error, shown_in=self._shown_in.get(key_of(error), "")))
             else:
                 found[index] = replace(found[index], count=found[index].count + error.count)
         if hidden > 0:
@@ -73,7 +73,7 @@ class Contexts:
         totals: dict[Key, int] = {}
         contexts: dict[Key, Finding] = {}
         for context in self._ask():
-            key = _key(context)
+            key = key_of(context)
             totals[key] = totals.get(key, 0) + context.count
             contexts[key] = context
         before = self._counts
@@ -88,7 +88,7 @@ class Contexts:
         """Return the last error: if only one is hidden, that is it."""
         last = self._ask_for_last()
         for error in last:
-            key = _key(error)
+            key = key_of(error)
             self._counts[key] = self._counts.get(key, 0) + 1
         return last[:hidden]
 
@@ -103,7 +103,8 @@ class Contexts:
         return Finding(kind=Kind.UNSHOWN, message=message, count=count)
 
 
-def _key(error: Finding) -> Key:
+def key_of(error: Finding) -> Key:
+    """Return what makes an error one with others."""
     frames = [str(frame) for frame in error.stack]
     for further in error.further:
         frames.extend(str(frame) for frame in further.stack)

@@ -1,4 +1,4 @@
-"""What is known about a process under valgrind that died, from the log that it left."""
+"""How a process under valgrind died, by its exit code and by the log that it left."""
 
 from __future__ import annotations
 
@@ -6,51 +6,65 @@ import contextlib
 import re
 import signal
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
-from pytest_valgrind.findings import Finding, Kind
+from pytest_valgrind.findings import Finding, Kind, Owner
 from pytest_valgrind.functions import PythonFunctions
 from pytest_valgrind.hangs import with_python_stacks
 from pytest_valgrind.lines import read_lines
 from pytest_valgrind.log import read_to_end
 from pytest_valgrind.objects import ObjectFiles
 from pytest_valgrind.parser import Parser
-from pytest_valgrind.report import rendered
 
 _RULE = re.compile(r"\*\*\d+\*\* \*{70}")
 _NAME = re.compile(r"\*\*\d+\*\* (\S.*)")
+_UNKNOWN_INSTRUCTION = (
+    "An extension is built with instructions that this valgrind does not know: build it without "
+    "-march=native or AVX-512, or use a newer valgrind."
+)
+_HUNG = "had to be ended, as a test hung"
+_KILLED = "The kernel kills like this when memory runs out; its log (dmesg) says so."
 
 
-def obituary(
-    number: int, log: Path, memory_map: str, functions: PythonFunctions, python_stacks: Path
-) -> Iterator[str]:
-    """Return, as lines, what the log says about a process that a signal ended.
+class Death(NamedTuple):
+    """How a process ended that should not have."""
 
-    :param number: of the signal.
-    :param memory_map: of the process, as it was when its tests began (``/proc/PID/maps``).
+    #: Its exit code, or the negative number of the signal that ended it.
+    code: int
+    words: str  #: after "The process under valgrind"
+    #: The last error before, and what valgrind shows of a fatal signal.
+    findings: tuple[Finding, ...]
+    advice: str  #: empty if there is none
+    log: str
+    #: Whether it was ended because a test hung.
+    hung: bool = False
+
+
+def examine(
+    code: int, log: Path, memory_map: str, functions: PythonFunctions, python_stacks: Path
+) -> Death:
+    """Find out about a process that has ended before its time.
+
+    :param code: its exit code, or the negative number of the signal that ended it.
+    :param memory_map: of the process, as it was when its tests began, or earlier
+        (``/proc/PID/maps``).
     :param functions: of Python's, in that process.
     :param python_stacks: the file with them, if the process was ended because a test hung.
     """
     last = _LastTest(read_to_end(log))
-    written = _stacks_of_hang(number, python_stacks)
-    if written:
-        yield f"[VALGRIND TIMEOUT] {last.name} hung, and its process had to be ended."
-    else:
-        yield f"[VALGRIND CRASH] The process under valgrind died of {_signal_name(number)}."
-        if last.name:
-            yield f"It happened in {last.name}, or after it and before the next test."
-        else:
-            yield "It happened before the first test."
-    if number == signal.SIGILL and last.has_unknown_instruction:
-        yield (
-            "An extension is built with instructions that this valgrind does not know: build it "
-            "without -march=native or AVX-512, or use a newer valgrind."
-        )
+    written = _stacks_of_hang(code, python_stacks)
     objects = ObjectFiles(read_map=memory_map.splitlines)
     lines = read_lines(islice(read_to_end(log), last.start, None))
-    parser = Parser(objects.at, objects.owner, functions=functions)
+
+    def owner(path: str | None, function: str) -> Owner:
+        # What was loaded after the map was saved, at import say, is nothing of the interpreter's.
+        loaded_later = path is None and memory_map and function != "???"
+        return Owner.EXTENSION if loaded_later else objects.owner(path, function)
+
+    parser = Parser(objects.at, owner, functions=functions)
     errors: deque[Finding] = deque(maxlen=1)
     deaths: list[Finding] = []
     for finding in parser.findings(lines):
@@ -60,18 +74,20 @@ def obituary(
                 errors.append(with_python_stacks(finding, written))
         else:
             (deaths if finding.kind is Kind.FATAL_SIGNAL else errors).append(finding)
+    advice = ""
+    if code == -signal.SIGILL and last.has_unknown_instruction:
+        advice = _UNKNOWN_INSTRUCTION
+    elif code == -signal.SIGKILL:
+        advice = _KILLED
     # A handler of the signal, as faulthandler's, stands in the stack of the death; the error
     # before it, an invalid write say, has the stack of its cause.
-    for finding in [*errors, *deaths]:
-        yield ""
-        yield from rendered(finding)
-    yield ""
-    yield f"Valgrind's log: {log}"
+    words = _HUNG if written else _how(code)
+    return Death(code, words, (*errors, *deaths), advice, str(log), bool(written))
 
 
-def _stacks_of_hang(number: int, python_stacks: Path) -> str:
+def _stacks_of_hang(code: int, python_stacks: Path) -> str:
     """Return what is in the file of Python's stacks if that is why the process ended."""
-    if number == signal.SIGABRT:
+    if code == -signal.SIGABRT:
         with contextlib.suppress(OSError):
             return python_stacks.read_text(encoding="utf-8", errors="replace")
     return ""
@@ -81,21 +97,22 @@ class _LastTest:
     """The last test that a log names, and in which line it does."""
 
     def __init__(self, log: Iterable[str]) -> None:
-        self.name = ""
         self.start = 0
         self.has_unknown_instruction = False
         before = above = ""
         for number, line in enumerate(log):
             if _RULE.fullmatch(line):
-                if _RULE.fullmatch(above) and (name := _NAME.fullmatch(before)):
-                    self.name, self.start = name[1], number
+                if _RULE.fullmatch(above) and _NAME.fullmatch(before):
+                    self.start = number
             elif "unhandled instruction" in line:
                 self.has_unknown_instruction = True
             above, before = before, line
 
 
-def _signal_name(number: int) -> str:
+def _how(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code} before its time, by os._exit or exit(3) say"
     try:
-        return signal.Signals(number).name
+        return f"died of {signal.Signals(-code).name}"
     except ValueError:  # a real-time signal
-        return f"signal {number}"
+        return f"died of signal {-code}"

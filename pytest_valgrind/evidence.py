@@ -60,6 +60,8 @@ class Evidence:
         #: Whether it is to be known which suppressions are in use.
         self.asks_for_suppressions = False
         self._used_by_clones: set[str] = set()
+        #: Process ids of clones and other forks of the plugin's own, which are no test's.
+        self.own_processes: set[int] = set()
         if self._errors:
             self._contexts.catch_up(self._new_findings())
         self.skip()

@@ -162,6 +162,8 @@ class Finding:
     stack: Stack = ()
     further: tuple[Further, ...] = ()
     pid: int = 0
+    #: Process id and command of the child process in which it was found, if it was one.
+    process: str = ""
     #: For a loss record: what it grew by since the leak check before.
     bytes: int = 0
     blocks: int = 0
@@ -223,7 +225,7 @@ class Finding:
         called before.
         """
         stacks = (self.stack, *(further.stack for further in self.further))
-        context = (self.kind, self.phase, self.shown_in, self.made_in)
+        context = (self.kind, self.phase, self.shown_in, self.made_in, self.process)
         return (*context, *(_extension_part(stack) for stack in stacks))
 
     @property
@@ -275,6 +277,6 @@ def counted(kinds: Mapping[str, int]) -> str:
     return ", ".join([*named, *([f"{rest:,} others"] if rest else [])])
 
 
-def plural(number: int, noun: str) -> str:
+def plural(number: int, noun: str, nouns: str = "") -> str:
     """``1 block``, ``2,000 blocks``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {nouns or f'{noun}s'}"

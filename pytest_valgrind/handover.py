@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ _DIRECTORY = "PYTEST_VALGRIND_DIRECTORY"
 _SAVED = "PYTEST_VALGRIND_SAVED_"
 _FOUND = "found"
 _MAP = "maps"
+JOURNAL = "journal"
+_DONE = "done"
 _FUNCTIONS = "functions"
 _STACKS = "python-stacks"
 _NOISE = "interpreter.supp"
@@ -38,17 +41,19 @@ class Handover(NamedTuple):
         return self.directory / _NOISE
 
     @classmethod
-    def adopt(cls) -> Handover | None:
+    def adopt(cls, *, restores: bool = True) -> Handover | None:
         """Return what the launcher handed over, None if there was no launcher.
 
-        What it put into the environment is taken out again, so that programs which tests start
-        run as they would without valgrind.
+        :param restores: whether what it put into the environment is taken out again, so that
+            programs which tests start run as they would without valgrind.
         """
         directory = os.environ.pop(_DIRECTORY, None)
         if directory is None:
             return None
         for name in [name for name in os.environ if name.startswith(_SAVED)]:
             value = os.environ.pop(name)
+            if not restores:
+                continue
             if value:
                 os.environ[name.removeprefix(_SAVED)] = value
             else:
@@ -59,6 +64,24 @@ class Handover(NamedTuple):
     def is_pending() -> bool:
         """Whether a launcher waits for this process to adopt what it handed over."""
         return _DIRECTORY in os.environ
+
+    @property
+    def journal(self) -> Path:
+        """Where the process writes down what it does, for the launcher to read if it dies."""
+        return self.directory / JOURNAL
+
+    def pass_over(self, nodeids: Iterable[str]) -> None:
+        """Have the process leave out tests, once for each time that they are named."""
+        text = "\0".join(nodeids)
+        (self.directory / _DONE).write_text(text, encoding="utf-8")
+
+    @property
+    def passed_over(self) -> list[str] | None:
+        """The tests to leave out, None if it is the first process that runs them."""
+        try:
+            return (self.directory / _DONE).read_text(encoding="utf-8").split("\0")
+        except OSError:
+            return None
 
     @property
     def functions(self) -> Path:

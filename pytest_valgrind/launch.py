@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import re
 import resource
 import shlex
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from pytest_valgrind import journal, tracing
 from pytest_valgrind.calibration import Calibration
-from pytest_valgrind.crash import obituary
+from pytest_valgrind.crash import examine
+from pytest_valgrind.estate import Estate
 from pytest_valgrind.functions import PythonFunctions
 from pytest_valgrind.handover import Handover
 from pytest_valgrind.host import options_from_elsewhere
@@ -50,35 +53,61 @@ _DEFAULTS = (
 # Valgrind takes descriptors at the top of the limit, and keeps a table up to there; Docker's
 # limit of 2^30 is too much for it from 3.21 on ("Private file creation failed").
 _MOST_DESCRIPTORS = 1 << 20
+_PR_SET_PDEATHSIG = 1
 _SMALLEST_STACK = 8 << 20  # bytes; Linux's default
+
+
+class End(NamedTuple):
+    """How a launched process ended."""
+
+    code: int  #: its exit code, as a shell says it
+    estate: Estate
+    #: Whether somebody has asked for it, by a signal to this process.
+    was_asked_for: bool
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether another process could run the rest of the tests, and has any chance to."""
+        estate = self.estate
+        died = estate.death is not None and not self.was_asked_for
+        return died and bool(estate.began and estate.not_run)
 
 
 class Launch:
     """A command that runs once more, under valgrind.
 
     :param command: the command's words, the interpreter first.
+    :param directory: for the log and all else that belongs to the process; must not exist. A
+        temporary one if there is none.
     :raises pytest.UsageError: if this cannot work here, with what to do about it.
     """
 
-    def __init__(self, command: list[str], settings: Settings) -> None:
+    def __init__(
+        self, command: list[str], settings: Settings, directory: Path | None = None
+    ) -> None:
+        self._directory = directory
         self._valgrind = _find_valgrind()
         self._command = command
         self._settings = settings
         _refuse_unusable_interpreter(command[0])
         _refuse_what_stands_in_the_way(command, settings)
+        if settings.trace_children:
+            tracing.refuse_mixed(self._given_log())
 
-    def run(self) -> int:
-        """Run it, wait for its end and return the exit code.
+    def calibrate(self) -> None:
+        """Find out what the interpreter's own errors are, for those that are launched later."""
+        self._noise(self._options(Path("valgrind.log")))
 
+    def run(self, passed_over: Iterable[str] | None = None) -> End:
+        """Run it, and wait for its end.
+
+        :param passed_over: tests that have been run already, by a process that died of one; None
+            for the first process.
         :raises pytest.UsageError: if there is no room for the log, or valgrind does not start.
         """
-        try:
-            handover = Handover(Path(tempfile.mkdtemp(prefix="pytest-valgrind-")))
-        except OSError as error:
-            raise pytest.UsageError(
-                f"--valgrind: there is no room for valgrind's log in {tempfile.gettempdir()} "
-                f"({error.strerror}): make some, or name another directory in TMPDIR."
-            ) from None
+        handover = self._handover()
+        if passed_over is not None:
+            handover.pass_over(passed_over)
         log = self._log(handover)
         _lower_limits()
         options = self._options(log)
@@ -87,12 +116,17 @@ class Launch:
             options.append(f"--suppressions={handover.noise}")
         sys.stdout.flush()
         sys.stderr.flush()
+        environment = handover.environment()
+        if self._settings.trace_children:
+            options += tracing.options(self._settings, [*options_from_elsewhere(), *options])
+            environment = tracing.environment(self._settings, handover.directory, environment)
         process = subprocess.Popen(
             [self._valgrind, *options, *self._command],
-            env=handover.environment(),
+            env=environment,
             close_fds=False,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 (there are no threads)
         )
-        with _leaving_signals_to(process):
+        with _leaving_signals_to(process) as forwarded:
             code = process.wait()
         log = Path(str(log).replace("%p", str(process.pid)))
         if not log.exists():
@@ -100,24 +134,39 @@ class Launch:
             raise pytest.UsageError(
                 f"--valgrind: valgrind did not start (exit code {code}); its own message is above."
             )
-        if code < 0:
+        estate = Estate(journal.records(journal.read(handover.journal)))
+        if code < 0 or not (estate.has_ended or estate.has_finished):
             functions = PythonFunctions(handover.functions)
-            last_words = obituary(
-                -code, log, handover.memory_map, functions, handover.python_stacks
-            )
-            print(*last_words, sep="\n", file=sys.stderr)
+            death = examine(code, log, handover.memory_map, functions, handover.python_stacks)
+            estate.bury(death)
+            with contextlib.suppress(OSError):
+                journal.append(handover.journal, death)
         elif not handover.log_is_kept:
             shutil.rmtree(handover.directory, ignore_errors=True)
-        # As a shell says it.
-        return 128 - code if code < 0 else code
+        return End(128 - code if code < 0 else code, estate, -code in forwarded)
+
+    def _handover(self) -> Handover:
+        try:
+            if self._directory is None:
+                return Handover(Path(tempfile.mkdtemp(prefix="pytest-valgrind-")))
+            self._directory.mkdir(mode=0o700)
+        except OSError as error:
+            raise pytest.UsageError(
+                f"--valgrind: there is no room for valgrind's log in {tempfile.gettempdir()} "
+                f"({error.strerror}): make some, or name another directory in TMPDIR."
+            ) from None
+        return Handover(self._directory)
 
     def _log(self, handover: Handover) -> Path:
         """Return where the log shall be; ``%p`` stands for the process id."""
+        # One for each process, as what several write at a time is mixed.
+        return self._given_log() or handover.directory / "valgrind.%p.log"
+
+    def _given_log(self) -> Path | None:
         for argument in reversed(self._settings.args):
             if argument.startswith("--log-file="):
                 return Path(argument.removeprefix("--log-file="))
-        # One for each process, as what several write at a time is mixed.
-        return self._settings.log or handover.directory / "valgrind.%p.log"
+        return self._settings.log
 
     def _noise(self, options: list[str]) -> str | None:
         if self._settings.all_errors:
@@ -144,6 +193,11 @@ class Launch:
         if self._settings.gen_suppressions:
             options.append("--gen-suppressions=all")
         return [*options, *self._settings.args]
+
+
+def is_started_by_execnet() -> bool:
+    """Whether this interpreter was started to execute what comes over a pipe or a socket."""
+    return "exec(eval(sys.stdin.readline()))" in sys.orig_argv[-1] or "socketserver" in sys.argv[0]
 
 
 def tests_will_run(option: object) -> bool:
@@ -173,7 +227,7 @@ def _refuse_unusable_interpreter(path: str) -> None:
             f"--valgrind: {path} is a script that starts Python, and valgrind would watch the "
             f"script: run {Path('/proc/self/exe').readlink()} -m pytest instead."
         )
-    if _has_privileges(path):
+    if tracing.has_privileges(path):
         raise pytest.UsageError(
             f"--valgrind: {path} is setuid, setgid or has file capabilities, and valgrind cannot "
             "run such a program: use a copy of it without them."
@@ -210,15 +264,6 @@ def _refuse_what_stands_in_the_way(command: list[str], settings: Settings) -> No
 def _is_script(path: str) -> bool:
     with Path(path).open("rb") as file:
         return file.read(2) == b"#!"
-
-
-def _has_privileges(path: str) -> bool:
-    if Path(path).stat().st_mode & (stat.S_ISUID | stat.S_ISGID):
-        return True
-    try:
-        return bool(os.getxattr(path, "security.capability"))
-    except OSError:
-        return False
 
 
 def _is_linked_dynamically() -> bool:
@@ -266,23 +311,30 @@ def _lower_limits() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+def _die_with_parent() -> None:
+    """Have the kernel kill this process when its parent dies, by SIGKILL say (prctl(2))."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 @contextlib.contextmanager
-def _leaving_signals_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Have the process that runs the tests deal with signals.
+def _leaving_signals_to(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+    """Have the process that runs the tests deal with signals; yield those that it was sent.
 
     Ctrl-C reaches it by itself: the terminal sends it to the whole process group.
     """
+    forwarded: list[int] = []
 
     def ignore(_number: int, _frame: object) -> None:
         """Not SIG_IGN, which the process would inherit."""
 
     def forward(number: int, _frame: object) -> None:
+        forwarded.append(number)
         process.send_signal(number)
 
     handlers = {signal.SIGINT: ignore, signal.SIGTERM: forward, signal.SIGHUP: forward}
     previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        yield
+        yield forwarded
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

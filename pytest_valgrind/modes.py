@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_valgrind.callers import callers_in_force, callers_needed
 from pytest_valgrind.checks import GroupCheck, LeakCheck, NoCheck
-from pytest_valgrind.clones import Checker, InClone, InProcess, has_second_core
+from pytest_valgrind.clones import Checker, InClone, InProcess, cores
 from pytest_valgrind.host import options_from_elsewhere
 
 if TYPE_CHECKING:
@@ -25,12 +25,20 @@ class Mode(NamedTuple):
 
 
 def choose(
-    settings: Settings, host: Host, evidence: Evidence, garbage: Garbage, roll: Roll
+    settings: Settings,
+    evidence: Evidence,
+    garbage: Garbage,
+    roll: Roll,
+    *,
+    workers: int = 1,
 ) -> Mode:
-    """Return the leak check that was asked for, or the one that can take its place."""
+    """Return the leak check that was asked for, or the one that can take its place.
+
+    :param workers: how many processes run tests at the same time, this one included.
+    """
     if settings.leak_check == "off":
         return Mode(NoCheck(), "errors only, no leaks")
-    why_exact = _obstacle(settings, host, evidence)
+    why_exact = _obstacle(settings, evidence)
     if settings.leak_check == "exact" or why_exact:
         check = exact(
             evidence,
@@ -42,9 +50,14 @@ def choose(
         reason = f" ({why_exact})" if why_exact else ""
         return Mode(check, f"errors, and leaks after every test{reason}")
     description = "errors, and leaks in groups of tests"
-    if why_at_once := _reason_to_wait(settings, host):
+    if why_at_once := _reason_to_wait(settings, evidence.host):
         description += f", which wait for it as {why_at_once}"
-    checker = InClone(evidence, untracks=settings.references, at_once=bool(why_at_once))
+    checker = InClone(
+        evidence,
+        untracks=settings.references,
+        at_once=bool(why_at_once),
+        is_crowded=workers >= cores(),
+    )
     return Mode(GroupCheck(checker, garbage, roll), description)
 
 
@@ -67,7 +80,7 @@ def exact(
 
 
 def _reason_to_wait(settings: Settings, host: Host) -> str:
-    if not has_second_core():
+    if cores() < 2:
         return "there is one core"
     if settings.gen_suppressions and not host.logs_processes_apart:
         # Valgrind prints them without saying which process they are from.
@@ -75,15 +88,15 @@ def _reason_to_wait(settings: Settings, host: Host) -> str:
     return ""
 
 
-def _obstacle(settings: Settings, host: Host, evidence: Evidence) -> str:
+def _obstacle(settings: Settings, evidence: Evidence) -> str:
     """Return why tests cannot be told apart by the stacks of what they lose, if so."""
     if settings.leak_check == "exact":
         return ""
     if settings.memcheck_before:
         return "--memcheck-before-func"
-    if host.log is None:
+    if evidence.host.log is None:
         return "the log is not in a file"
-    options = [*options_from_elsewhere(), *host.options]
+    options = [*options_from_elsewhere(), *evidence.host.options]
     resolution = [option for option in options if option.startswith("--leak-resolution=")]
     if resolution and resolution[-1] != "--leak-resolution=high":
         return f"{resolution[-1]} does not tell tests apart"

@@ -19,8 +19,8 @@ GENERATED = "[generated code]"
 _BY_NAME = (
     (re.compile(r"libpython3[\d.]*[a-z]*\.so|python3[\d.]*[a-z-]*$"), Owner.INTERPRETER),
     (re.compile(r"lib(c|m|dl|rt|util|pthread)[.-]|ld[.-]|ld-linux"), Owner.LIBC),
-    # Our repairs act for it.
-    (re.compile(r"vgpreload_|memcheck-|_repairs\."), Owner.VALGRIND),
+    # Our preloaded objects act for it.
+    (re.compile(r"vgpreload_|memcheck-|_(repairs|children)\."), Owner.VALGRIND),
     (re.compile(re.escape(GENERATED)), Owner.GENERATED),
 )
 _SYSTEM_LIBRARIES = re.compile(r"/(usr/)?(local/)?lib(32|64)?/")

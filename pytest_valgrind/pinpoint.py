@@ -141,14 +141,15 @@ class Pinpoint:
         with tempfile.TemporaryFile("w+", encoding="utf-8") as answers:
             sys.stdout.flush()
             sys.stderr.flush()
-            client.change_option("--child-silent-after-fork=no")
+            client.log_next_fork()
             with warnings.catch_warnings():
                 # From 3.12 on, if there are threads: none of theirs has a lock that is needed.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 pid = os.fork()
             if pid == 0:
                 self._run_in_child(test, plan, answers)
-            client.change_option("--child-silent-after-fork=yes")
+            client.log_forks_as_before()
+            self._evidence.own_processes.add(pid)
             _wait(pid)
             self._evidence.forget_clone(pid)
             answers.seek(0)
@@ -161,7 +162,9 @@ class Pinpoint:
     def _run_in_child(self, test: RanTest, plan: _Plan, answers: IO[str]) -> None:
         """Do the work in the forked process, which ends here whatever happens."""
         try:
-            client.change_option("--child-silent-after-fork=yes")
+            # What is found in child processes has no line of Python here.
+            client.log_forks(False)
+            client.change_option("--trace-children=no")
             _detach_output(test.item.config)
             run = _Run(self._evidence, test, plan, self._runs)
             json.dump(run.result(), answers)

@@ -5,11 +5,19 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from pytest_valgrind.launch import Launch
+    from pytest_valgrind.settings import Settings
+
 #: Projects ask for the active checker by this name.
 CHECKER = "valgrind_checker"
+_CONTROLLER = "valgrind_controller"
+_LAUNCHED = pytest.StashKey[object]()
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -21,15 +29,22 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(
-    early_config: pytest.Config,
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Generator[None, object, object]:
     """Start again under valgrind, before a conftest is imported and before output is captured."""
     with _imports_as_usual(early_config.pluginmanager):
         from pytest_valgrind import running_on_valgrind
 
         on_valgrind = running_on_valgrind()
+        if on_valgrind:
+            from pytest_valgrind.launched import Launched
+
+            traces = early_config.known_args_namespace.valgrind_trace_children
+            traces = traces or early_config.getini("valgrind_trace_children")
+            early_config.stash[_LAUNCHED] = Launched.adopt(restores=not traces)
     if early_config.known_args_namespace.valgrind and not on_valgrind:
-        _launch(early_config)
+        _, unknown = parser.parse_known_and_unknown_args(args)
+        _launch(early_config, [arg for arg in args if arg not in unknown])
     if early_config.known_args_namespace.valgrind:
         with _imports_as_usual(early_config.pluginmanager):
             from pytest_valgrind.arithmetic import OPTIONS
@@ -48,13 +63,26 @@ def pytest_configure(config: pytest.Config) -> None:
         checks = config.option.valgrind and running_on_valgrind()
         if checks:
             from pytest_valgrind.checker import ValgrindChecker
+            from pytest_valgrind.launched import Launched
             from pytest_valgrind.settings import Settings
+            from pytest_valgrind.worker import XdistWorker, is_worker
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}(reason=None): {meaning}")
     if checks:
-        _refuse_xdist(config.option)
-        checker = ValgrindChecker(Settings.of(config, config.option), config.pluginmanager)
+        launched = config.stash.get(_LAUNCHED, None)
+        assert launched is None or isinstance(launched, Launched)
+        worker = XdistWorker(config) if is_worker(config) else None
+        if worker is None:
+            _refuse_controller(config.option)
+        if launched and launched.handover.passed_over is not None:
+            config.option.no_summary = True  # the parent's is about all the tests
+        settings = Settings.of(config, config.option)
+        checker = ValgrindChecker(settings, config.pluginmanager, launched, worker)
         config.pluginmanager.register(checker, CHECKER)
+        if worker is not None:
+            config.pluginmanager.register(worker)
+    elif config.option.valgrind and _is_distributed(config.option) and not _replays(config):
+        _register_controller(config)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -86,7 +114,7 @@ def _imports_as_usual(pluginmanager: pytest.PytestPluginManager) -> Iterator[Non
         sys.meta_path[:] = finders
 
 
-def _launch(config: pytest.Config) -> None:
+def _launch(config: pytest.Config, args: list[str]) -> None:
     """Run the same command under valgrind, and exit as it does."""
     if sys.platform != "linux":
         raise pytest.UsageError(
@@ -97,16 +125,72 @@ def _launch(config: pytest.Config) -> None:
     from pytest_valgrind.settings import Settings
 
     option = config.known_args_namespace
-    if launch.tests_will_run(option):
-        _refuse_xdist(option)
-        command = [sys.executable, *sys.orig_argv[1:]]
-        raise SystemExit(launch.Launch(command, Settings.of(config, option)).run())
-
-
-def _refuse_xdist(option: object) -> None:
-    distributed = getattr(option, "numprocesses", None) or getattr(option, "tx", None)
-    if distributed or getattr(option, "dist", "no") not in ("no", None):
+    if not launch.tests_will_run(option) or _replays(config):
+        return
+    if launch.is_started_by_execnet():
         raise pytest.UsageError(
-            "--valgrind does not check the workers of pytest-xdist yet, so nothing would be "
-            "checked: leave -n out, or add -n 0."
+            "--valgrind: this worker of pytest-xdist was not started under valgrind, so nothing "
+            "would be checked: give -n or --tx with popen, ssh or socket."
+        )
+    if not _is_distributed(option):
+        command = [sys.executable, *sys.orig_argv[1:]]
+        settings = Settings.of(config, option)
+        raise SystemExit(
+            _run_until_the_end(launch.Launch(command, settings), settings, config, args)
+        )
+
+
+def _run_until_the_end(
+    launch: Launch, settings: Settings, config: pytest.Config, args: list[str]
+) -> int:
+    """Run the tests, if need be in one process after another; return the exit code."""
+    from pytest_valgrind.findings import plural
+
+    end = launch.run()
+    estates = [end.estate]
+    while end.goes_on and settings.resume:
+        done = [test.nodeid for estate in estates for test in estate.began.values()]
+        left = plural(len(end.estate.not_run), "test")
+        print(
+            f"\nvalgrind: {end.estate.obituary} Another process will run what is left, {left}.",
+            flush=True,
+        )
+        end = launch.run(done)
+        estates.append(end.estate)
+    if not any(estate.death for estate in estates):
+        return end.code
+    from pytest_valgrind.replay import replay
+
+    code = replay(estates, settings, config, args)
+    return end.code if end.was_asked_for else code
+
+
+def _is_distributed(option: object) -> bool:
+    """Whether pytest-xdist will have workers run the tests."""
+    number: object = getattr(option, "numprocesses", None)
+    if number is not None:
+        return number != 0
+    return getattr(option, "dist", "no") not in ("no", None)
+
+
+def _replays(config: pytest.Config) -> bool:
+    return bool(config.pluginmanager.has_plugin("valgrind_replay"))
+
+
+def _register_controller(config: pytest.Config) -> None:
+    from pytest_valgrind import launch
+    from pytest_valgrind.controller import Controller
+    from pytest_valgrind.settings import Settings
+
+    if launch.tests_will_run(config.option):
+        controller = Controller(Settings.of(config, config.option), config)
+        config.pluginmanager.register(controller, _CONTROLLER)
+
+
+def _refuse_controller(option: object) -> None:
+    if _is_distributed(option):
+        raise pytest.UsageError(
+            "--valgrind: valgrind watches only the process that hands out the tests, and not the "
+            "workers of pytest-xdist: leave valgrind out of the command line, as "
+            f"`{Path(sys.executable).name} -m pytest --valgrind -n` starts each worker under it."
         )

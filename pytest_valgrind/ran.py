@@ -34,6 +34,11 @@ class RanTest:
         self.leaves_threads = False
 
     @property
+    def logged(self) -> list[pytest.TestReport]:
+        """All its reports."""
+        return [event.report for event in self.events if event.report]
+
+    @property
     def reports(self) -> list[pytest.TestReport]:
         """The reports that count: those of the last run, if it was repeated."""
         reports = [event.report for event in self.events]

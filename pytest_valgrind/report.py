@@ -13,8 +13,9 @@ from _pytest._code.code import (
     ReprTraceback,
 )
 
+from pytest_valgrind.crash import Death
 from pytest_valgrind.findings import Finding, Frame, Kind, Owner, Stack, counted, plural
-from pytest_valgrind.verdict import Outcome, Verdict
+from pytest_valgrind.verdict import Outcome, Verdict, crashed
 
 _EXCERPT = "valgrind log"
 #: A subinterpreter, say, loses thousands of blocks in as many ways.
@@ -87,6 +88,41 @@ def of_group(path: str, lines: Sequence[str], findings: Sequence[Finding]) -> py
     return report
 
 
+def of_crash(
+    nodeid: str, location: tuple[str, int | None, str], death: Death, obituary: str
+) -> pytest.TestReport:
+    """Return the report of a test in which the process under valgrind died.
+
+    :param obituary: how and when that was, in sentences.
+    """
+    path, line, _ = location
+    longrepr = _of_death(death, obituary, path, line or 0)
+    return pytest.TestReport(nodeid, location, {}, "failed", longrepr, "call")
+
+
+def of_process(path: str, death: Death, obituary: str) -> pytest.CollectReport:
+    """Return the report of a death of the process that did not happen in a test.
+
+    :param path: of the file with which it had to do last.
+    :param obituary: how and when that was, in sentences.
+    """
+    longrepr = _of_death(death, obituary, path, 0)
+    report = pytest.CollectReport(path, "failed", longrepr, result=[])
+    vars(report)["when"] = "the process"
+    return report
+
+
+def of_late_children(
+    nodeid: str, verdict: Verdict, findings: Sequence[Finding]
+) -> pytest.CollectReport:
+    """Return the report of what child processes did when their test had been judged."""
+    path = nodeid.partition("::")[0]
+    longrepr = _longrepr(verdict, findings, path, 0)
+    report = pytest.CollectReport(nodeid, "failed", longrepr, result=[])
+    vars(report)["when"] = "child process"
+    return report
+
+
 def text(verdict: Verdict, findings: Iterable[Finding]) -> str:
     """Return a test's findings, rendered for people; where there are many, the first in full."""
     parts = [verdict.header]
@@ -102,6 +138,8 @@ def text(verdict: Verdict, findings: Iterable[Finding]) -> str:
 def rendered(finding: Finding) -> Iterator[str]:
     """Return a finding as lines: what, how much, when, and from where."""
     details = []
+    if finding.process:
+        details.append(f"in child process {finding.process}")
     if finding.count > 1:
         details.append(finding.size)
     if not finding.kind.is_leak and finding.phase:
@@ -145,10 +183,14 @@ def one_line(findings: Iterable[Finding]) -> str:
     findings = list(findings)
     more = f"; and {len(findings) - _MOST_IN_FULL:,} more" if len(findings) > _MOST_IN_FULL else ""
     words = "; ".join(
-        f"{finding.kind.value}{_size(finding)}: {_culprit(finding)}"
+        f"{finding.kind.value}{_size(finding)}: {_culprit(finding)}{_process(finding)}"
         for finding in findings[:_MOST_IN_FULL]
     )
     return f"{words}{more}"
+
+
+def _process(finding: Finding) -> str:
+    return f", in child process {finding.pid}" if finding.process else ""
 
 
 def _culprit(finding: Finding) -> str:
@@ -230,6 +272,17 @@ def _evidence(
     longrepr = _longrepr(verdict, findings, path, line or 0)
     if report.failed:
         longrepr.addsection("the test's own failure", str(report.longrepr))
+    return longrepr
+
+
+def _of_death(death: Death, obituary: str, path: str, line: int) -> ReprExceptionInfo:
+    verdict = crashed(obituary, hung=death.hung)
+    longrepr = _longrepr(verdict, death.findings, path, line)
+    message = f"{verdict.header} {death.words}"
+    if death.findings:
+        message += f": {one_line(death.findings)}"
+    longrepr.reprcrash = ReprFileLocation(path, line + 1, message)
+    longrepr.addsection("valgrind's log", death.log)
     return longrepr
 
 

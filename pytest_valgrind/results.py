@@ -7,7 +7,6 @@ from time import perf_counter  # by name, as tests replace the functions of the 
 from typing import NamedTuple
 
 from pytest_valgrind.findings import Finding
-from pytest_valgrind.groups import Unsettled
 from pytest_valgrind.suppressions import Named
 from pytest_valgrind.verdict import Verdict
 
@@ -34,8 +33,15 @@ class Judged(NamedTuple):
     findings: list[Finding]
 
 
+class Undecided(NamedTuple):
+    """A leak, and the tests of which one has lost it."""
+
+    finding: Finding
+    nodeids: tuple[str, ...]
+
+
 class Results:
-    """Everything that the summary is about."""
+    """Everything that the summary is about, as plain values."""
 
     def __init__(self) -> None:
         self.tests = 0
@@ -49,7 +55,11 @@ class Results:
         #: What is not in the code that is meant, and fails nothing.
         self.elsewhere: list[Finding] = []
         #: Leaks of which it is not known which test lost them.
-        self.unsettled: list[Unsettled] = []
+        self.undecided: list[Undecided] = []
+        #: What was found in child processes that outlived their tests.
+        self.late: list[Judged] = []
+        #: Child processes of tests that were checked, None if none are.
+        self.children: int | None = None
         #: Suppressions in the user's files that were of no use.
         self.unused_suppressions: list[Named] = []
         #: What was written for the user, in words.
@@ -66,11 +76,8 @@ class Results:
             for finding in test.findings:
                 if not test.verdict.knows(finding):
                     yield test.nodeid, finding
-        for lost in self.unsettled:
-            yield (
-                f"one of {len(lost.group.tests)} tests from {lost.group.tests[0].nodeid} on",
-                (lost.finding),
-            )
+        for lost in self.undecided:
+            yield f"one of {len(lost.nodeids)} tests from {lost.nodeids[0]} on", lost.finding
         for module, findings in self.modules.items():
             yield from ((module, finding) for finding in findings)
         yield from (("outside tests", finding) for finding in self.outside)
@@ -80,5 +87,34 @@ class Results:
     @property
     def anything_found(self) -> bool:
         """Whether somebody may want to look at the log."""
-        found = (self.judged, self.modules, self.outside, self.unsettled)
+        found = (self.judged, self.modules, self.outside, self.undecided)
         return any((*found, self.noise, self.elsewhere))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How long the lists are that only grow."""
+        return tuple(len(getattr(self, name)) for name in _GROWING)
+
+    def since(self, sizes: tuple[int, ...]) -> Results:
+        """Return what came after the lists had other sizes."""
+        news = Results()
+        for name, size in zip(_GROWING, sizes, strict=True):
+            setattr(news, name, getattr(self, name)[size:])
+        news.modules = self.modules
+        return news
+
+    def add(self, other: Results) -> None:
+        """Take what another process or a later part of the run has found."""
+        self.tests += other.tests
+        self.checks += other.checks
+        self.groups += other.groups
+        self.watch.seconds += other.watch.seconds
+        if other.children is not None:
+            self.children = (self.children or 0) + other.children
+        for name in (*_GROWING, "undecided", "late"):
+            getattr(self, name).extend(getattr(other, name))
+        # Each process imports all of them.
+        self.modules = {**other.modules, **self.modules}
+
+
+_GROWING = ("judged", "outside", "noise", "elsewhere")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pytest_valgrind.journal import Journal
+
 
 class Roll:
     """Knows the tests by their place in the order.
 
     :param numbers: after so many tests the numbers begin again.
+    :ivar journal: in which it is written down what becomes of them.
     """
 
-    def __init__(self, numbers: int) -> None:
+    def __init__(self, numbers: int, journal: Journal | None = None) -> None:
         self.numbers = numbers
+        self.journal = journal or Journal(None)
         self._nodeids: list[str] = []
 
     def enter(self, nodeid: str) -> int:

@@ -13,10 +13,13 @@ from _pytest.runner import runtestprotocol
 
 from pytest_valgrind import client
 from pytest_valgrind.checks import LeakCheck
+from pytest_valgrind.children import Children
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Finding, Origin, merged
 from pytest_valgrind.garbage import Garbage
+from pytest_valgrind.groups import Unsettled
 from pytest_valgrind.held import HeldHooks
+from pytest_valgrind.journal import Began
 from pytest_valgrind.pinpoint import Pinpoint
 from pytest_valgrind.ran import RanTest
 from pytest_valgrind.report import give
@@ -37,22 +40,28 @@ class Session:
 
     :param check: when leaks are looked for.
     :param roll: the tests by the numbers of their frames.
+    :param children: the processes that tests start, None if they are not checked.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917
         self,
         settings: Settings,
         evidence: Evidence,
         garbage: Garbage,
         check: LeakCheck,
         roll: Roll,
+        children: Children | None = None,
     ) -> None:
         self.results = Results()
+        #: Leaks of which it is not known which test lost them.
+        self.unsettled: list[Unsettled] = []
+        self._children = children
         self._garbage = garbage
         self._settings = settings
         self._evidence = evidence
         self._check = check
         self._roll = roll
+        self._journal = roll.journal
         self._scope = Scope(settings.only, all_errors=settings.all_errors)
         self._pinpoint = Pinpoint(evidence, self.run_alone) if settings.pinpoint else None
         self._held: HeldHooks | None = None
@@ -75,6 +84,8 @@ class Session:
         live = self._check.settles_at_once
         self._held = HeldHooks(session, self._log_start if live else None)
         self.between()
+        if self._children:
+            self._children.notice(None)
         with self.results.watch:
             self._check.begin()
 
@@ -152,10 +163,9 @@ class Session:
             settled = self._check.finish()
         self._conclude(settled)
         self.between()
+        self._finish_children()
         self.results.outside.extend(self._own(self._check.outside))
-        self.results.unsettled.extend(
-            lost for lost in self._check.unsettled if self._own([lost.finding])
-        )
+        self.unsettled.extend(lost for lost in self._check.unsettled if self._own([lost.finding]))
         self.results.checks += self._check.checks
         self.results.groups += self._check.groups
 
@@ -175,6 +185,8 @@ class Session:
             check.before()
         self.between()
         client.print_to_log(f"\n{_RULE}\n{nodeid}\n{_RULE}")
+        if self._journal.is_read:
+            self._journal.write(Began(test.place, nodeid, item.location))
         threads = client.threads_started()
         self._running = test
         self._held.hold(test.events)
@@ -192,7 +204,10 @@ class Session:
             test.leaves_threads = client.threads_alive() > 0
             self._held.release()
             self._running = None
+            if self._children:
+                self._children.notice(test)
             check.add(test)
+            self._journal.ran(test, item.config)
 
     def _run_and_settle(
         self,
@@ -220,17 +235,40 @@ class Session:
 
     def _conclude(self, settled: Iterable[RanTest]) -> None:
         settled = list(settled)
+        if not settled:
+            return
+        sizes = self.results.sizes
         # All of them first: a hook that logs may raise an exception.
-        for test in settled:
-            self._judge(test)
+        changed = [test for test in settled if self._judge(test)]
         for test in settled:
             client.outside_tests(_log, test)
+        self._journal.settled(settled, changed, self.results.since(sizes))
 
-    def _judge(self, test: RanTest) -> None:
+    def _finish_children(self) -> None:
+        """Take what was found in child processes that belong to no test, or outlived theirs."""
+        children = self._children
+        if children is None:
+            return
+        children.notice(None)
+        self.results.outside.extend(self._own(children.findings(None)))
+        for test, late in children.finish():
+            if findings := merged(self._named(found, test) for found in self._own(late)):
+                marker = test.item.get_closest_marker
+                judged = Judged(test.nodeid, judge(findings, marker, completed=False), findings)
+                self.results.judged.append(judged)
+                self.results.late.append(judged)
+        self.results.children = children.count
+        self.results.noise.extend(children.noise)
+        self.results.elsewhere.extend(children.elsewhere)
+
+    def _judge(self, test: RanTest) -> bool:
+        """Have a test's reports say what valgrind says; return whether they may have changed."""
+        if self._children:
+            test.findings.extend(self._children.findings(test))
         reports = test.reports
         marked = any(mark.name in MARKERS for mark in test.item.iter_markers())
         if not (test.findings or marked) and all(report.passed for report in reports):
-            return
+            return False
         findings = [self._named(found, test) for found in self._own(test.findings)]
         findings = merged(findings)
         verdict = judge(
@@ -241,7 +279,10 @@ class Session:
             strict=self._settings.strict,
         )
         if self._pinpoint and verdict.outcome is Outcome.FAILED and findings:
-            findings = self._pinpoint.named(test, findings)
+            # What a child process did is not to be seen in this one.
+            of_children = [found for found in findings if found.process]
+            findings = [found for found in findings if not found.process]
+            findings = [*(findings and self._pinpoint.named(test, findings)), *of_children]
         if findings or verdict.unused_markers:
             self.results.judged.append(Judged(test.nodeid, verdict, findings))
         has_call = any(report.when == "call" for report in reports)
@@ -249,6 +290,7 @@ class Session:
             reports.append(test.add_report())
         if reports:
             give(verdict, findings, reports, xfail_failures=self._settings.xfail_failures)
+        return True
 
     def run_alone(self, test: RanTest, evidence: Evidence) -> None:
         """Run a test once more in a forked process, which is to end after that.

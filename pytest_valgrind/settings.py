@@ -41,6 +41,10 @@ class Settings(NamedTuple):
     references: bool
     #: Whether failing tests are run once more to find the lines of Python.
     pinpoint: bool
+    #: Whether to go on, in a new process, after a test of which the process died.
+    resume: bool
+    #: Whether processes that tests start are checked, too.
+    trace_children: bool
     #: Whether native stacks name functions of Python's.
     python_frames: bool
     #: Globs for object and source files: only findings there fail a test.
@@ -106,6 +110,10 @@ class Settings(NamedTuple):
                 option.valgrind_no_references or config.getini("valgrind_no_references")
             ),
             pinpoint=option.valgrind_pinpoint or config.getini("valgrind_pinpoint"),
+            resume=option.valgrind_resume or config.getini("valgrind_resume"),
+            trace_children=(
+                option.valgrind_trace_children or config.getini("valgrind_trace_children")
+            ),
             python_frames=(
                 option.valgrind_python_frames or config.getini("valgrind_python_frames")
             ),
@@ -223,6 +231,18 @@ def add_options(parser: pytest.Parser) -> None:
         "outside, to files and ports, they do again.",
     )
     option(
+        "--valgrind-resume",
+        action="store_true",
+        help="When the process under valgrind dies in a test, go on after that test in a new one "
+        "(with pytest-xdist's -n this is always so).",
+    )
+    option(
+        "--valgrind-trace-children",
+        action="store_true",
+        help="Check the processes that a test starts and forks as well: what is found in them "
+        "fails the test. Each takes as long to start as the tests' own.",
+    )
+    option(
         "--valgrind-python-frames",
         action="store_true",
         help="Name the functions of Python's in native stacks, from Python 3.12 on.",
@@ -251,6 +271,10 @@ def add_options(parser: pytest.Parser) -> None:
         "under valgrind (default: 20).",
     )
     parser.addini("valgrind_pinpoint", "See --valgrind-pinpoint.", type="bool", default=False)
+    parser.addini("valgrind_resume", "See --valgrind-resume.", type="bool", default=False)
+    parser.addini(
+        "valgrind_trace_children", "See --valgrind-trace-children.", type="bool", default=False
+    )
     parser.addini(
         "valgrind_python_frames", "See --valgrind-python-frames.", type="bool", default=False
     )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
 
 from pytest_valgrind.findings import Finding, Kind, Owner, plural
 from pytest_valgrind.report import one_line, total_line
-from pytest_valgrind.results import Results
+from pytest_valgrind.results import Judged, Results
+from pytest_valgrind.suppressions import write
 from pytest_valgrind.verdict import Outcome
 
 # What a run prints shall be read: the rest is in the test's own report, and in the log.
@@ -20,12 +24,14 @@ def summary(results: Results) -> Iterator[str]:
     """Return, as lines, what was found: a line a finding, and the totals."""
     for test in results.judged:
         known = "  (known)" if test.verdict.outcome is Outcome.KNOWN else ""
+        if test.verdict.is_death:
+            yield f"{test.nodeid}: {test.verdict.header} {test.verdict.reason}"
         for finding in test.findings[:_MOST_OF_A_TEST]:
             yield f"{test.nodeid}: {one_line([finding])}{known}"
         if (more := len(test.findings) - _MOST_OF_A_TEST) > 0:
             yield f"{test.nodeid}: and {more:,} more{known}"
-    for lost in results.unsettled:
-        tests = plural(len(lost.group.tests), "test")
+    for lost in results.undecided:
+        tests = plural(len(lost.nodeids), "test")
         where = f", allocated in {lost.finding.made_in}" if lost.finding.made_in else ""
         yield f"one of {tests}: {one_line([lost.finding])}{where}"
     for module, findings in results.modules.items():
@@ -40,12 +46,56 @@ def summary(results: Results) -> Iterator[str]:
         yield f"{unused.path}:{unused.line}: unused suppression: {unused.name}"
     if results.written:
         yield results.written
+    if results.children is not None:
+        yield f"{plural(results.children, 'child process', 'child processes')} of tests checked"
     if results.checks:
         yield (
             f"{plural(results.checks, 'leak check')} for {plural(results.groups, 'group')} of "
             f"tests; {results.watch.seconds:.1f} s of the tests' process went into them and into "
             "garbage collection"
         )
+
+
+def write_summary(
+    reporter: pytest.TerminalReporter,
+    results: Results,
+    hints: Iterable[str],
+    logs: Sequence[str],
+    *,
+    pinpoint: bool,
+) -> None:
+    """Write our section of the terminal's summary.
+
+    :param hints: what to do for better findings.
+    :param logs: of valgrind's, that may be worth a look.
+    :param pinpoint: whether tests have been run once more to find lines of Python.
+    """
+    reporter.section("valgrind")
+    for line in summary(results):
+        reporter.write_line(line)
+    for line in [*hints, *weaknesses(results)]:
+        reporter.write_line(f"hint: {line}")
+    if not pinpoint and any(map(_can_be_pinpointed, results.judged)):
+        reporter.write_line("hint: --valgrind-pinpoint says which line of Python it was")
+    for log in logs:
+        reporter.write_line(f"log: {log}")
+
+
+def write_suppressions(path: Path, results: Results, hints: set[str]) -> None:
+    """Write suppressions for what was found, and say so in the results.
+
+    :param hints: is told if they cannot be written.
+    """
+    try:
+        results.written = f"{plural(write(path, results.not_known()), 'suppression')}"
+        results.written += f" written to {path}"
+    except OSError as error:
+        hints.add(f"--valgrind-gen-suppressions: {path} cannot be written ({error.strerror})")
+
+
+def _can_be_pinpointed(test: Judged) -> bool:
+    failed = test.verdict.outcome is Outcome.FAILED and not test.verdict.is_death
+    return failed and any(finding.kind is not Kind.TIMEOUT for finding in test.findings)
 
 
 def weaknesses(results: Results) -> Iterator[str]:

@@ -28,6 +28,10 @@ class Outcome(Enum):
     KNOWN = "known"
 
 
+_CRASH = "[VALGRIND CRASH]"
+_HANG = "[VALGRIND TIMEOUT]"
+
+
 class Verdict(NamedTuple):
     """The outcome, and the words that go with it."""
 
@@ -38,6 +42,8 @@ class Verdict(NamedTuple):
     unused_markers: tuple[str, ...] = ()
     #: Those of one that did.
     used_markers: tuple[str, ...] = ()
+    #: Whether the process died in the test.
+    is_death: bool = False
 
     def knows(self, finding: Finding) -> bool:
         """Whether a marker says that there is such a finding."""
@@ -97,6 +103,15 @@ def judge(
             used,
         )
     return Verdict(Outcome.CLEAN, unused_markers=unused)
+
+
+def crashed(words: str, *, hung: bool = False) -> Verdict:
+    """Return the verdict on a test in which the process died.
+
+    :param words: how it died.
+    :param hung: whether it was ended as the test hung.
+    """
+    return Verdict(Outcome.FAILED, _HANG if hung else _CRASH, words, is_death=True)
 
 
 def _marker_for(finding: Finding) -> str | None:

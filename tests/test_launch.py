@@ -257,37 +257,6 @@ def test_termination_of_the_launcher(suite: Suite) -> None:
     assert "died of SIGTERM" in output
 
 
-def crashed(suite: Suite, function: str) -> Run:
-    """Run a suite whose second test ends the process."""
-    suite.write(
-        "test_crash.py",
-        "import defective\n"
-        "def test_before():\n    pass\n"
-        f"def test_crash():\n    defective.{function}()\n",
-    )
-    return suite.run("--valgrind")
-
-
-def test_crash(suite: Suite) -> None:
-    """Which signal, which test, which stack, and where the log is."""
-    run = crashed(suite, "crash")
-    assert run.code == 128 + signal.SIGSEGV
-    assert "[VALGRIND CRASH] The process under valgrind died of SIGSEGV" in run.errors
-    assert "test_crash.py::test_crash" in run.errors
-    assert "Invalid write of size 4" in run.errors
-    assert "  > crash (defective.c:" in run.errors
-    assert "If you believe" not in run.errors
-    assert "Valgrind's log: /" in run.errors
-
-
-def test_unknown_instruction(suite: Suite) -> None:
-    """What to do about it."""
-    run = crashed(suite, "illegal_instruction")
-    assert run.code == 128 + signal.SIGILL
-    assert "illegal_instruction (defective.c:" in run.errors
-    assert "-march=native" in run.errors
-
-
 def test_extension_without_debug_information(suite: Suite, tmp_path: Path) -> None:
     """The summary says how to get it."""
     from conftest import HERE, build_extension

@@ -47,6 +47,8 @@ def settings() -> Settings:
         freeze=True,
         references=True,
         pinpoint=False,
+        resume=False,
+        trace_children=False,
         python_frames=False,
         only=(),
         all_errors=False,
@@ -72,7 +74,7 @@ def test_platform_without_valgrind(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where to go instead."""
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(pytest.UsageError, match=r"works on Linux, and this is win32: .*WSL"):
-        plugin._launch(None)  # type: ignore[arg-type]  # it does not come to that
+        plugin._launch(None, [])  # type: ignore[arg-type]  # it does not come to that
 
 
 def test_shim_in_the_place_of_python(tmp_path: Path, settings: Settings) -> None:
@@ -179,10 +181,11 @@ def test_suppression_file_that_is_not_there(clean: Suite) -> None:
     assert_usage_error(run, "there is no file", "missing.supp")
 
 
-def test_xdist(clean: Suite) -> None:
+def test_xdist_under_valgrind(clean: Suite) -> None:
     """Its workers would not be checked."""
     pytest.importorskip("xdist")
-    assert_usage_error(clean.run("--valgrind", "-n", "2"), "pytest-xdist", "-n 0")
+    run = clean.run("--valgrind", "-n", "2", before=["valgrind"])
+    assert_usage_error(run, "leave valgrind out", "-m pytest --valgrind -n")
 
 
 def test_no_room_for_the_log(clean: Suite) -> None:

@@ -188,6 +188,26 @@ crash(PyObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+/* As glibc does when it finds the heap corrupt, and C++ for an exception that nobody catches. */
+static PyObject *
+abort_process(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    abort();
+}
+
+static PyObject *
+divide_by_zero(PyObject *self, PyObject *arguments)
+{
+    int divisor;
+    (void)self;
+    if (!PyArg_ParseTuple(arguments, "i", &divisor)) {
+        return NULL;
+    }
+    volatile int dividend = 1;
+    return PyLong_FromLong(dividend / divisor);
+}
+
 /* One of AVX-512 (vpxord), which valgrind 3.19 does not know. */
 static PyObject *
 illegal_instruction(PyObject *self, PyObject *unused)
@@ -235,6 +255,8 @@ static PyMethodDef methods[] = {
     {"leak_in_thread", leak_in_thread, METH_NOARGS, NULL},
     {"run_thread", run_thread, METH_NOARGS, NULL},
     {"crash", crash, METH_NOARGS, NULL},
+    {"abort_process", abort_process, METH_NOARGS, NULL},
+    {"divide_by_zero", divide_by_zero, METH_VARARGS, NULL},
     {"illegal_instruction", illegal_instruction, METH_NOARGS, NULL},
     {"wait_for_signal", wait_for_signal, METH_NOARGS, NULL},
     {"loop", loop, METH_NOARGS, NULL},

@@ -1,0 +1,163 @@
+"""What a process under valgrind has left behind: which tests ran, what is known, how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_valgrind.crash import Death
+from pytest_valgrind.journal import (
+    Began,
+    Collected,
+    Collecting,
+    Ended,
+    Finished,
+    Location,
+    Packed,
+    Passed,
+    Ran,
+    Settled,
+    unpacked,
+)
+from pytest_valgrind.results import Judged, Results
+from pytest_valgrind.verdict import crashed
+
+if TYPE_CHECKING:
+    from pytest_valgrind.journal import Record
+
+_UNCHECKED = "Not checked for leaks: the process under valgrind died before."
+
+
+class Estate:
+    """What the journal of a process says.
+
+    :param records: of the journal.
+    """
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        #: Those that were to run; of an xdist worker, all that it knows.
+        self.collected: tuple[tuple[str, Location], ...] = ()
+        #: The file or directory that was imported last.
+        self.collecting = ""
+        #: The tests that began, by their places in the order.
+        self.began: dict[int, Began] = {}
+        #: Their reports, by the same.
+        self.reports: dict[int, tuple[Passed | Packed, ...]] = {}
+        #: Places of those that were judged.
+        self.settled: set[int] = set()
+        self.results = Results()
+        self.hints: tuple[str, ...] = ()
+        #: Valgrind's log, empty if nobody needs to look at it.
+        self.log = ""
+        #: Whether all tests ran, and whether the interpreter came to its end.
+        self.has_ended = False
+        self.has_finished = False
+        self.death: Death | None = None
+        for record in records:
+            self._take(record)
+
+    @property
+    def running(self) -> Began | None:
+        """The test that ran last, if it never came to its end."""
+        if not self.began:
+            return None
+        last = max(self.began)
+        return None if last in self.reports else self.began[last]
+
+    @property
+    def last(self) -> Began | None:
+        """The test that began last."""
+        return self.began[max(self.began)] if self.began else None
+
+    @property
+    def unsettled(self) -> list[int]:
+        """The places of the tests that ran, and were not checked for leaks any more."""
+        return sorted(self.reports.keys() - self.settled)
+
+    @property
+    def unchecked(self) -> list[str]:
+        """The same tests by name."""
+        return [self.began[place].nodeid for place in self.unsettled]
+
+    @property
+    def path(self) -> str:
+        """The file with which it had to do last, empty if it had not begun with any."""
+        nodeid = self.last.nodeid if self.last else self.collecting
+        return nodeid.partition("::")[0]
+
+    def reports_of(self, place: int, config: pytest.Config) -> Iterator[pytest.TestReport]:
+        """Yield the reports of a test, with a note if it was not checked for leaks."""
+        test = self.began[place]
+        reports = self.reports.get(place, ())
+        for made in unpacked(reports, test.nodeid, test.location, config):
+            if place not in self.settled:
+                made.sections.append(("valgrind", _UNCHECKED))
+            yield made
+
+    @property
+    def not_run(self) -> list[str]:
+        """The tests that did not begin."""
+        began = [test.nodeid for test in self.began.values()]
+        rest = []
+        for nodeid, _ in self.collected:
+            if nodeid in began:
+                began.remove(nodeid)
+            else:
+                rest.append(nodeid)
+        return rest
+
+    @property
+    def obituary(self) -> str:
+        """How and when the process died, in a few sentences."""
+        assert self.death
+        sentences = [f"The process under valgrind {self.death.words}.", self.where]
+        return " ".join([*sentences, *filter(None, [self.death.advice])])
+
+    @property
+    def where(self) -> str:
+        """When it was that the process died, as a sentence."""
+        if self.running:
+            return f"It happened in {self.running.nodeid}."
+        if self.has_ended:
+            return "It happened after the last test, when the process came to its end."
+        if self.last:
+            return f"It happened after {self.last.nodeid}, and before the next test."
+        if self.collected:
+            return "It happened before the first test."
+        if self.collecting:
+            return f"It happened while {self.collecting} was collected."
+        return "It happened before any test was collected."
+
+    def _take(self, record: Record) -> None:
+        if isinstance(record, Began):
+            self.began[record.place] = record
+        elif isinstance(record, Ran):
+            self.reports[record.place] = record.reports
+            self.results.tests += 1
+        elif isinstance(record, Settled):
+            self.settled.update(record.places)
+            self.reports.update(record.reports)
+            self.results.add(record.news)
+        elif isinstance(record, Collecting):
+            self.collecting = record.nodeid
+        elif isinstance(record, Collected):
+            self.collected = record.tests
+        elif isinstance(record, Ended):
+            self.results = record.results
+            self.hints = record.hints
+            self.log = record.log
+            self.has_ended = True
+        elif isinstance(record, Finished):
+            self.has_finished = True
+        else:
+            self.bury(record)
+
+    def bury(self, death: Death) -> None:
+        """Take it that the process has died."""
+        self.death = death
+        self.log = death.log
+        nodeid = self.running.nodeid if self.running else "the process"
+        verdict = crashed(death.words, hung=death.hung)
+        self.results.judged.append(Judged(nodeid, verdict, list(death.findings)))

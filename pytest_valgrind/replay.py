@@ -1,0 +1,120 @@
+"""A native session that reports what processes under valgrind did until they died.
+
+pytest's own reporters and those of plugins, JUnit XML say, are given what they would have been.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from unittest import mock
+
+import pytest
+
+from pytest_valgrind import report
+from pytest_valgrind.estate import Estate
+from pytest_valgrind.findings import plural
+from pytest_valgrind.results import Results
+from pytest_valgrind.settings import Settings
+from pytest_valgrind.summary import write_summary, write_suppressions
+
+NAME = "valgrind_replay"
+#: More tests than this are not named one by one.
+_MOST_NAMED = 10
+
+
+class Replay:
+    """Says what became of the tests of one process after another.
+
+    :param estates: of the processes, each of which went on where the one before had died.
+    """
+
+    #: By which pytest knows it.
+    __name__ = NAME
+
+    def __init__(self, estates: Sequence[Estate], settings: Settings) -> None:
+        self._estates = estates
+        self._settings = settings
+        self._results = Results()
+        self._hints: set[str] = set()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> bool:
+        """Import nothing, which may be what the process died of."""
+        session.items = []
+        session.testscollected = len(self._estates[0].collected)
+        return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Have all reports logged."""
+        for estate in self._estates:
+            self._replay(estate, session)
+            self._results.add(estate.results)
+            self._hints.update(estate.hints)
+        for nodeid, findings in self._results.modules.items():
+            session.ihook.pytest_collectreport(report=report.of_module(nodeid, findings))
+        if path := self._settings.gen_suppressions:
+            write_suppressions(path, self._results, self._hints)
+        return True
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what was found, and what was not run."""
+        logs = [estate.log for estate in self._estates if estate.log]
+        write_summary(
+            terminalreporter,
+            self._results,
+            sorted(self._hints),
+            logs,
+            pinpoint=self._settings.pinpoint,
+        )
+        for line in self._not_run():
+            terminalreporter.write_line(line)
+
+    def _replay(self, estate: Estate, session: pytest.Session) -> None:
+        hook, config = session.config.hook, session.config
+        for place, test in sorted(estate.began.items()):
+            where = {"nodeid": test.nodeid, "location": test.location}
+            hook.pytest_runtest_logstart(**where)
+            for made in estate.reports_of(place, config):
+                hook.pytest_runtest_logreport(report=made)
+            if test is estate.running and estate.death:
+                made = report.of_crash(test.nodeid, test.location, estate.death, estate.obituary)
+                hook.pytest_runtest_logreport(report=made)
+            hook.pytest_runtest_logfinish(**where)
+        if estate.death and not estate.running:
+            lost = report.of_process(estate.path, estate.death, estate.obituary)
+            hook.pytest_collectreport(report=lost)
+
+    def _not_run(self) -> Iterator[str]:
+        last = self._estates[-1]
+        if unchecked := [name for estate in self._estates for name in estate.unchecked]:
+            yield f"{plural(len(unchecked), 'test')} not checked for leaks: {named(unchecked)}"
+        if not_run := last.not_run:
+            yield f"{plural(len(not_run), 'test')} not run: {named(not_run)}"
+            if not self._settings.resume:
+                yield "hint: --valgrind-resume goes on after the test that the process died of"
+
+
+def replay(
+    estates: Sequence[Estate], settings: Settings, config: pytest.Config, args: Sequence[str]
+) -> int:
+    """Run such a session and return its exit code.
+
+    :param args: of the command line and of the ini file, as far as they are known without what
+        conftests declare.
+    """
+    # The conftests may be what the process died of.
+    own = ["--noconftest", "--no-header", f"--rootdir={config.rootpath}", "-o", "addopts="]
+    if config.inipath:
+        own += ["-c", str(config.inipath)]
+    with mock.patch.dict(os.environ):
+        os.environ.pop("PYTEST_ADDOPTS", None)
+        return int(pytest.main([*args, *own], plugins=[Replay(estates, settings)]))
+
+
+def named(nodeids: Sequence[str]) -> str:
+    """Return the names of tests; of many, the first."""
+    named = ", ".join(nodeids[:_MOST_NAMED])
+    more = len(nodeids) - _MOST_NAMED
+    return f"{named} and {more} more" if more > 0 else named

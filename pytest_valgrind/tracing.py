@@ -1,0 +1,136 @@
+"""How valgrind is made to follow the processes that tests start: its options, and what it needs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pytest
+
+from pytest_valgrind import client
+from pytest_valgrind.host import Host
+from pytest_valgrind.repairs import preloadable
+from pytest_valgrind.settings import Settings
+
+#: For csrc/children.c: the kinds of leak that count, ``none`` for none.
+_LEAK_KINDS = "PYTEST_VALGRIND_CHILDREN"
+_SKIP = "--trace-children-skip="
+# It cannot run itself, and its tools even less.
+_VALGRIND = ("*/valgrind", "*/valgrind.bin", "*/memcheck-*-*")
+_MIXED = (
+    "--valgrind-trace-children: several processes would write into one log, each from its start: "
+    "put %p, which stands for the process id, into the name of its file (--log-file={log})."
+)
+
+
+def options(settings: Settings, given: Iterable[str]) -> list[str]:
+    """Return what valgrind must be given to follow child processes, after all other options.
+
+    :param given: the other options.
+    """
+    skipped = [option.removeprefix(_SKIP) for option in given if option.startswith(_SKIP)]
+    skipped += [*_VALGRIND, *(f"*/{name}" for name in _privileged_programs())]
+    return [
+        "--trace-children=yes",
+        f"{_SKIP}{','.join(skipped)}",
+        # A program that is executed checks when it ends. The process that runs the tests, which
+        # does so when it wants to, changes this for itself.
+        f"--leak-check={'full' if settings.memcheck else 'no'}",
+        f"--show-leak-kinds={_kinds(settings)}",
+        "--errors-for-leak-kinds=none",
+    ]
+
+
+def environment(
+    settings: Settings, directory: Path, environment: Mapping[str, str]
+) -> dict[str, str]:
+    """Return an environment to which is added what valgrind cannot say about child processes.
+
+    :param directory: where a link may be put, under a name without spaces and colons.
+    """
+    changed = {**environment, _LEAK_KINDS: _kinds(settings)}
+    if path := _speaker():
+        link = directory / path.name
+        link.symlink_to(path)
+        changed["LD_PRELOAD"] = f"{link} {environment.get('LD_PRELOAD', '')}".strip()
+    return changed
+
+
+def follow(settings: Settings, host: Host, *, is_launched: bool) -> None:
+    """Have valgrind follow the children of this process from here on.
+
+    :param is_launched: whether :func:`options` and :func:`environment` are in force.
+    :raises pytest.UsageError: if there is no log for each process.
+    """
+    if host.log is None:
+        raise pytest.UsageError(
+            "--valgrind-trace-children: each process needs a log of its own: start valgrind with "
+            "--log-file=valgrind.%p.log, or let pytest --valgrind start it."
+        )
+    if not host.logs_processes_apart or str(os.getpid()) not in host.log.name:
+        raise pytest.UsageError(_MIXED.format(log="valgrind.%p.log"))
+    client.log_forks(True)
+    client.change_option("--leak-check=no")
+    if not is_launched:
+        _prepare_late(settings)
+
+
+def refuse_mixed(log: Path | None) -> None:
+    """Refuse a log that is not one for each process.
+
+    :param log: the one that was asked for, None if none was.
+    :raises pytest.UsageError: if it is.
+    """
+    if log is not None and "%p" not in log.name:
+        raise pytest.UsageError(_MIXED.format(log=f"{log.stem}.%p{log.suffix}"))
+
+
+def _prepare_late(settings: Settings) -> None:
+    """Do what the launcher would have done."""
+    client.change_option("--trace-children=yes")
+    os.environ[_LEAK_KINDS] = _kinds(settings)
+    os.environ["PYTHONMALLOC"] = "malloc"
+    path = _speaker()
+    if path is None:
+        return
+    import ctypes
+
+    ctypes.CDLL(str(path)).pvg_speak_in_forks()
+    preloaded = [str(found) for found in (path, preloadable()) if found]
+    # The loader takes both for separators.
+    if not re.search("[ :]", str(path)):
+        os.environ["LD_PRELOAD"] = " ".join([*preloaded, os.environ.get("LD_PRELOAD", "")]).strip()
+
+
+def _kinds(settings: Settings) -> str:
+    if not settings.memcheck:
+        return "none"
+    return ",".join(sorted(kind.name.lower() for kind in settings.leak_kinds))
+
+
+def _speaker() -> Path | None:
+    """Return the shared object of csrc/children.c, None if it was not built."""
+    return next(Path(__file__).parent.glob("_children*.so"), None)
+
+
+def _privileged_programs() -> list[str]:
+    """Return the names of programs that valgrind refuses to execute: sudo, say."""
+    names: set[str] = set()
+    for directory in os.get_exec_path():
+        with contextlib.suppress(OSError), os.scandir(directory) as entries:
+            names.update(entry.name for entry in entries if has_privileges(entry.path))
+    return sorted(names)
+
+
+def has_privileges(path: str) -> bool:
+    """Whether a program is setuid, setgid or has file capabilities."""
+    try:
+        if Path(path).stat().st_mode & (stat.S_ISUID | stat.S_ISGID):
+            return True
+        return bool(os.getxattr(path, "security.capability"))
+    except OSError:
+        return False

@@ -1,0 +1,24 @@
+"""The deaths of tests/crashes/test_deaths.py, and how they are to be reported."""
+
+from __future__ import annotations
+
+#: Of tests/crashes/test_deaths.py: how the process dies in which test.
+KINDS = {
+    "test_segmentation_fault": "died of SIGSEGV",
+    "test_abort": "died of SIGABRT",
+    "test_fatal_error": "died of SIGABRT",
+    "test_bus_error": "died of SIGBUS",
+    "test_floating_point_exception": "died of SIGFPE",
+    "test_killed": "died of SIGKILL",
+    "test_exit": "ended with exit code 3",
+    "test_setup": "died of SIGSEGV",
+    "test_teardown": "died of SIGSEGV",
+}
+#: What the stack of the death must show.
+FRAMES = {
+    "test_segmentation_fault": "  > crash (defective.c:",
+    "test_abort": "  > abort_process (defective.c:",
+    "test_floating_point_exception": "  > divide_by_zero (defective.c:",
+    "test_setup": "  > crash (defective.c:",
+    "test_teardown": "  > crash (defective.c:",
+}

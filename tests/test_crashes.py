@@ -1,0 +1,171 @@
+"""Processes that die: the right test has the evidence, and no other outcome is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import HERE, INI
+from crash_rows import FRAMES, KINDS
+from suite import PATIENCE, Run, Suite
+
+HARMLESS = ("test_before", "test_between", "test_after")
+
+
+def kinds(tmp_path_factory: pytest.TempPathFactory, extension: Path, *options: str) -> Run:
+    """Run the suite of all kinds."""
+    made = Suite(tmp_path_factory.mktemp("crashes"), extension)
+    made.write("pytest.ini", INI)
+    made.copy(HERE / "crashes")
+    return made.run("--valgrind", *options, patience=3 * PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
+    """Return the run that ends with the first death."""
+    return kinds(tmp_path_factory, extension)
+
+
+@pytest.fixture(scope="module", params=["--valgrind-resume", "-n2"])
+def goes_on(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, extension: Path
+) -> Run:
+    """Return a run in which other processes go on."""
+    options = [request.param]
+    if request.param == "-n2":
+        options += ["--max-worker-restart=20"]
+    return kinds(tmp_path_factory, extension, *options)
+
+
+def test_the_test_that_the_process_died_of(alone: Run) -> None:
+    """With how it died, and the stack."""
+    case = alone["test_segmentation_fault"]
+    assert case.outcome == "failed"
+    assert case.message.startswith("[VALGRIND CRASH] died of SIGSEGV: invalid write: crash")
+    assert "Invalid write of size 4" in case.text
+    assert "  > crash (defective.c:" in case.text
+    assert "If you believe" not in case.text
+
+
+def test_outcomes_before_the_death(alone: Run) -> None:
+    """Those of tests that were not checked for leaks any more as well, and it is said."""
+    assert alone["test_before"].outcome == "passed"
+    assert "not checked for leaks: test_deaths.py::test_before" in "".join(alone.summary)
+
+
+def test_tests_that_did_not_run(alone: Run) -> None:
+    """They are named, and what to do about it."""
+    (line,) = (line for line in alone.summary if "not run: " in line)
+    assert "test_deaths.py::test_between" in line
+    assert any("--valgrind-resume" in line for line in alone.summary)
+
+
+def test_exit_code_after_a_death(alone: Run) -> None:
+    """It is that of failed tests."""
+    assert alone.code == pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_each_death_is_of_its_test(goes_on: Run, name: str) -> None:
+    """And says how it was."""
+    case = goes_on[name]
+    assert case.outcome == "failed"
+    assert case.message.startswith(f"[VALGRIND CRASH] {KINDS[name]}")
+    assert FRAMES.get(name, "") in case.text
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_all_others_run(goes_on: Run, name: str) -> None:
+    """Whatever dies before or after."""
+    assert goes_on[name].outcome == "passed"
+
+
+def test_leak_after_deaths(goes_on: Run) -> None:
+    """It is found where the process did not die later."""
+    assert "20 bytes in 1 block are definitely lost" in goes_on["test_leak_after"].text or (
+        "20 bytes in 1 block is definitely lost" in goes_on["test_leak_after"].text
+    )
+
+
+def test_nothing_is_left_out(goes_on: Run) -> None:
+    """Each test has an outcome."""
+    assert not any("not run" in line for line in goes_on.summary)
+    assert len(goes_on.cases) == len(KINDS) + len(HARMLESS) + 2
+
+
+def test_death_at_import(suite: Suite) -> None:
+    """The file that was imported, and the stack."""
+    suite.write("test_import.py", "import defective\ndefective.crash()\ndef test(): pass\n")
+    run = suite.run("--valgrind", "--valgrind-resume")
+    assert run.code == pytest.ExitCode.TESTS_FAILED
+    assert "It happened while test_import.py was collected." in run.output
+    assert "  > crash (defective.c:" in run.output
+
+
+def test_death_in_a_conftest(suite: Suite) -> None:
+    """Before there is any test, and with an option that only the conftest knows."""
+    suite.write(
+        "conftest.py",
+        "import defective, os\n"
+        "def pytest_addoption(parser): parser.addoption('--own')\n"
+        "os._exit(7)\n",
+    )
+    suite.write("test_none.py", "def test(): pass\n")
+    run = suite.run("--valgrind", "--own=1")
+    assert run.code == pytest.ExitCode.TESTS_FAILED
+    assert "ended with exit code 7 before its time" in run.output
+    assert "It happened before any test was collected." in run.output
+
+
+def test_death_at_exit(suite: Suite) -> None:
+    """After the last test, and after the terminal's summary."""
+    suite.write(
+        "test_exit.py",
+        "import atexit, defective\ndef test(): atexit.register(defective.crash)\n",
+    )
+    run = suite.run("--valgrind")
+    assert run.code == pytest.ExitCode.TESTS_FAILED
+    assert "It happened after the last test" in run.output
+    assert run["test"].outcome == "passed"
+
+
+def test_unknown_instruction(suite: Suite) -> None:
+    """What to do about it."""
+    suite.write("test_one.py", "import defective\ndef test(): defective.illegal_instruction()\n")
+    run = suite.run("--valgrind")
+    assert "illegal_instruction (defective.c:" in run["test"].text
+    assert "-march=native" in run["test"].text
+
+
+def test_death_of_the_launcher(suite: Suite) -> None:
+    """The process under valgrind does not outlive it."""
+    suite.write(
+        "test_long.py",
+        "import os, pathlib, time\n"
+        "def test():\n"
+        "    pathlib.Path('pid').write_text(str(os.getpid()))\n"
+        "    time.sleep(1000)\n",
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "--valgrind"],
+        cwd=suite.directory,
+        env=suite.environment(),
+        stdout=subprocess.DEVNULL,
+    )
+    pid = suite.directory / "pid"
+    end = time.monotonic() + PATIENCE
+    while not (pid.exists() and pid.read_text()):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    while Path("/proc", pid.read_text()).exists():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)

@@ -1,0 +1,174 @@
+"""The journal of a process, and the estate that one reads out of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_valgrind import journal
+from pytest_valgrind.crash import Death
+from pytest_valgrind.estate import Estate
+from pytest_valgrind.findings import Finding, Kind
+from pytest_valgrind.journal import (
+    Began,
+    Collected,
+    Collecting,
+    Ended,
+    Finished,
+    Journal,
+    Location,
+    Ran,
+    Record,
+    Settled,
+)
+from pytest_valgrind.results import Judged, Results
+from pytest_valgrind.verdict import Outcome, Verdict
+
+DEATH = Death(-11, "died of SIGSEGV", (Finding(Kind.INVALID_WRITE, "Invalid write"),), "", "log")
+PASS = ("call", 0.1, 1.0, 1.1)
+
+
+def location(nodeid: str) -> Location:
+    """Return where a test is."""
+    return "test_a.py", 1, nodeid
+
+
+def began(place: int) -> Began:
+    """Return that a test begins."""
+    nodeid = f"test_a.py::test_{place}"
+    return Began(place, nodeid, location(nodeid))
+
+
+def three_tests() -> Collected:
+    """Return that there are three."""
+    tests = [began(place) for place in range(3)]
+    return Collected(tuple((test.nodeid, test.location) for test in tests))
+
+
+def dead_in(place: int) -> Estate:
+    """Return what is left of a process that died in a test."""
+    before = [record for n in range(place) for record in (began(n), Ran(n, (PASS,)))]
+    return Estate([Collecting("test_a.py"), three_tests(), *before, began(place), DEATH])
+
+
+def test_records_come_back(tmp_path: Path) -> None:
+    """In order, and with all that findings hold."""
+    path = tmp_path / "journal"
+    written: list[Record] = [three_tests(), began(0), Ran(0, (PASS,)), Finished(), DEATH]
+    opened = Journal(path)
+    for record in written:
+        opened.write(record)
+    assert list(journal.records(journal.read(path))) == written
+
+
+def test_record_that_is_not_complete(tmp_path: Path) -> None:
+    """What is before it can be read: the process may have died while it wrote."""
+    path = tmp_path / "journal"
+    opened = Journal(path)
+    opened.write(began(0))
+    opened.write(three_tests())
+    assert list(journal.records(journal.read(path)[:-3])) == [began(0)]
+
+
+def test_journal_that_nobody_reads() -> None:
+    """It costs nothing, and nothing is written."""
+    opened = Journal(None)
+    opened.write(began(0))
+    assert not opened.is_read
+
+
+def test_full_disk() -> None:
+    """It does not disturb the tests."""
+    opened = Journal(Path("/dev/full"))
+    opened.write(began(0))
+    assert opened.is_read
+
+
+def test_no_journal(tmp_path: Path) -> None:
+    """The process did not come so far."""
+    assert journal.read(tmp_path / "none") == b""
+    assert Estate(journal.records(b"")).where == "It happened before any test was collected."
+
+
+def test_test_that_was_running() -> None:
+    """It is the one without reports."""
+    estate = dead_in(1)
+    assert estate.running == began(1)
+    assert estate.where == "It happened in test_a.py::test_1."
+
+
+def test_tests_that_did_not_begin() -> None:
+    """Those after it."""
+    assert dead_in(1).not_run == ["test_a.py::test_2"]
+
+
+def test_tests_that_were_not_checked() -> None:
+    """Those before it whose group was not settled."""
+    assert dead_in(2).unchecked == ["test_a.py::test_0", "test_a.py::test_1"]
+
+
+def test_test_that_is_there_twice() -> None:
+    """Once for each time that it did not run."""
+    tests = (("a", location("a")), ("a", location("a")))
+    assert Estate([Collected(tests), Began(0, "a", location("a"))]).not_run == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("records", "where"),
+    [
+        ([Collecting("test_a.py")], "while test_a.py was collected"),
+        ([Collecting("test_a.py"), three_tests()], "before the first test"),
+        ([three_tests(), began(0), Ran(0, ())], "after test_a.py::test_0, and before the next"),
+        ([began(0), Ran(0, ()), Ended(Results(), (), "")], "after the last test"),
+    ],
+)
+def test_when_it_was(records: list[Record], where: str) -> None:
+    """As far as the process came."""
+    assert where in Estate([*records, DEATH]).where
+
+
+def test_findings_of_settled_tests() -> None:
+    """They are not lost with the process."""
+    news = Results()
+    news.judged.append(Judged("a", Verdict(Outcome.FAILED, "[VALGRIND LEAK]"), []))
+    estate = Estate([began(0), Ran(0, (PASS,)), Settled((0,), {}, news), began(1), DEATH])
+    assert [judged.nodeid for judged in estate.results.judged] == ["a", "test_a.py::test_1"]
+    assert estate.unsettled == []
+
+
+def test_results_at_the_end_replace_the_parts() -> None:
+    """As they hold them."""
+    news, whole = Results(), Results()
+    judged = Judged("a", Verdict(Outcome.FAILED, "[VALGRIND LEAK]"), [])
+    news.judged.append(judged)
+    whole.judged.append(judged)
+    estate = Estate([Settled((0,), {}, news), Ended(whole, ("hint",), "log")])
+    assert estate.results.judged == [judged]
+    assert estate.hints == ("hint",)
+
+
+def test_note_on_reports_that_were_not_checked(pytestconfig: pytest.Config) -> None:
+    """Each has its outcome, and says that its leaks are not known."""
+    (report,) = dead_in(1).reports_of(0, pytestconfig)
+    assert report.passed
+    assert report.when == "call"
+    assert "Not checked for leaks" in report.sections[0][1]
+
+
+def test_reports_that_say_more(pytestconfig: pytest.Config) -> None:
+    """They come back as they were."""
+    before = pytest.TestReport("a", location("a"), {}, "failed", "reason", "call")
+    before.sections.append(("Captured stdout call", "words"))
+    packed = journal.packed([before], pytestconfig)
+    (after,) = journal.unpacked(packed, "a", location("a"), pytestconfig)
+    assert (after.outcome, after.longrepr, after.sections) == ("failed", "reason", before.sections)
+
+
+def test_property_that_cannot_be_written(pytestconfig: pytest.Config) -> None:
+    """The report is there without."""
+    before = pytest.TestReport("a", location("a"), {}, "failed", None, "call")
+    before.user_properties.append(("lock", lambda: None))
+    (data,) = journal.packed([before], pytestconfig)
+    assert isinstance(data, dict)
+    assert data["user_properties"] == []

@@ -1,0 +1,132 @@
+"""The number of tests that wait for their leak check, on a terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from suite import Suite
+
+from pytest_valgrind.checks import NoCheck
+from pytest_valgrind.progress import WaitingTests
+
+
+class Waiting(NoCheck):
+    """A check for which tests wait."""
+
+    waiting = 0
+
+
+@pytest.fixture
+def check() -> Waiting:
+    """Return a check for which none waits."""
+    return Waiting()
+
+
+@pytest.fixture
+def terminal() -> io.StringIO:
+    """Return what is written to the terminal."""
+    return io.StringIO()
+
+
+@pytest.fixture
+def shown(check: Waiting, terminal: io.StringIO) -> WaitingTests:
+    """Return what shows them."""
+    return WaitingTests(check, terminal)
+
+
+def run_test(shown: WaitingTests) -> None:
+    """Do what pytest does when a test runs."""
+    wrapper = shown.pytest_runtest_protocol()
+    next(wrapper)
+    with pytest.raises(StopIteration):
+        wrapper.send(True)
+
+
+def test_none_waits(shown: WaitingTests, terminal: io.StringIO) -> None:
+    """Nothing is written."""
+    run_test(shown)
+    shown.pytest_runtest_logreport()
+    assert terminal.getvalue() == ""
+
+
+def test_number(check: Waiting, shown: WaitingTests, terminal: io.StringIO) -> None:
+    """The cursor is where it was afterwards."""
+    check.waiting = 3
+    run_test(shown)
+    text = " 3 tests waiting for a leak check"
+    assert terminal.getvalue() == f"\x1b[K{text}\x1b[{len(text)}D"
+
+
+def test_number_is_not_written_for_each_test(
+    check: Waiting, shown: WaitingTests, terminal: io.StringIO
+) -> None:
+    """Each would cost a write."""
+    check.waiting = 3
+    run_test(shown)
+    check.waiting = 4
+    run_test(shown)
+    assert "4 tests" not in terminal.getvalue()
+
+
+@pytest.mark.parametrize(
+    "hook", ["pytest_runtest_logstart", "pytest_runtest_logreport", "pytest_sessionfinish"]
+)
+def test_number_goes_before_pytest_writes(
+    check: Waiting, shown: WaitingTests, terminal: io.StringIO, hook: str
+) -> None:
+    """Once."""
+    check.waiting = 1
+    run_test(shown)
+    before = len(terminal.getvalue())
+    getattr(shown, hook)()
+    getattr(shown, hook)()
+    assert terminal.getvalue()[before:] == "\x1b[K"
+
+
+@pytest.fixture
+def clean(suite: Suite) -> Suite:
+    """Return a suite whose tests have a group in common."""
+    suite.write(
+        "test_a.py",
+        "import pytest, time\n"
+        "@pytest.mark.parametrize('n', range(3))\n"
+        "def test(n):\n    time.sleep(0.6)\n",
+    )
+    return suite
+
+
+def read_all(descriptor: int) -> Iterator[bytes]:
+    """Yield what a run in a terminal writes."""
+    while True:
+        try:
+            data = os.read(descriptor, 4096)
+        except OSError:  # the other end is closed (pty(7))
+            return
+        if not data:
+            return
+        yield data
+
+
+def test_terminal(clean: Suite) -> None:
+    """There it is shown, under valgrind."""
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "--valgrind"],
+        cwd=clean.directory,
+        env=clean.environment({"TERM": "xterm"}),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        close_fds=True,
+    )
+    os.close(terminal)
+    output = b"".join(read_all(controller))
+    assert process.wait() == 0
+    assert b"waiting for a leak check" in output
+    assert b"3 passed" in output

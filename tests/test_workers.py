@@ -1,0 +1,269 @@
+"""Workers of pytest-xdist's, each under valgrind: the controller knows all that they found."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import HERE, INI
+from suite import PATIENCE, Run, Suite
+
+pytest.importorskip("xdist")
+
+LEAKS = """
+import defective
+import pytest
+
+def test_leak():
+    defective.leak()
+
+def test_clean():
+    pass
+
+@pytest.mark.valgrind_known_leak(reason="issue 7")
+def test_known_leak():
+    defective.leak(40)
+
+def test_error():
+    defective.read_past_end()
+
+def test_failure():
+    assert False
+
+def test_other_leak():
+    defective.leak(20)
+"""
+IMPORT = """
+import defective
+defective.read_past_end()
+
+def test_imported():
+    pass
+"""
+OUTCOMES = {
+    "test_leak": "failed",
+    "test_clean": "passed",
+    "test_known_leak": "skipped",
+    "test_error": "failed",
+    "test_failure": "skipped",
+    "test_other_leak": "failed",
+    "test_imported": "passed",
+}
+
+
+def write_suite(made: Suite) -> None:
+    """Write a suite in which there is something to be found."""
+    made.write("pytest.ini", INI)
+    made.write("test_a.py", LEAKS)
+    made.write("test_b.py", IMPORT)
+
+
+@pytest.fixture(scope="module")
+def suppressions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the suppressions of the run shall be."""
+    return tmp_path_factory.mktemp("suppressions") / "found.supp"
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory: pytest.TempPathFactory, extension: Path, suppressions: Path) -> Run:
+    """Return a run with two workers."""
+    made = Suite(tmp_path_factory.mktemp("workers"), extension)
+    write_suite(made)
+    made.write("unused.supp", "{\n   never\n   Memcheck:Leak\n   fun:no_such_function\n}\n")
+    return made.run(
+        "--valgrind",
+        "-n2",
+        f"--valgrind-gen-suppressions={suppressions}",
+        "--valgrind-suppressions=unused.supp",
+    )
+
+
+def test_outcomes(workers: Run) -> None:
+    """As without workers."""
+    assert {
+        name: case.outcome for name, case in workers.cases.items() if name in OUTCOMES
+    } == OUTCOMES
+    assert workers.code == pytest.ExitCode.TESTS_FAILED
+
+
+def test_evidence(workers: Run) -> None:
+    """It has come to the controller, JUnit XML and all."""
+    leak = workers["test_leak"]
+    assert "10 bytes in 1 block is definitely lost" in leak.text
+    assert "  > leak (defective.c:" in leak.text
+    assert "leak (defective.c" in leak.properties["valgrind"]
+    assert "Invalid read of size" in workers["test_error"].text
+
+
+def test_known_leak(workers: Run) -> None:
+    """Its reason is there."""
+    assert "issue 7" in workers["test_known_leak"].message
+
+
+def test_summary(workers: Run) -> None:
+    """It is about the tests of all workers."""
+    summary = "\n".join(workers.summary)
+    assert "1 error, 2 leaks (30 bytes in 2 blocks) in 3 tests; known ones in 1 test" in summary
+    assert "7 tests checked" in summary
+    assert "test_a.py::test_other_leak: definitely lost 20 bytes in 1 block" in summary
+
+
+def test_error_at_import(workers: Run) -> None:
+    """Each worker has imported the module; it is reported once."""
+    (line,) = (line for line in workers.summary if "(import)" in line)
+    assert line.startswith("test_b.py: invalid read")
+    assert workers.output.count("ERROR test_b.py") == 1
+
+
+def test_suppressions(workers: Run, suppressions: Path) -> None:
+    """One file for all workers' findings."""
+    text = suppressions.read_text()
+    assert text.count("fun:leak\n") >= 2
+    assert "fun:read_past_end" in text
+    assert any("suppressions written to" in line for line in workers.summary)
+
+
+def test_suppression_that_no_worker_used(workers: Run) -> None:
+    """It is said once."""
+    assert sum("unused suppression: never" in line for line in workers.summary) == 1
+
+
+def test_start_is_announced(workers: Run) -> None:
+    """As it takes long."""
+    assert "2 workers will start" in workers.output
+    assert "gw0 runs, after" in workers.output
+    assert "gw1 runs, after" in workers.output
+
+
+def test_logs(workers: Run) -> None:
+    """Each worker's own is named and there."""
+    logs = [Path(line.removeprefix("log: ")) for line in workers.summary if "log: " in line]
+    assert len(set(logs)) == 2
+    assert all(log.exists() for log in logs)
+
+
+def test_nothing_is_left(suite: Suite) -> None:
+    """No directory of a worker that found nothing."""
+    suite.write("test_a.py", "def test(): pass\n")
+    temporary = suite.directory / "tmp"
+    temporary.mkdir()
+    run = suite.run("--valgrind", "-n1", environment={"TMPDIR": str(temporary)})
+    assert run.code == pytest.ExitCode.OK
+    assert not list(temporary.glob("pytest-valgrind-*"))
+
+
+def test_death_at_import(suite: Suite) -> None:
+    """It is reported once, and no further worker is started to die of the same."""
+    suite.write("test_import.py", "import defective\ndefective.crash()\ndef test(): pass\n")
+    run = suite.run("--valgrind", "-n2")
+    assert run.code == pytest.ExitCode.TESTS_FAILED
+    assert run.output.count("It happened while test_import.py was collected.") == 1
+    assert "  > crash (defective.c:" in run.output
+    assert "replacing crashed worker" not in run.output
+
+
+def test_death_at_exit(suite: Suite) -> None:
+    """After a worker has told the controller everything."""
+    suite.write(
+        "test_exit.py",
+        "import atexit, defective\ndef test(): atexit.register(defective.crash)\n",
+    )
+    run = suite.run("--valgrind", "-n1")
+    assert run.code == pytest.ExitCode.TESTS_FAILED
+    assert run["test"].outcome == "passed"
+    assert "It happened after the last test" in run.output
+
+
+@pytest.mark.parametrize("scheduler", ["loadfile", "loadscope", "loadgroup", "worksteal", "each"])
+def test_schedulers(suite: Suite, scheduler: str) -> None:
+    """Each gets the reports that it expects, in its own order."""
+    write_suite(suite)
+    run = suite.run("--valgrind", "-n1", f"--dist={scheduler}")
+    assert {name: run[name].outcome for name in OUTCOMES} == OUTCOMES
+
+
+def test_pinpoint(suite: Suite) -> None:
+    """In the worker that ran the test."""
+    suite.write("test_a.py", "import defective\ndef test():\n    defective.read_past_end()\n")
+    run = suite.run("--valgrind", "-n1", "--valgrind-pinpoint")
+    assert "test_a.py:3 in test" in run["test"].text
+
+
+@pytest.fixture
+def server(suite: Suite) -> Iterator[int]:
+    """Return the port of execnet's socket server, in an interpreter of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "execnet.script.socketserver", f"127.0.0.1:{port}"],
+        cwd=suite.directory,
+        env=suite.environment(),
+        stdout=subprocess.DEVNULL,
+    )
+    end = time.monotonic() + PATIENCE
+    while True:
+        with socket.socket() as probe:
+            # Not accepted as a gateway: that would take the only place there is.
+            probe.settimeout(1)
+            if _listens(port):
+                break
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    yield port
+    process.kill()
+    process.wait()
+
+
+def _listens(port: int) -> bool:
+    """Whether somebody listens on a port, without connecting to it (proc(5), net/tcp)."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    fields = [line.split() for line in lines]
+    return any(int(one[1].split(":")[1], 16) == port and one[3] == "0A" for one in fields)
+
+
+def test_socket_server(suite: Suite, server: int) -> None:
+    """A server starts the worker under valgrind, in its own process, and sends all back."""
+    write_suite(suite)
+    run = suite.run("--valgrind", "--dist=load", f"--tx=socket=127.0.0.1:{server}")
+    assert {name: run[name].outcome for name in OUTCOMES} == OUTCOMES
+    assert "  > leak (defective.c:" in run["test_leak"].text
+
+
+def test_ssh(suite: Suite, tmp_path: Path) -> None:
+    """A program in the place of ssh runs its last argument in a shell, as ssh's server does."""
+    write_suite(suite)
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    ssh = programs / "ssh"
+    ssh.write_text('#!/bin/sh\nfor last; do :; done\ncd /tmp && exec sh -c "$last"\n')
+    ssh.chmod(0o755)
+    path = f"{programs}:{Path(sys.executable).parent}:{shutil.os.environ['PATH']}"  # type: ignore[attr-defined]
+    suite.write("test_c.py", "import os\ndef test_dies(): os.abort()\n")
+    run = suite.run(
+        "--valgrind",
+        "--dist=load",
+        f"--tx=ssh=localhost//python={sys.executable}",
+        environment={"PATH": path},
+    )
+    assert {name: run[name].outcome for name in OUTCOMES} == OUTCOMES
+    assert run["test_dies"].message.startswith("[VALGRIND CRASH] died of SIGABRT")
+
+
+def test_scenarios(
+    tmp_path_factory: pytest.TempPathFactory, extension: Path, scenarios: Run
+) -> None:
+    """All of them end as without workers, in the same words."""
+    made = Suite(tmp_path_factory.mktemp("scenarios"), extension)
+    made.write("pytest.ini", INI)
+    made.copy(HERE / "scenarios")
+    run = made.run("--valgrind", "--doctest-modules", "-n2", patience=2 * PATIENCE)
+    assert {name: (case.outcome, case.message) for name, case in run.cases.items()} == {
+        name: (case.outcome, case.message) for name, case in scenarios.cases.items()
+    }

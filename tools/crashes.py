@@ -1,0 +1,100 @@
+"""Prints what becomes of a suite whose tests end the process: kinds of death by ways to run it.
+
+    python tools/crashes.py [--work DIR] [--python INTERPRETER]
+
+tests/crashes is run in three ways: in one process at a time, each kind of death by itself between
+tests that are harmless; in one run that goes on after each death; and with two workers of
+pytest-xdist's. Prints a Markdown table: a row for each kind. The exit code is 1 if a death was not
+reported on its test with its stack, if another outcome was lost, or if pytest's exit code was not
+that of failed tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from environments import (
+    REPOSITORY,
+    Environment,
+    Run,
+    build_plugin,
+    make_environment,
+    markdown,
+    run_or_raise,
+    run_suite,
+    say,
+)
+
+sys.path.insert(0, str(REPOSITORY / "tests"))
+
+from crash_rows import FRAMES, KINDS
+
+TESTS = REPOSITORY / "tests"
+SECONDS = 1200
+BEFORE, AFTER = "test_before", "test_after"
+_FAILED = 1
+
+
+def main() -> int:
+    """Fill the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("/tmp/pytest-valgrind-crashes"))
+    parser.add_argument("--python", default=sys.executable)
+    arguments = parser.parse_args()
+    environment = make_environment(arguments.work / "environment", arguments.python)
+    environment.install_plugin(build_plugin(environment, arguments.work))
+    environment.install("pytest-xdist")
+    suite = arguments.work / "crashes"
+    shutil.copytree(TESTS / "crashes", suite, dirs_exist_ok=True)
+    (suite / "pytest.ini").write_text("[pytest]\n")
+    _build_extension(environment, suite)
+    say("resume")
+    resumed = run_suite(environment, suite, ["--valgrind-resume"], seconds=SECONDS, name="resumed")
+    say("two workers")
+    words = ["-n2", "--max-worker-restart=20"]
+    shared = run_suite(environment, suite, words, seconds=SECONDS, name="shared")
+    rows = []
+    for kind, words_of_death in KINDS.items():
+        say(kind)
+        chosen = " or ".join((BEFORE, kind, AFTER))
+        alone = run_suite(environment, suite, ["-k", chosen], seconds=SECONDS, name=kind)
+        cells = [_cell(alone, kind, (BEFORE,), (AFTER,))]
+        cells += [_cell(run, kind, (BEFORE, AFTER), ()) for run in (resumed, shared)]
+        rows.append([kind.removeprefix("test_").replace("_", " "), words_of_death, *cells])
+    head = ["death in a test", "reported as", "one process", "`--valgrind-resume`", "`-n 2`"]
+    print(markdown(head, rows))
+    return int(any(cell.startswith("NO") for row in rows for cell in row))
+
+
+def _build_extension(environment: Environment, suite: Path) -> None:
+    code = "import sysconfig as s; print(s.get_config_var('EXT_SUFFIX'), s.get_path('include'))"
+    suffix, include = run_or_raise([str(environment.python), "-c", code]).split()
+    command = ["cc", "-O1", "-g", "-w", "-shared", "-fPIC", "-pthread", f"-I{include}"]
+    source = TESTS / "native" / "defective.c"
+    subprocess.run([*command, str(source), "-o", str(suite / f"defective{suffix}")], check=True)
+
+
+def _cell(run: Run, kind: str, passed: Sequence[str], not_run: Sequence[str]) -> str:
+    tests = {test.name: test for test in run.tests or []}
+    dead = tests.get(kind)
+    if dead is None or not dead.message.startswith(f"[VALGRIND CRASH] {KINDS[kind]}"):
+        return "NO: not reported on its test"
+    if FRAMES.get(kind, "") not in dead.text:
+        return "NO: without its stack"
+    if any(name not in tests or tests[name].failed for name in passed):
+        return "NO: an outcome is lost"
+    if any(name not in run.output for name in not_run):
+        return "NO: not said what was not run"
+    if run.code != _FAILED:
+        return f"NO: exit code {run.code}"
+    stack = "its stack" if kind in FRAMES else "no stack"
+    return f"right test, {stack}; the others' outcomes; exit code {run.code}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
