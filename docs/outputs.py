@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import sysconfig
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -32,6 +34,26 @@ def example_summary() -> str:
 def example_header() -> str:
     """Return the lines about valgrind above the tests."""
     return _fenced("\n".join(re.findall(r"^valgrind: .*$", _example_run(), re.MULTILINE)))
+
+
+def hang() -> str:
+    """Return the failure of a test that waits for ever in an extension."""
+    source = ROOT / "tests" / "native" / "defective.c"
+    include = sysconfig.get_path("include")
+    with tempfile.TemporaryDirectory() as directory:
+        project = Path(directory).resolve()
+        target = project / f"defective{sysconfig.get_config_var('EXT_SUFFIX')}"
+        compiler = ["cc", "-g", "-O1", "-w", "-shared", "-fPIC", "-pthread", f"-I{include}"]
+        subprocess.run([*compiler, str(source), "-o", str(target)], check=True)
+        test = "import defective\n\ndef test_wait():\n    defective.wait_for_signal()\n"
+        (project / "test_wait.py").write_text(test)
+        command = [sys.executable, "-m", "pytest", "--valgrind", "--valgrind-timeout=3"]
+        text = subprocess.run(
+            command, cwd=project, capture_output=True, text=True, check=False
+        ).stdout
+    failure = re.search(r"^_+ test_wait _+$.*?(?=^-+ valgrind log)", text, re.MULTILINE | re.DOTALL)
+    assert failure, text
+    return _fenced(failure[0].replace(str(project), "/project"))
 
 
 def options() -> str:

@@ -78,8 +78,9 @@ class Timeouts:
         self._evidence = evidence
         self._path = path
         self._timer: _Timer | None = None
-        self._own = _Limit(seconds, "--valgrind-timeout") if seconds else None
-        self._asked_for: _Limit | None = None
+        self._own = [_Limit(seconds, "--valgrind-timeout")] if seconds else []
+        #: That, and pytest-timeout's for the running test.
+        self._limits = self._own
         self._is_in_test = False
         self._strikes = 0
         self._mark = evidence.mark()
@@ -91,7 +92,8 @@ class Timeouts:
         """Run the protocol of a test."""
         self._is_in_test = True
         self._strikes = 0
-        self._begin()
+        if self._limits:
+            self._begin()
         try:
             return protocol()
         finally:
@@ -114,9 +116,7 @@ class Timeouts:
 
     def pytest_report_header(self, config: pytest.Config) -> list[str]:
         """Say what limits there are."""
-        lines = []
-        if self._own:
-            lines.append(f"valgrind: a test may take {self._own.seconds:g} s")
+        lines = [f"valgrind: a test may take {limit.seconds:g} s" for limit in self._own]
         if getattr(config, "_env_timeout", None):  # pytest-timeout says it, as it was given
             lines.append(f"valgrind: timeouts of pytest-timeout are multiplied by {self._factor:g}")
         return lines
@@ -141,19 +141,20 @@ class Timeouts:
         """
         seconds = settings.timeout * self._factor
         whence = f"pytest-timeout's {settings.timeout:g} s, multiplied by {self._factor:g}"
-        self._asked_for = _Limit(seconds, whence)
+        limit = _Limit(seconds, whence)
         # Else it counts from the beginning of the protocol on.
         if self._is_in_test:
-            self._asked_for.end = monotonic() + seconds
+            limit.end = monotonic() + limit.seconds
         if self._timer is None:
             self._make_timer()
+        self._limits = [*self._own, limit]
         self._set()
         return True
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_timeout_cancel_timer(self) -> bool:
         """Take it back."""
-        self._asked_for = None
+        self._limits = self._own
         self._set()
         return True
 
@@ -166,13 +167,9 @@ class Timeouts:
         if self._timer:
             self._timer.close()
 
-    def _limits(self) -> list[_Limit]:
-        return [limit for limit in (self._own, self._asked_for) if limit]
-
     def _next(self) -> _Limit | None:
-        if not self._is_in_test:
-            return None
-        return min(self._limits(), key=lambda limit: limit.end, default=None)
+        limits = self._limits if self._is_in_test else ()
+        return min(limits, key=lambda limit: limit.end, default=None)
 
     def _make_timer(self) -> None:
         try:
@@ -181,7 +178,7 @@ class Timeouts:
             self._evidence.weaknesses.add(f"tests may run for ever, as there is no timer: {error}")
 
     def _begin(self) -> None:
-        for limit in self._limits():
+        for limit in self._limits:
             limit.end = monotonic() + limit.seconds
         self._set()
 
@@ -195,7 +192,8 @@ class Timeouts:
 
     def _leave(self) -> None:
         self._is_in_test = False
-        self._set()
+        if self._timer:
+            client.stop_timer()
 
     def _expired(self, _signal: int, frame: FrameType | None) -> None:
         """Have the test fail, if that is what an exception here does; else try again later."""

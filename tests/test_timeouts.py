@@ -28,13 +28,6 @@ HUNG = {
     "test_that_catches_exceptions": (BY_OPTION, "(during the call)"),
     "test_that_catches_everything": (BY_OPTION, "py test_that_catches_everything ("),
     "test_in_setup": (BY_OPTION, "(during setup)", "py slow_to_set_up ("),
-    "test_in_call_and_teardown": (
-        BY_OPTION,
-        "(during the call)",
-        "(during teardown)",
-        "py test_in_call_and_teardown (",
-        "py slow_to_tear_down (",
-    ),
     "test_known_leak_that_hangs": (BY_OPTION, "LEAK+TIMEOUT", "32 bytes in 1 block"),
     "test_expected_failure_that_hangs": (BY_OPTION,),
     "test_beyond_its_marker": (BY_PYTEST_TIMEOUT, "py test_beyond_its_marker ("),
@@ -68,6 +61,16 @@ def test_hang_fails(run: Run, name: str) -> None:
         assert words in case.text
 
 
+def test_teardown_that_hangs_as_well(run: Run) -> None:
+    """Is ended as well."""
+    hangs = [line for line in run.summary if "::test_in_call_and_teardown: timeout: " in line]
+    assert len(hangs) == 2
+    assert "timeout: test_in_call_and_teardown (" in hangs[0]
+    assert "timeout: slow_to_tear_down (" in hangs[1]
+    assert f"{BY_OPTION}  (during teardown)" in run.output
+    assert run["test_in_call_and_teardown"].outcome == "error"
+
+
 @pytest.mark.parametrize("name", PASSED)
 def test_others_pass(run: Run, name: str) -> None:
     """Before and after those that hang; beyond a session timeout that is multiplied as well."""
@@ -97,7 +100,7 @@ def test_header(run: Run) -> None:
 def test_summary(run: Run) -> None:
     """A line for each, the extension's frame or else Python's, and their number."""
     hangs = [line for line in run.summary if ": timeout: " in line]
-    assert len(hangs) == len(HUNG) + 1  # one hangs in its teardown, too
+    assert len(hangs) == len(HUNG) + 2  # those of the call and the teardown of one
     assert "test_hanging.py::test_in_the_extension: timeout: wait_for_signal (defective.c:" in (
         "\n".join(hangs)
     )

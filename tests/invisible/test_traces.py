@@ -253,7 +253,9 @@ def test_subprocess() -> None:
 def test_no_signal_is_taken() -> None:
     """Where there are no timeouts."""
     real_time = range(signal.SIGRTMIN, signal.SIGRTMAX + 1)
-    assert {signal.getsignal(number) for number in real_time} == {signal.SIG_DFL}
+    # Valgrind shows the one that it has for itself as ignored.
+    handlers = {signal.getsignal(number) for number in real_time}
+    assert handlers <= {signal.SIG_DFL, signal.SIG_IGN}
 
 
 def test_signal_handler_runs_here_only() -> None:
