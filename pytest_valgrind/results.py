@@ -48,6 +48,8 @@ class Results:
         self.noise: list[Finding] = []
         #: What is not in the code that is meant, and fails nothing.
         self.elsewhere: list[Finding] = []
+        #: What programs of the system's did that tests started, the shell say; it fails nothing.
+        self.of_system: list[Finding] = []
         #: Leaks of which it is not known which test lost them.
         self.unsettled: list[Unsettled] = []
         #: What was found in child processes that outlived their tests.
@@ -80,9 +82,10 @@ class Results:
         yield from (("outside tests", finding) for finding in self.outside)
         yield from (("interpreter only", finding) for finding in self.noise)
         yield from (("other code", finding) for finding in self.elsewhere)
+        yield from (("program of the system", finding) for finding in self.of_system)
 
     @property
     def anything_found(self) -> bool:
         """Whether somebody may want to look at the log."""
         found = (self.judged, self.modules, self.outside, self.unsettled)
-        return any((*found, self.noise, self.elsewhere))
+        return any((*found, self.noise, self.elsewhere, self.of_system))

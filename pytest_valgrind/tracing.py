@@ -64,7 +64,7 @@ def follow(settings: Settings, host: Host, *, is_launched: bool) -> None:
     """Have valgrind follow the children of this process from here on.
 
     :param is_launched: whether :func:`options` and :func:`environment` are in force.
-    :raises pytest.UsageError: if there is no log for each process.
+    :raises pytest.UsageError: if not every process has a log of its own.
     """
     if host.log is None:
         raise pytest.UsageError(
@@ -73,6 +73,12 @@ def follow(settings: Settings, host: Host, *, is_launched: bool) -> None:
         )
     if not host.logs_processes_apart or str(os.getpid()) not in host.log.name:
         raise pytest.UsageError(_MIXED.format(log="valgrind.%p.log"))
+    if host.values("--vgdb")[-1:] != ["no"]:
+        # server.c and m_gdbserver.c in its source: reset_valgrind_sink.
+        raise pytest.UsageError(
+            "--valgrind-trace-children: with its gdbserver, valgrind puts what forks do into their "
+            "parent's log: add --vgdb=no to its options."
+        )
     client.log_forks(True)
     client.change_option("--leak-check=no")
     if not is_launched:

@@ -16,7 +16,7 @@ from suite import Run, Suite
 HERE = Path(__file__).parent
 
 pytest_plugins = ["pytester"]
-collect_ignore = ["references", "scenarios", "invisible", "planted"]
+collect_ignore = ["children", "references", "scenarios", "invisible", "planted"]
 
 INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
 
