@@ -71,10 +71,9 @@ def follow(settings: Settings, host: Host, *, is_launched: bool) -> None:
             "--valgrind-trace-children: each process needs a log of its own: start valgrind with "
             "--log-file=valgrind.%p.log, or let pytest --valgrind start it."
         )
-    if not host.logs_processes_apart or str(os.getpid()) not in host.log.name:
+    if "%p" not in "".join(host.values("--log-file")) or str(os.getpid()) not in host.log.name:
         raise pytest.UsageError(_MIXED.format(log="valgrind.%p.log"))
-    if host.values("--vgdb")[-1:] != ["no"]:
-        # server.c and m_gdbserver.c in its source: reset_valgrind_sink.
+    if host.has_gdbserver:
         raise pytest.UsageError(
             "--valgrind-trace-children: with its gdbserver, valgrind puts what forks do into their "
             "parent's log: add --vgdb=no to its options."
