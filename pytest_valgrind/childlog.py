@@ -34,6 +34,7 @@ _FINDS = re.compile(rb"lost in |Process terminating")
 _MOST_OF_A_CLEAN_LOG = 1 << 20
 _HEAD = 1 << 16
 _LONGEST_COMMAND = 60
+_PROGRAM = re.compile(r"(?:\\.|\S)+")
 _BLANK = re.compile(r"==\d+== ?")
 # Those by which the processor and the kernel say that a program is wrong (signal(7)), and abort();
 # the others are sent by somebody who wants it to end.
@@ -73,7 +74,7 @@ class ChildLog:
         self.is_fork = fork is not None
         self._errors_of_parent = int(fork[1]) if fork else 0
         #: Its first line; a fork has its parent's.
-        self.command = readable_command(command[1].decode(errors="replace")) if command else ""
+        self.command = command[1].decode(errors="replace") if command else ""
         self._is_preloaded = f" {_SAYS}".encode() in head
         self._parent: Parent | None = None
         #: Whether leaks were looked for before an interpreter took itself apart.
@@ -238,12 +239,11 @@ def _complete(text: Iterable[str]) -> Iterator[str]:
             pending = []
 
 
-def readable_command(command: str) -> str:
-    """Return a command as valgrind has put it into a log, as it was."""
-    # Valgrind puts backslashes before spaces and the like.
-    return re.sub(r"\\(.)", r"\1", command)
-
-
 def _shortened(command: str) -> str:
+    """Return a command without the program's directory, and not too long."""
+    # Valgrind puts backslashes before spaces and the like.
+    program = _PROGRAM.match(command)
+    directory = program[0].rpartition("/")[0] if program else ""
+    command = re.sub(r"\\(.)", r"\1", command.removeprefix(directory).removeprefix("/"))
     cut = command[:_LONGEST_COMMAND].rstrip()
     return command if len(command) <= _LONGEST_COMMAND else f"{cut} ..."

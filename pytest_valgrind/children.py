@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from pytest_valgrind.childlog import ChildLog, Parent, readable_command
+from pytest_valgrind.childlog import ChildLog, Parent
 from pytest_valgrind.contexts import key_of
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Finding
@@ -18,7 +18,7 @@ from pytest_valgrind.ran import RanTest
 
 _COMMAND = re.compile(r"==\d+== Command: (.*)")
 # Those of the standard library's that end after the process that uses them.
-_SERVERS = re.compile(r"from multiprocessing\.(resource_tracker|forkserver) import")
+_SERVERS = re.compile(r"from\\? multiprocessing\.(resource_tracker|forkserver)")
 
 
 class Late(NamedTuple):
@@ -187,7 +187,7 @@ class _ThisProcess:
         """The first line of its command."""
         with self._log.open(errors="replace") as file:
             match = _COMMAND.search(file.read(4096))
-        return readable_command(match[1]) if match else ""
+        return match[1] if match else ""
 
     def object_at(self, address: int) -> str | None:
         """Return the object file at an address."""

@@ -71,7 +71,7 @@ def test_python_exits_at_once() -> None:
 
 def test_python_without_environment() -> None:
     path = os.environ["PYTHONPATH"]
-    start_python("import defective; defective.free_twice()", env={"PYTHONPATH": path})
+    start_python("import defective; defective.write_after_free()", env={"PYTHONPATH": path})
 
 
 def test_program_clean() -> None:
