@@ -34,15 +34,20 @@ pvg_find_stale_pointers(void)
     return function_type == NULL || frame_type == NULL || code_type == NULL ? -1 : 0;
 }
 
-/* From 3.11 on frames lie in chunks (_PyStackChunk in pycore_pystate.h), of
+/* From 3.11 on frames lie in chunks (_PyStackChunk in cpython/pystate.h), of
    which a thread's state has the last, and the top and the end of that: three
-   words in a row. */
+   words in a row. The chunks before have their tops in themselves. */
 typedef struct chunk {
     struct chunk *previous;
-    size_t size;
+    size_t size, top;
+    void *data[];
 } chunk;
 
-enum { MOST_WORDS = 256 }; /* of a thread's state; it has 40 to 60 */
+enum {
+    MOST_WORDS = 256,     /* of a thread's state; it has 40 to 120 */
+    PAGE = 4096,          /* a chunk is memory of the system's */
+    SMALLEST = 16 * 1024, /* _PY_DATA_STACK_CHUNK_SIZE; others are twice as large, or more */
+};
 
 static int
 is_stack(char *const words[3])
@@ -50,6 +55,49 @@ is_stack(char *const words[3])
     const chunk *last = (const chunk *)(void *)words[0];
     return words[0] < words[1] && words[1] <= words[2] && pvg_is_readable(last, sizeof *last)
            && (size_t)(words[2] - words[0]) == last->size;
+}
+
+/* 3.14 keeps the last chunk that was left, as it is (datastack_cached_chunk). */
+static int
+is_kept_chunk(const chunk *kept)
+{
+    if ((uintptr_t)kept % PAGE != 0 || !pvg_is_readable(kept, sizeof *kept)) {
+        return 0;
+    }
+    size_t size = kept->size;
+    return kept->previous == NULL && size >= SMALLEST && (size & (size - 1)) == 0
+           && pvg_is_readable((const char *)kept + size - sizeof size, sizeof size);
+}
+
+static void
+forget_behind(chunk *each, char *top)
+{
+    memset(top, 0, (size_t)((char *)each + each->size - top));
+}
+
+static void
+forget_dead_slots_of(PyThreadState *state)
+{
+    char *const *words = (char *const *)(void *)state;
+    size_t i = 0;
+    while (i < MOST_WORDS && pvg_is_readable(&words[i + 2], sizeof *words) && !is_stack(&words[i])) {
+        i++;
+    }
+    if (i == MOST_WORDS || !pvg_is_readable(&words[i + 2], sizeof *words)) {
+        return;
+    }
+    chunk *each = (chunk *)(void *)words[i];
+    forget_behind(each, words[i + 1]);
+    while ((each = each->previous) != NULL) {
+        forget_behind(each, (char *)&each->data[each->top]);
+    }
+    for (i += 3; i < MOST_WORDS && pvg_is_readable(&words[i], sizeof *words); i++) {
+        chunk *kept = (chunk *)(void *)words[i];
+        if (is_kept_chunk(kept)) {
+            forget_behind(kept, (char *)kept->data);
+            break;
+        }
+    }
 }
 
 void
@@ -60,13 +108,7 @@ pvg_forget_dead_slots(void)
     }
     PyThreadState *state = first_thread(PyInterpreterState_Get());
     for (; state != NULL; state = next_thread(state)) {
-        char *const *words = (char *const *)(void *)state;
-        for (size_t i = 0; i < MOST_WORDS && pvg_is_readable(&words[i + 2], sizeof *words); i++) {
-            if (is_stack(&words[i])) {
-                memset(words[i + 1], 0, (size_t)(words[i + 2] - words[i + 1]));
-                break;
-            }
-        }
+        forget_dead_slots_of(state);
     }
 }
 
