@@ -236,6 +236,17 @@ def run_suite(
     return _run_pytest(command, directory, name or directory.name, seconds)
 
 
+def run_suite_natively(
+    environment: Environment, directory: Path, words: Iterable[str], *, seconds: float
+) -> Run:
+    """Run pytest in a directory, without valgrind.
+
+    :param words: more words of the command line.
+    :param seconds: after which the run is ended.
+    """
+    return _run_pytest([_pytest(environment), *words], directory, directory.name, seconds)
+
+
 def run_suite_plainly(
     environment: Environment, directory: Path, words: Iterable[str], like: Run, *, seconds: float
 ) -> Run:
