@@ -45,7 +45,6 @@ typedef struct chunk {
 
 enum {
     MOST_WORDS = 256,     /* of a thread's state; it has 40 to 120 */
-    PAGE = 4096,          /* a chunk is memory of the system's */
     SMALLEST = 16 * 1024, /* _PY_DATA_STACK_CHUNK_SIZE; others are twice as large, or more */
 };
 
@@ -57,16 +56,22 @@ is_stack(char *const words[3])
            && (size_t)(words[2] - words[0]) == last->size;
 }
 
-/* 3.14 keeps the last chunk that was left, as it is (datastack_cached_chunk). */
-static int
-is_kept_chunk(const chunk *kept)
+/* 3.14 keeps a chunk that is not used any more, as it is, for the next call
+   that goes deep: datastack_cached_chunk, so many words behind datastack_chunk.
+   In its first releases it does not, and another word stands there. */
+enum { KEPT_CHUNK = 74 };
+
+static chunk *
+kept_chunk(char *const *stack)
 {
-    if ((uintptr_t)kept % PAGE != 0 || !pvg_is_readable(kept, sizeof *kept)) {
-        return 0;
+    const chunk *const *word = (const chunk *const *)(void *)&stack[KEPT_CHUNK];
+    if (pvg_minor_version() != 14 || !pvg_is_readable(word, sizeof *word)
+        || !pvg_is_readable(*word, sizeof **word)) {
+        return NULL;
     }
-    size_t size = kept->size;
-    return kept->previous == NULL && size >= SMALLEST && (size & (size - 1)) == 0
-           && pvg_is_readable((const char *)kept + size - sizeof size, sizeof size);
+    size_t size = (*word)->size;
+    int is_chunk = (*word)->previous == NULL && size >= SMALLEST && (size & (size - 1)) == 0;
+    return is_chunk ? (chunk *)(void *)stack[KEPT_CHUNK] : NULL;
 }
 
 static void
@@ -76,27 +81,16 @@ forget_behind(chunk *each, char *top)
 }
 
 static void
-forget_dead_slots_of(PyThreadState *state)
+forget_dead_slots_of(char *const *stack)
 {
-    char *const *words = (char *const *)(void *)state;
-    size_t i = 0;
-    while (i < MOST_WORDS && pvg_is_readable(&words[i + 2], sizeof *words) && !is_stack(&words[i])) {
-        i++;
-    }
-    if (i == MOST_WORDS || !pvg_is_readable(&words[i + 2], sizeof *words)) {
-        return;
-    }
-    chunk *each = (chunk *)(void *)words[i];
-    forget_behind(each, words[i + 1]);
+    chunk *each = (chunk *)(void *)stack[0];
+    forget_behind(each, stack[1]);
     while ((each = each->previous) != NULL) {
         forget_behind(each, (char *)&each->data[each->top]);
     }
-    for (i += 3; i < MOST_WORDS && pvg_is_readable(&words[i], sizeof *words); i++) {
-        chunk *kept = (chunk *)(void *)words[i];
-        if (is_kept_chunk(kept)) {
-            forget_behind(kept, (char *)kept->data);
-            break;
-        }
+    chunk *kept = kept_chunk(stack);
+    if (kept != NULL) {
+        forget_behind(kept, (char *)kept->data);
     }
 }
 
@@ -108,7 +102,13 @@ pvg_forget_dead_slots(void)
     }
     PyThreadState *state = first_thread(PyInterpreterState_Get());
     for (; state != NULL; state = next_thread(state)) {
-        forget_dead_slots_of(state);
+        char *const *words = (char *const *)(void *)state;
+        for (size_t i = 0; i < MOST_WORDS && pvg_is_readable(&words[i + 2], sizeof *words); i++) {
+            if (is_stack(&words[i])) {
+                forget_dead_slots_of(&words[i]);
+                break;
+            }
+        }
     }
 }
 
