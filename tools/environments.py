@@ -177,10 +177,10 @@ class Run:
 
     @property
     def options(self) -> list[str]:
-        """What the launcher gave to valgrind, but for the log; empty if the header does not say."""
+        """What valgrind was given, but for files; empty if the header does not say."""
         named = _OPTIONS.search(self.output)
         words = shlex.split(named[1]) if named else []
-        return [word for word in words if not word.startswith("--log-file=")]
+        return [word for word in words if not word.startswith(("--log-file=", "--suppressions="))]
 
     @property
     def failed_by_valgrind(self) -> list[TestResult]:
