@@ -245,7 +245,7 @@ def test_pinpoint(suite: Suite) -> None:
     run = suite.run("--valgrind", TRACE, "--valgrind-pinpoint", "-k", "both or clean")
     text = run["test_both"].text
     assert "in child process" in text
-    assert "test_few.py:17 in test_both" in text
+    assert "test_few.py:16 in test_both" in text
     assert "did not happen again" not in text
     assert run["test_clean"].outcome == "passed"
 
