@@ -72,8 +72,10 @@ def examine(
             # What it was ended by says nothing.
             if finding.kind is Kind.TIMEOUT:
                 errors.append(with_python_stacks(finding, written))
-        else:
-            (deaths if finding.kind is Kind.FATAL_SIGNAL else errors).append(finding)
+        elif finding.kind is Kind.FATAL_SIGNAL:
+            deaths.append(finding)
+        elif not deaths:  # beyond its end, valgrind lists the errors of all tests again
+            errors.append(finding)
     advice = ""
     if code == -signal.SIGILL and last.has_unknown_instruction:
         advice = _UNKNOWN_INSTRUCTION

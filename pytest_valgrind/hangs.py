@@ -15,7 +15,9 @@ from pytest_valgrind.functions import runs_tests
 _THREAD = re.compile(r"(Current thread|Thread) (0x[0-9a-f]+)(?: \[(.*)\])? \(most recent call")
 _FRAME = re.compile(r'  File "(.*)", line (\d+) in (.*)')
 # Threads of plugins, which are there in every test.
-_PLUGINS = re.compile(r"/(execnet|xdist)/|/pytest_rerunfailures\.py$")
+_PLUGINS = re.compile(
+    r"/(execnet|xdist)/|/pytest_rerunfailures\.py |<string> (_perform_spawn|_thread_receiver)$"
+)
 _START = re.compile(r"/threading\.py (run|_bootstrap|_bootstrap_inner)$")
 #: The code below which pytest runs a phase of a test, and catches what is raised.
 PHASE = pytest.CallInfo.from_call.__func__.__code__  # type: ignore[attr-defined]
@@ -36,7 +38,7 @@ def with_python_stacks(hang: Finding, written: str) -> Finding:
             continue
         if thread[1] == "Current thread":
             own.append(Further("in Python, the most recent call first:", frames))
-        elif not any(_PLUGINS.search(frame.file or "") for frame in frames):
+        elif not any(_PLUGINS.search(f"{frame.file} {frame.function}") for frame in frames):
             name = f"{thread[3]} ({thread[2]})" if thread[3] else thread[2]
             others.append(Further(f"in Python, in thread {name}:", frames))
     return replace(hang, further=(*hang.further, *own, *others))

@@ -33,6 +33,9 @@ _LEAST_GRACE = 10.0
 _GRACE = 0.1
 # A test that goes on after so many timeouts catches whatever is raised in it.
 _MOST_IN_A_PHASE = 3
+# Between phases it is pytest and plugins that take their time: under valgrind, a report may take
+# seconds. After so many times of grace, five minutes at least, it is they that hang.
+_MOST_BETWEEN_PHASES = 30
 # Seconds; what is longer does not fit into the system's own numbers.
 _FOREVER = 1e9
 
@@ -82,7 +85,11 @@ class Timeouts:
         #: That, and pytest-timeout's for the running test.
         self._limits = self._own
         self._is_in_test = False
+        #: Timeouts since the last phase that ended, in a phase and between two.
         self._strikes = 0
+        self._waits = 0
+        #: Whether the next phase has all the time that there is, as one before used up its own.
+        self._grants_more = False
         self._mark = evidence.mark()
         self._hung: tuple[_Limit, str] | None = None
         if self._own:
@@ -91,7 +98,8 @@ class Timeouts:
     def limited(self, protocol: Callable[[], Result]) -> Result:
         """Run the protocol of a test."""
         self._is_in_test = True
-        self._strikes = 0
+        self._strikes = self._waits = 0
+        self._grants_more = False
         if self._limits:
             self._begin()
         try:
@@ -111,7 +119,8 @@ class Timeouts:
         hang = self._evidence.hang(self._mark) or Finding(Kind.TIMEOUT, limit.words)
         self._mark = self._evidence.mark()
         self._hung = None
-        self._strikes = 0
+        self._strikes = self._waits = 0
+        self._grants_more = True
         return with_python_stacks(replace(hang, phase=phase), written)
 
     def pytest_report_header(self, config: pytest.Config) -> list[str]:
@@ -204,14 +213,21 @@ class Timeouts:
             self._timer.take_stacks()
             self._set()
             return
-        if self._strikes == _MOST_IN_A_PHASE:
+        if self._strikes == _MOST_IN_A_PHASE or self._waits == _MOST_BETWEEN_PHASES:
             client.end_hung_process()
-        self._strikes += 1
         written = self._timer.take_stacks()
         if not _is_in_phase(frame):
-            limit.end = monotonic() + min(limit.seconds, limit.grace)
+            self._waits += 1
+            self._grants_more = True
+            limit.end = monotonic() + limit.grace
             self._set()
             return
+        self._waits = 0
+        if self._grants_more:
+            self._grants_more = False
+            self._begin()
+            return
+        self._strikes += 1
         self._hung = limit, written
         # The test may catch it, and there is its teardown, and perhaps another run.
         self._begin()
