@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import socket
 import subprocess
 import sys
@@ -228,29 +228,43 @@ def _listens(port: int) -> bool:
     return any(int(one[1].split(":")[1], 16) == port and one[3] == "0A" for one in fields)
 
 
-def test_socket_server(suite: Suite, server: int) -> None:
+@pytest.fixture
+def remote(suite: Suite) -> Suite:
+    """Return a suite that is to be sent to another machine, in a folder of its own."""
+    folder = suite.directory / "remote"
+    folder.mkdir()
+    write_suite(Suite(folder, suite.path))
+    return suite
+
+
+#: What sends it there.
+SEND = ("--dist=load", "--rsyncdir=remote", "remote")
+
+
+def test_socket_server(remote: Suite, server: int) -> None:
     """A server starts the worker under valgrind, in its own process, and sends all back."""
-    write_suite(suite)
-    run = suite.run("--valgrind", "--dist=load", f"--tx=socket=127.0.0.1:{server}")
+    run = remote.run("--valgrind", f"--tx=socket=127.0.0.1:{server}", *SEND, patience=2 * PATIENCE)
     assert {name: run[name].outcome for name in OUTCOMES} == OUTCOMES
     assert "  > leak (defective.c:" in run["test_leak"].text
 
 
-def test_ssh(suite: Suite, tmp_path: Path) -> None:
+def test_ssh(remote: Suite, tmp_path: Path) -> None:
     """A program in the place of ssh runs its last argument in a shell, as ssh's server does."""
-    write_suite(suite)
     programs = tmp_path / "programs"
     programs.mkdir()
+    home = tmp_path / "home"
+    home.mkdir()
     ssh = programs / "ssh"
-    ssh.write_text('#!/bin/sh\nfor last; do :; done\ncd /tmp && exec sh -c "$last"\n')
+    ssh.write_text(f'#!/bin/sh\nfor last; do :; done\ncd {home} && exec sh -c "$last"\n')
     ssh.chmod(0o755)
-    path = f"{programs}:{Path(sys.executable).parent}:{shutil.os.environ['PATH']}"  # type: ignore[attr-defined]
-    suite.write("test_c.py", "import os\ndef test_dies(): os.abort()\n")
-    run = suite.run(
+    path = f"{programs}:{os.environ['PATH']}"
+    remote.write("remote/test_c.py", "import os\ndef test_dies(): os.abort()\n")
+    run = remote.run(
         "--valgrind",
-        "--dist=load",
         f"--tx=ssh=localhost//python={sys.executable}",
+        *SEND,
         environment={"PATH": path},
+        patience=3 * PATIENCE,
     )
     assert {name: run[name].outcome for name in OUTCOMES} == OUTCOMES
     assert run["test_dies"].message.startswith("[VALGRIND CRASH] died of SIGABRT")
