@@ -47,8 +47,9 @@ wheel: $(READY)
 	$(BIN)/pip wheel --no-deps -w dist .
 
 ## The tables of docs/: the example on every interpreter, real bugs (CASES is the folder that
-## describes them), planted defects, packages thought to be without fault, every kind of defect, other
-## distributions (by debootstrap, as root), and speed. It takes hours.
+## describes them), planted defects, packages thought to be without fault, every kind of defect, lost
+## references to every kind of object (on other distributions, too: by debootstrap, as root), the same
+## with pytest-leaks, other distributions, and speed. It takes hours.
 CASES ?= ../shared/cases
 tables: $(READY)
 	$(BIN)/python tools/interpreters.py > docs/tables/interpreters.md
@@ -58,6 +59,7 @@ tables: $(READY)
 	$(BIN)/python tools/detection.py > docs/tables/detection.md
 	$(BIN)/python tools/references.py > docs/tables/references.md
 	$(BIN)/python tools/crashes.py > docs/tables/crashes.md
+	$(BIN)/python tools/leaks.py > docs/tables/pytest-leaks.md
 	$(BIN)/python tools/distributions.py > docs/tables/distributions.md
 	$(BIN)/python benchmarks/bench.py > docs/tables/speed.md
 	$(BIN)/python benchmarks/parts.py > docs/tables/parts.md

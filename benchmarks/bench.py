@@ -46,7 +46,7 @@ class Place:
 
     ours: Path  #: the interpreter of the environment that has the plugin of this tree
     former: Path  #: and of the one that has 0.2.0
-    options: tuple[str, ...]  #: that the launcher gives to valgrind, but for the log
+    options: tuple[str, ...]  #: that the launcher gives to valgrind, but for its files
     versions: str  #: of all that takes part
 
 
@@ -248,9 +248,9 @@ def _launcher_options(python: Path, work: Path) -> tuple[str, ...]:
     header = re.search(r"^valgrind: options (.+)$", output, re.MULTILINE)
     if header is None:
         sys.exit(f"A run names no options of valgrind's:\n{output}")
-    return tuple(
-        option for option in shlex.split(header[1]) if not option.startswith("--log-file=")
-    )
+    # Its files are gone by now.
+    files = ("--log-file=", "--suppressions=")
+    return tuple(option for option in shlex.split(header[1]) if not option.startswith(files))
 
 
 def _output(command: Sequence[str], changes: Mapping[str, str] | None = None) -> str:

@@ -16,6 +16,7 @@ CONCEPTS = (
     "clones",
     "lost",
     "timer",
+    "deaths",
     "calls",
     "defects",
 )

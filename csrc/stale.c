@@ -34,15 +34,19 @@ pvg_find_stale_pointers(void)
     return function_type == NULL || frame_type == NULL || code_type == NULL ? -1 : 0;
 }
 
-/* From 3.11 on frames lie in chunks (_PyStackChunk in pycore_pystate.h), of
+/* From 3.11 on frames lie in chunks (_PyStackChunk in cpython/pystate.h), of
    which a thread's state has the last, and the top and the end of that: three
-   words in a row. */
+   words in a row. The chunks before have their tops in themselves. */
 typedef struct chunk {
     struct chunk *previous;
-    size_t size;
+    size_t size, top;
+    void *data[];
 } chunk;
 
-enum { MOST_WORDS = 256 }; /* of a thread's state; it has 40 to 60 */
+enum {
+    MOST_WORDS = 256,     /* of a thread's state; it has 40 to 120 */
+    SMALLEST = 16 * 1024, /* _PY_DATA_STACK_CHUNK_SIZE; others are twice as large, or more */
+};
 
 static int
 is_stack(char *const words[3])
@@ -50,6 +54,44 @@ is_stack(char *const words[3])
     const chunk *last = (const chunk *)(void *)words[0];
     return words[0] < words[1] && words[1] <= words[2] && pvg_is_readable(last, sizeof *last)
            && (size_t)(words[2] - words[0]) == last->size;
+}
+
+/* 3.14 keeps a chunk that is not used any more, as it is, for the next call
+   that goes deep: datastack_cached_chunk, so many words behind datastack_chunk.
+   In its first releases it does not, and another word stands there. */
+enum { KEPT_CHUNK = 74 };
+
+static chunk *
+kept_chunk(char *const *stack)
+{
+    const chunk *const *word = (const chunk *const *)(void *)&stack[KEPT_CHUNK];
+    if (pvg_minor_version() != 14 || !pvg_is_readable(word, sizeof *word)
+        || !pvg_is_readable(*word, sizeof **word)) {
+        return NULL;
+    }
+    size_t size = (*word)->size;
+    int is_chunk = (*word)->previous == NULL && size >= SMALLEST && (size & (size - 1)) == 0;
+    return is_chunk ? (chunk *)(void *)stack[KEPT_CHUNK] : NULL;
+}
+
+static void
+forget_behind(chunk *each, char *top)
+{
+    memset(top, 0, (size_t)((char *)each + each->size - top));
+}
+
+static void
+forget_dead_slots_of(char *const *stack)
+{
+    chunk *each = (chunk *)(void *)stack[0];
+    forget_behind(each, stack[1]);
+    while ((each = each->previous) != NULL) {
+        forget_behind(each, (char *)&each->data[each->top]);
+    }
+    chunk *kept = kept_chunk(stack);
+    if (kept != NULL) {
+        forget_behind(kept, (char *)kept->data);
+    }
 }
 
 void
@@ -63,7 +105,7 @@ pvg_forget_dead_slots(void)
         char *const *words = (char *const *)(void *)state;
         for (size_t i = 0; i < MOST_WORDS && pvg_is_readable(&words[i + 2], sizeof *words); i++) {
             if (is_stack(&words[i])) {
-                memset(words[i + 1], 0, (size_t)(words[i + 2] - words[i + 1]));
+                forget_dead_slots_of(&words[i]);
                 break;
             }
         }

@@ -164,6 +164,11 @@ class ValgrindChecker:
         lines += [f"valgrind: beware: {weakness}" for weakness in self._weaknesses_of_the_process()]
         return lines
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Have stacks of deaths complete, although pytest has enabled faulthandler by now."""
+        client.handle_deaths_on_stack()
+
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
         self, collector: pytest.Collector

@@ -16,11 +16,13 @@ from pytest_valgrind.lines import Line, read_lines
 from pytest_valgrind.log import read_to_end
 from pytest_valgrind.objects import ObjectFiles
 from pytest_valgrind.parser import Parser, used_suppressions
-from pytest_valgrind.stacks import ObjectAt
 
 # Lines of csrc/children.c.
 _SAYS = "pytest-valgrind: "
+_BEGIN = f"{_SAYS}begin"
 _OBJECT = re.compile(r"object ([0-9a-f]+) ([0-9a-f]+) (.+)")
+# What valgrind says to an option that it is asked to change.
+_OPTION = "Handling new value "
 _LISTED = re.compile(r"[\d,]+ errors (\(suppressed by .*\) )?in context \d+ of \d+:")
 _PARENT = re.compile(rb"==\d+== Parent PID: (\d+)")
 _COMMAND = re.compile(rb"==\d+== Command: (.*)")
@@ -32,6 +34,7 @@ _FINDS = re.compile(rb"lost in |Process terminating")
 _MOST_OF_A_CLEAN_LOG = 1 << 20
 _HEAD = 1 << 16
 _LONGEST_COMMAND = 60
+_PROGRAM = re.compile(r"(?:\\.|\S)+")
 _BLANK = re.compile(r"==\d+== ?")
 # Those by which the processor and the kernel say that a program is wrong (signal(7)), and abort();
 # the others are sent by somebody who wants it to end.
@@ -73,9 +76,11 @@ class ChildLog:
         #: Its first line; a fork has its parent's.
         self.command = command[1].decode(errors="replace") if command else ""
         self._is_preloaded = f" {_SAYS}".encode() in head
+        self._parent: Parent | None = None
         #: Whether leaks were looked for before an interpreter took itself apart.
         self._is_checked = False
-        self._objects: list[tuple[int, int, str]] = []
+        self._is_vfork = False
+        self._objects: list[tuple[int, int, str]] | None = None
         self._before: list[Line] = []
         self._listed: list[Line] = []
         self._suppressions: list[Line] = []
@@ -99,8 +104,15 @@ class ChildLog:
             and _FINDS.search(text) is None
         )
 
+    def inherit(self, parent: Parent) -> None:
+        """Take what a fork has from its parent."""
+        # One in which no handler ran, as it was to execute a program at once, says nothing.
+        self._is_vfork = not self._is_preloaded and self.command in ("", parent.command)
+        if self.is_fork or self._is_vfork:
+            self._parent = parent
+
     def findings(
-        self, parent: Parent, owners: ObjectFiles, markers: tuple[str, ...], *, has_ended: bool
+        self, owners: ObjectFiles, markers: tuple[str, ...], *, has_ended: bool
     ) -> list[Finding]:
         """Return what was found in it.
 
@@ -108,15 +120,11 @@ class ChildLog:
         :param markers: lines that valgrind puts around errors.
         :param has_ended: whether nothing more will be written.
         """
-        # A fork in which no handler ran, as it was to execute a program at once.
-        is_vfork = not self._is_preloaded and self.command in ("", parent.command)
-        inherits = self.is_fork or is_vfork
-        own_at = _first(self.object_at, parent.object_at) if inherits else self.object_at
 
         def owner_of(path: str | None, function: str) -> Owner:
             return _owner(owners, path, function)
 
-        parser = Parser(own_at, owner_of, markers)
+        parser = Parser(self.object_at, owner_of, markers)
         text = read_to_end(self.path)
         lines = read_lines(text if has_ended else _complete(text), self.pid)
         shown: dict[tuple[str, ...], Finding] = {}
@@ -126,7 +134,7 @@ class ChildLog:
                 leaks.append(finding)
             elif finding.kind.is_counted and not _was_asked_to_end(finding):
                 shown.setdefault(key_of(finding), finding)
-        if is_vfork:  # its other errors and leaks are its parent's
+        if self._is_vfork:  # its other errors and leaks are its parent's
             leaks, self._listed = [], []
         known = {key_of(error): error.count for error in parser.contexts(self._before)}
         for error in parser.contexts(self._listed):
@@ -137,10 +145,14 @@ class ChildLog:
 
     def object_at(self, address: int) -> str | None:
         """Return the object file at an address, as far as the log has been read."""
+        if self._objects is None:  # it was clean
+            self._objects = []
+            for line in read_lines(read_to_end(self.path), self.pid):
+                self._note(line)
         for start, end, path in reversed(self._objects):
             if start <= address < end:
                 return path
-        return None
+        return self._parent.object_at(address) if self._parent else None
 
     def used_suppressions(self) -> set[str]:
         """Return name, file and line of those that it lists, as far as it has been read."""
@@ -171,11 +183,12 @@ class ChildLog:
         # From the beginning of a fork to the line that says so, its parent's errors are listed.
         is_before = self.is_fork
         is_listed = False
+        self._objects = []
         for line in lines:
-            if line.mark == "**" and line.text.startswith(_SAYS):
-                words = line.text.removeprefix(_SAYS)
-                is_before = is_before and words != "begin"
-                self._note(words)
+            if self._note(line):
+                is_before = is_before and not line.text.endswith(_BEGIN)
+                continue
+            if line.text.startswith(_OPTION):
                 continue
             if line.mark == "--":
                 self._suppressions.append(line)
@@ -187,12 +200,18 @@ class ChildLog:
             else:
                 yield line
 
-    def _note(self, words: str) -> None:
+    def _note(self, line: Line) -> bool:
+        """Take note of a line of ours, and return whether it is one."""
+        if line.mark != "**" or not line.text.startswith(_SAYS):
+            return False
+        words = line.text.removeprefix(_SAYS)
         if words == "leaks":
             self._is_checked = True
         elif match := _OBJECT.fullmatch(words):
             start, end, path = match.groups()
+            assert self._objects is not None
             self._objects.append((int(start, 16), int(end, 16), os.path.realpath(path)))
+        return True
 
 
 def _owner(owners: ObjectFiles, path: str | None, function: str) -> Owner:
@@ -210,13 +229,6 @@ def _was_asked_to_end(finding: Finding) -> bool:
     return match is not None and match[1] not in _FAULTS
 
 
-def _first(*lookups: ObjectAt) -> ObjectAt:
-    def look_up(address: int) -> str | None:
-        return next((path for look in lookups if (path := look(address))), None)
-
-    return look_up
-
-
 def _complete(text: Iterable[str]) -> Iterator[str]:
     """Yield the lines up to the last blank one: what follows may not be complete."""
     pending = []
@@ -228,5 +240,10 @@ def _complete(text: Iterable[str]) -> Iterator[str]:
 
 
 def _shortened(command: str) -> str:
+    """Return a command without the program's directory, and not too long."""
+    # Valgrind puts backslashes before spaces and the like.
+    program = _PROGRAM.match(command)
+    directory = program[0].rpartition("/")[0] if program else ""
+    command = re.sub(r"\\(.)", r"\1", command.removeprefix(directory).removeprefix("/"))
     cut = command[:_LONGEST_COMMAND].rstrip()
     return command if len(command) <= _LONGEST_COMMAND else f"{cut} ..."

@@ -17,6 +17,8 @@ from pytest_valgrind.objects import ObjectFiles
 from pytest_valgrind.ran import RanTest
 
 _COMMAND = re.compile(r"==\d+== Command: (.*)")
+# Those of the standard library's that end after the process that uses them.
+_SERVERS = re.compile(r"from\\? multiprocessing\.(resource_tracker|forkserver)")
 
 
 class Late(NamedTuple):
@@ -66,7 +68,7 @@ class Children:
         self.count = 0
         #: What is not the user's concern: the interpreter's, and that of the system's programs.
         self.noise: list[Finding] = []
-        self.elsewhere: list[Finding] = []
+        self.of_system: list[Finding] = []
         self.used_suppressions: set[str] = set()
 
     def notice(self, test: RanTest | None) -> None:
@@ -96,11 +98,16 @@ class Children:
                 late.append(Late(child.test, found))
         return late
 
+    def has_living(self, test: RanTest) -> bool:
+        """Whether any child of a test, as far as it has been judged, may still do something."""
+        return any(child.test is test for child in self._alive)
+
     @property
     def still_alive(self) -> Iterator[str]:
         """Those that were so at the end, in words."""
         for child in self._alive:
-            if _is_alive(child.pid) and child.test and (log := self._logs.get(child.pid)):
+            log = self._logs[child.pid]
+            if child.test and not _SERVERS.search(log.command) and _is_alive(child.pid):
                 yield (
                     f"child process {log.process} of {child.test.nodeid} still runs, and what is "
                     "found in it from here on is not reported: have the test wait for its end"
@@ -116,6 +123,8 @@ class Children:
                 if not self._is_ours(log):
                     continue
                 self.count += child.pid not in self._logs
+                parent: Parent = self._logs.get(log.parent or 0, self._this)
+                log.inherit(parent)
                 self._logs[child.pid] = log
                 new = self._findings(log, child, has_ended=has_ended)
             except OSError:  # deleted meanwhile
@@ -132,11 +141,10 @@ class Children:
     def _findings(self, log: ChildLog, child: _Child, *, has_ended: bool) -> list[Finding]:
         if log.is_clean:
             return []
-        parent: Parent = self._logs.get(log.parent or 0, self._this)
         owners = self._this.objects
         markers = self._evidence.host.error_markers
         found = []
-        for finding in log.findings(parent, owners, markers, has_ended=has_ended):
+        for finding in log.findings(owners, markers, has_ended=has_ended):
             key = key_of(finding)
             if key in child.reported:
                 continue
@@ -144,7 +152,7 @@ class Children:
             if log.is_of_interpreter(finding):
                 self.noise.append(finding)
             elif log.is_of_system(finding):
-                self.elsewhere.append(finding)
+                self.of_system.append(finding)
             else:
                 found.append(finding)
         self.used_suppressions |= log.used_suppressions()

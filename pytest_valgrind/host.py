@@ -34,7 +34,16 @@ class Host(NamedTuple):
     @property
     def logs_processes_apart(self) -> bool:
         """Whether each process, a clone as well, has a log of its own."""
-        return "%p" in self._value("--log-file")
+        return "%p" in self._value("--log-file") and not self.has_gdbserver
+
+    @property
+    def has_gdbserver(self) -> bool:
+        """Whether a debugger can attach.
+
+        From the first monitor command on, what forks print then goes into their parent's log, and
+        their own has no more than a head (reset_valgrind_sink in server.c of valgrind's source).
+        """
+        return self._value("--vgdb") != "no"
 
     @property
     def lists_errors(self) -> bool:
@@ -63,6 +72,8 @@ def find_host(given_log: Path | None) -> Host:
         raise pytest.UsageError(
             f"--valgrind needs valgrind's memcheck, and this is {tool}: leave that option out."
         )
+    # From here on forks print to where they will print later on.
+    client.monitor_command("v.info n_errs_found")
     log = _find_log()
     if given_log is not None:
         log = _confirmed(given_log, log)

@@ -38,7 +38,8 @@ class Ledger:
             totals[key] = (bytes_before + record.bytes, blocks_before + record.blocks)
             known_bytes, known_blocks = self._known.pop(key, (0, 0))
             size, blocks = record.bytes - known_bytes, record.blocks - known_blocks
-            if size > 0 or blocks > 0 or not record.stack:
+            # Of no more blocks: what hangs on those that were lost before has grown, as on a frame.
+            if blocks > 0 or not record.stack:
                 found.append(replace(record, bytes=size, blocks=blocks))
             elif size < 0 or blocks < 0:
                 # More was known than this record has: the rest is of the next with the same key.

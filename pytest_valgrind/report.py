@@ -117,6 +117,7 @@ def of_late_children(
 ) -> pytest.CollectReport:
     """Return the report of what child processes did when their test had been judged."""
     path = nodeid.partition("::")[0]
+    verdict = verdict._replace(reason=f"By child processes of {nodeid} that outlived it.")
     longrepr = _longrepr(verdict, findings, path, 0)
     report = pytest.CollectReport(nodeid, "failed", longrepr, result=[])
     vars(report)["when"] = "child process"

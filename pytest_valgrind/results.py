@@ -54,6 +54,8 @@ class Results:
         self.noise: list[Finding] = []
         #: What is not in the code that is meant, and fails nothing.
         self.elsewhere: list[Finding] = []
+        #: What programs of the system's did that tests started, the shell say; it fails nothing.
+        self.of_system: list[Finding] = []
         #: Leaks of which it is not known which test lost them.
         self.undecided: list[Undecided] = []
         #: What was found in child processes that outlived their tests.
@@ -83,12 +85,13 @@ class Results:
         yield from (("outside tests", finding) for finding in self.outside)
         yield from (("interpreter only", finding) for finding in self.noise)
         yield from (("other code", finding) for finding in self.elsewhere)
+        yield from (("program of the system", finding) for finding in self.of_system)
 
     @property
     def anything_found(self) -> bool:
         """Whether somebody may want to look at the log."""
         found = (self.judged, self.modules, self.outside, self.undecided)
-        return any((*found, self.noise, self.elsewhere))
+        return any((*found, self.noise, self.elsewhere, self.of_system))
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -117,4 +120,4 @@ class Results:
         self.modules = {**other.modules, **self.modules}
 
 
-_GROWING = ("judged", "outside", "noise", "elsewhere")
+_GROWING = ("judged", "outside", "noise", "elsewhere", "of_system")

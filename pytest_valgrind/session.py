@@ -259,7 +259,7 @@ class Session:
                 self.results.late.append(judged)
         self.results.children = children.count
         self.results.noise.extend(children.noise)
-        self.results.elsewhere.extend(children.elsewhere)
+        self.results.of_system.extend(children.of_system)
 
     def _judge(self, test: RanTest) -> bool:
         """Have a test's reports say what valgrind says; return whether they may have changed."""
@@ -275,7 +275,8 @@ class Session:
             findings,
             test.item.get_closest_marker,
             checked_for_leaks=self._settings.memcheck,
-            completed=any(report.when == "call" and report.passed for report in reports),
+            completed=any(report.when == "call" and report.passed for report in reports)
+            and not (self._children and self._children.has_living(test)),
             strict=self._settings.strict,
         )
         if self._pinpoint and verdict.outcome is Outcome.FAILED and findings:

@@ -64,15 +64,20 @@ def follow(settings: Settings, host: Host, *, is_launched: bool) -> None:
     """Have valgrind follow the children of this process from here on.
 
     :param is_launched: whether :func:`options` and :func:`environment` are in force.
-    :raises pytest.UsageError: if there is no log for each process.
+    :raises pytest.UsageError: if not every process has a log of its own.
     """
     if host.log is None:
         raise pytest.UsageError(
             "--valgrind-trace-children: each process needs a log of its own: start valgrind with "
             "--log-file=valgrind.%p.log, or let pytest --valgrind start it."
         )
-    if not host.logs_processes_apart or str(os.getpid()) not in host.log.name:
+    if "%p" not in "".join(host.values("--log-file")) or str(os.getpid()) not in host.log.name:
         raise pytest.UsageError(_MIXED.format(log="valgrind.%p.log"))
+    if host.has_gdbserver:
+        raise pytest.UsageError(
+            "--valgrind-trace-children: with its gdbserver, valgrind puts what forks do into their "
+            "parent's log: add --vgdb=no to its options."
+        )
     client.log_forks(True)
     client.change_option("--leak-check=no")
     if not is_launched:

@@ -16,7 +16,15 @@ from suite import Run, Suite
 HERE = Path(__file__).parent
 
 pytest_plugins = ["pytester"]
-collect_ignore = ["crashes", "hanging", "references", "scenarios", "invisible", "planted"]
+collect_ignore = [
+    "children",
+    "crashes",
+    "hanging",
+    "invisible",
+    "planted",
+    "references",
+    "scenarios",
+]
 
 INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
 

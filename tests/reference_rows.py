@@ -97,6 +97,7 @@ LOST = {
     "lock": r"_thread.lock: <_thread.lock>",
     "in_a_loop": r"10 x dict",
     "deep_in_calls": r"list: \[0\]",
+    "deep_down": r"list: \[<object>\]",
     "by_a_local_variable": r"list: \[<object>\]",
     "argument_of_a_failure": r"list: \[<object>\]",
     "handed_to_thread": r"list: \[<object>\]",

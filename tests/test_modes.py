@@ -150,6 +150,15 @@ def test_log_named_after_the_process(suite: Suite) -> None:
     assert len(list(suite.directory.glob("my *.log"))) == 1
 
 
+def test_log_named_after_the_process_with_gdbserver(suite: Suite) -> None:
+    """What a clone prints goes into the log of the process then, and is read there."""
+    suite.write("test_a.py", "import defective\ndef test_leak(): defective.leak()\n")
+    valgrind = ["valgrind", "--num-callers=50", f"--log-file={suite.directory}/vg.%p.log"]
+    run = suite.run("--valgrind", before=valgrind, environment={"PYTHONMALLOC": "malloc"})
+    assert "10 bytes in 1 block" in run["test_leak"].text
+    assert len(list(suite.directory.glob("vg.*.log"))) == 1
+
+
 def test_collector_without_freeze(suite: Suite) -> None:
     """For suites that look at its state: it is the tests' own."""
     suite.write("test_a.py", FREEZES)

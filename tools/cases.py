@@ -6,11 +6,11 @@ A case is a folder with a ``case.json`` and a ``test_case.py``; the folder's ``s
 environment with the bad and one with the good version of the case's package (which takes a while,
 the first time). In the bad version, the tests named guilty should fail because of what valgrind
 found, and the failure should name a function of the package; in the good version, no test should.
-The folder can also be named by the environment variable ``CASES``.
+Where a bug ends the process, what is said about its end counts as the failure. The folder of cases
+can also be named by the environment variable ``CASES``.
 
-Prints a Markdown table. The exit code is 1 if a case does not come out as it should. Of kinds that
-are known not to be found yet (``--later``), only innocent tests that fail count against it. Each
-runs twice, the second time with a leak check after every test, which must not make a difference.
+Prints a Markdown table. The exit code is 1 if a case does not come out as it should. Each runs
+twice, the second time with a leak check after every test, which must not make a difference.
 The output of every run stays in the directory ``--work``.
 """
 
@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -41,10 +42,9 @@ HEAD = (
     *("case", "kind", "version", "expected", "found", "frame shown", "verdict", "seconds"),
     *("exact checks", "seconds"),
 )
-NOT_FOUND_YET = ("crash",)
-
 OK = "ok"
-LATER = "later"
+CRASH = "crash"  #: a kind
+_CRASH = re.compile(r"^\[VALGRIND CRASH\] .*\nIt happened in \S+::(\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -98,12 +98,11 @@ def main() -> int:
             say(f"{case.name}: {case.versions[side]}")
             run = _run(case, side, environment, options)
             exact = _run(case, side, environment, options, "--valgrind-leak-check=exact")
-            row = _judged(case, side, run, is_later=case.kind in options.later)
-            rows.append([*row, _compared(run, exact), exact.seconds])
+            rows.append([*_judged(case, side, run), _compared(run, exact), exact.seconds])
     print(markdown(HEAD, rows))
     verdicts = {row[HEAD.index("verdict")] for row in rows}
     differ = any(str(row[HEAD.index("exact checks")]).startswith("DIFFERENT") for row in rows)
-    return int(not rows or differ or not verdicts <= {OK, LATER})
+    return int(not rows or differ or verdicts != {OK})
 
 
 def _options() -> argparse.Namespace:
@@ -111,7 +110,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("folder", type=Path, nargs="?", default=os.environ.get("CASES"))
     parser.add_argument("cases", nargs="*", help="the cases to run (default: all)")
     parser.add_argument("--work", type=Path, default=Path("/tmp/pytest-valgrind-tools"))
-    parser.add_argument("--later", nargs="*", default=NOT_FOUND_YET, metavar="KIND")
     parser.add_argument("--timeout", type=float, default=600, metavar="SECONDS", help="of a run")
     options = parser.parse_args()
     if options.folder is None or not Path(options.folder).is_dir():
@@ -151,44 +149,48 @@ def _run(
 
 def _compared(run: Run, exact: Run) -> str:
     """Return whether exact checks lead to the same verdicts as those of groups."""
-    ours, theirs = (
-        ({test.function for test in each.failed_by_valgrind}, each.completed)
-        for each in (run, exact)
-    )
+    ours, theirs = ((_found(each).keys(), each.completed) for each in (run, exact))
     if ours == theirs:
         return "the same"
     return f"DIFFERENT: {_names(theirs[0])}" + ("" if exact.completed else " (died)")
 
 
-def _judged(case: Case, side: str, run: Run, *, is_later: bool) -> list[object]:
+def _found(run: Run) -> dict[str, str]:
+    """Return what is said about the tests that failed because of what valgrind found."""
+    found = {test.function: test.text for test in run.failed_by_valgrind}
+    if crash := _CRASH.search(run.output):
+        found[crash[1]] = run.output[crash.start() :]
+    return found
+
+
+def _judged(case: Case, side: str, run: Run) -> list[object]:
     """Return the table's row of a run."""
     expected = case.expected(side)
-    found = {test.function for test in run.failed_by_valgrind}
+    found = _found(run)
     frame = ""
-    if case.frame and expected & found:
-        blamed = [test for test in run.failed_by_valgrind if test.function in expected]
-        frame = "yes" if all(case.frame in test.text for test in blamed) else "NO"
+    if case.frame and expected & found.keys():
+        is_shown = all(case.frame in text for name, text in found.items() if name in expected)
+        frame = "yes" if is_shown else "NO"
+    names = _names(found)
     return _row(
         case,
         side,
-        found=_names(found) if run.completed else f"(died, exit code {run.code})",
+        found=names if run.completed else f"{names} (died, exit code {run.code})",
         frame=frame,
-        verdict=_verdict(expected, run, frame, is_later=is_later),
+        verdict=_verdict(case, expected, run, frame),
         seconds=run.seconds,
     )
 
 
-def _verdict(expected: frozenset[str], run: Run, frame: str, *, is_later: bool) -> str:
-    found = {test.function for test in run.failed_by_valgrind}
+def _verdict(case: Case, expected: frozenset[str], run: Run, frame: str) -> str:
+    found = _found(run).keys()
     otherwise = {test.function for test in run.failed_otherwise}
     if innocent := (found | otherwise) - expected:
         return f"WRONG: {_names(innocent)}"
-    if not run.completed and not (is_later and expected):
+    if not run.completed and not (case.kind == CRASH and expected):
         return "DIED"
     if found == expected and frame != "NO":
         return OK
-    if is_later:
-        return LATER
     return "FRAME MISSING" if found == expected else f"MISSED: {_names(expected - found)}"
 
 

@@ -177,10 +177,10 @@ class Run:
 
     @property
     def options(self) -> list[str]:
-        """What the launcher gave to valgrind, but for the log; empty if the header does not say."""
+        """What valgrind was given, but for files; empty if the header does not say."""
         named = _OPTIONS.search(self.output)
         words = shlex.split(named[1]) if named else []
-        return [word for word in words if not word.startswith("--log-file=")]
+        return [word for word in words if not word.startswith(("--log-file=", "--suppressions="))]
 
     @property
     def failed_by_valgrind(self) -> list[TestResult]:
@@ -234,6 +234,17 @@ def run_suite(
     options = ("--valgrind", "--valgrind-failures=report")
     command = [_pytest(environment), *options, *words]
     return _run_pytest(command, directory, name or directory.name, seconds)
+
+
+def run_suite_natively(
+    environment: Environment, directory: Path, words: Iterable[str], *, seconds: float
+) -> Run:
+    """Run pytest in a directory, without valgrind.
+
+    :param words: more words of the command line.
+    :param seconds: after which the run is ended.
+    """
+    return _run_pytest([_pytest(environment), *words], directory, directory.name, seconds)
 
 
 def run_suite_plainly(

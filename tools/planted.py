@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from environments import (
-    INTERPRETERS,
+    PYENV,
     BuildError,
     Environment,
     Run,
@@ -44,6 +44,12 @@ HEAD = (
     "header",
     "verdict",
     "seconds",
+)
+#: Unless told otherwise.
+INTERPRETERS = (
+    "/usr/bin/python3.11",
+    str(PYENV / "3.13.0/bin/python"),
+    "/usr/bin/python3.11-dbg",
 )
 PACKAGE = "bitarray"
 VERSION = "3.12.3"

@@ -535,6 +535,20 @@ def test_deep_in_calls() -> None:
     deeper(12)
 
 
+def test_deep_down() -> None:
+    """Lose what frames have named that were far above the top of the stack in the end."""
+
+    def deeper(depth: int) -> None:
+        one = two = three = items  # noqa: F841
+        if depth:
+            deeper(depth - 1)
+        else:
+            lose(items)
+
+    items = [fresh()]
+    deeper(300)
+
+
 def test_by_a_local_variable() -> None:
     one = two = three = [fresh()]  # noqa: F841
     lose(two)

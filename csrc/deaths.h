@@ -1,0 +1,10 @@
+/* Fatal signals whose handlers hide where they came from. */
+#ifndef PVG_DEATHS_H
+#define PVG_DEATHS_H
+
+/* Has the handlers of fatal signals, faulthandler's say, run on the stack of what
+   was interrupted. From a stack of their own valgrind finds no way back, and the
+   stack that it prints when they end the process would end in its second frame. */
+void pvg_handle_deaths_on_stack(void);
+
+#endif

@@ -1,0 +1,280 @@
+"""Processes that tests start: what is found in them, and on which test."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import HERE, INI
+from suite import Run, Suite
+
+LEAK = "[VALGRIND LEAK]"
+ERROR = "[VALGRIND ERROR]"
+BOTH = "[VALGRIND ERROR+LEAK]"
+#: Of tests that start many processes, each of which takes seconds; the machine may be busy.
+PATIENCE = 900
+TRACE = "--valgrind-trace-children"
+
+FAILED = {
+    "test_python_error": (ERROR, "2 times", "read_past_end (defective.c"),
+    "test_python_uninitialised": (ERROR, "Conditional jump", "> decide_uninitialised (defective.c"),
+    "test_python_leak": (LEAK, "41 bytes in 1 block is definitely lost", "> leak (defective.c"),
+    "test_python_leaked_reference": (LEAK, "definitely lost", "unicode"),
+    "test_python_exits_at_once": (LEAK, "42 bytes in 1 block", "> leak (defective.c"),
+    "test_python_without_environment": (ERROR, "Invalid write", "write_after_free (defective.c"),
+    "test_program_error_and_leak": (BOTH, "44 bytes in 1 block", "> leak (program.c"),
+    "test_program_crash": (ERROR, "Process terminating", "> main (program.c"),
+    "test_program_of_shell": (LEAK, "44 bytes in 1 block", "> leak (program.c"),
+    "test_fork_error": (ERROR, "Invalid write", "> write_after_free (defective.c"),
+    "test_fork_error_of_parent": (ERROR, "2 times", "> read_past_end (defective.c"),
+    "test_fork_leak": (LEAK, "10 bytes in 1 block", "> leak (defective.c"),
+    "test_fork_crash": (ERROR, "Process terminating", "> crash (defective.c"),
+    "test_fork_of_fork": (LEAK, "60 bytes in 1 block", "> leak_below (defective.c"),
+    "test_grandchild": (LEAK, "43 bytes in 1 block", "> leak (defective.c"),
+    "test_worker_fork_error": (ERROR, "Conditional jump", "> decide_uninitialised (defective.c"),
+    "test_worker_fork_leak": (LEAK, "10 bytes in 1 block", "> leak (defective.c"),
+    "test_worker_spawn_error": (ERROR, "Invalid write", "> write_after_free (defective.c"),
+    "test_own_and_child": (LEAK, "17 bytes in 1 block", "44 bytes in 1 block"),
+}
+PASSED = (
+    "test_python_clean",
+    "test_program_clean",
+    "test_system_clean",
+    "test_terminated_clean",
+    "test_valgrind_of_its_own",
+    "test_fork_clean",
+    "test_fork_after_error_clean",
+    "test_workers_clean",
+    "test_clean_at_the_end",
+)
+
+
+@pytest.fixture(scope="module")
+def path(extension: Path) -> Path:
+    """Build the program, next to the extension; return where they are."""
+    source = HERE / "native" / "program.c"
+    subprocess.run(["cc", "-g", "-O1", str(source), "-o", str(extension / "program")], check=True)
+    return extension
+
+
+@pytest.fixture(scope="module")
+def children(tmp_path_factory: pytest.TempPathFactory, path: Path) -> Suite:
+    """Return the suite that starts processes."""
+    made = Suite(tmp_path_factory.mktemp("children"), path)
+    made.write("pytest.ini", INI)
+    made.copy(HERE / "children")
+    return made
+
+
+@pytest.fixture(scope="module")
+def run(children: Suite) -> Run:
+    """Return its run with all processes under valgrind."""
+    return children.run("--valgrind", TRACE, "--valgrind-failures=report", patience=PATIENCE)
+
+
+@pytest.mark.parametrize("name", FAILED)
+def test_defect_of_a_child_fails_the_test(run: Run, name: str) -> None:
+    """That started it, and says that it was a child."""
+    header, what, frame = FAILED[name]
+    case = run[name]
+    assert case.outcome == "failed"
+    assert case.text.startswith(header)
+    assert "in child process " in case.text
+    assert what in case.text
+    assert frame in case.text
+
+
+@pytest.mark.parametrize("name", PASSED)
+def test_clean_children(run: Run, name: str) -> None:
+    """Fail nothing: what an interpreter loses at its end, signals, programs of the system's."""
+    assert run[name].outcome == "passed", run[name].text
+
+
+@pytest.mark.parametrize("name", ["test_known_error", "test_known_leak"])
+def test_markers_hold_for_children(run: Run, name: str) -> None:
+    """As for the test itself."""
+    assert run[name].outcome == "skipped"
+    assert "in child process" in run[name].message
+
+
+def test_error_of_the_test_itself_is_no_childs(run: Run) -> None:
+    """Though a fork inherits it."""
+    assert run["test_error"].outcome == "failed"
+    assert "child process" not in run["test_error"].text
+
+
+def test_no_other_outcomes(run: Run) -> None:
+    """Every test of the suite is accounted for here."""
+    others = {"test_known_error", "test_known_leak", "test_error"}
+    assert set(run.cases) == {*FAILED, *PASSED, *others}
+
+
+def test_child_is_named(run: Run) -> None:
+    """By its command, or as a fork."""
+    assert "program read_past_end leak)" in run["test_program_error_and_leak"].text
+    assert "-c import defective; defective" in run["test_python_leak"].text
+    assert "(a fork)" in run["test_fork_leak"].text
+
+
+def test_summary_counts_children(run: Run) -> None:
+    """And says nothing of the standard library's servers, which run to the end."""
+    (line,) = (line for line in run.summary if line.endswith("child processes of tests checked"))
+    assert int(line.split()[0]) > len(FAILED)
+    assert not [line for line in run.summary if "still runs" in line]
+
+
+def test_without_the_option(children: Suite) -> None:
+    """Nothing of what children do is seen, and they run as ever."""
+    own = "not (test_error or own_and_child)"
+    run = children.run("--valgrind", "--valgrind-failures=report", "-k", own)
+    assert {case.outcome for case in run.cases.values()} == {"passed"}, run.output
+    assert "child process" not in run.output
+
+
+LATE = """
+import os, pathlib, subprocess, sys
+import pytest
+
+WAIT = "import os, pathlib, time\\nwhile not pathlib.Path('go').exists(): time.sleep(0.1)\\n"
+children = []
+
+def start(code):
+    children.append(subprocess.Popen([sys.executable, "-c", WAIT + "import defective\\n" + code]))
+
+def test_starts():
+    start("defective.read_past_end()")
+
+@pytest.mark.valgrind_known_leak
+def test_starts_known():
+    start("defective.leak(45)")
+
+def test_waits():
+    pathlib.Path("go").touch()
+    assert [child.wait() for child in children] == [0, 0]
+
+def test_leaves():
+    parent = os.getpid()
+    code = f"import os, time\\nwhile os.getppid() == {parent}: time.sleep(0.1)"
+    subprocess.Popen([sys.executable, "-c", code])
+"""
+
+
+@pytest.fixture(scope="module")
+def late(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
+    """Return a run in which children outlive their tests, and these are judged at once."""
+    made = Suite(tmp_path_factory.mktemp("late"), extension)
+    made.write("pytest.ini", INI)
+    made.write("test_late.py", LATE)
+    return made.run("--valgrind", TRACE, "--valgrind-leak-check=exact", "-rA", patience=PATIENCE)
+
+
+def test_child_that_outlives_its_test(late: Run) -> None:
+    """Is reported in the end, and the run fails."""
+    assert late.code == pytest.ExitCode.TESTS_FAILED, late.output
+    start = late.output.index("ERROR at child process of ")
+    assert "By child processes of test_late.py::test_starts that" in late.output[start:]
+    assert "> read_past_end (defective.c" in late.output[start:]
+    assert "4 passed" in late.totals
+    assert "1 error" in late.totals
+
+
+def test_known_defect_of_a_child_that_outlives_its_test(late: Run) -> None:
+    """Is known."""
+    (line,) = (line for line in late.summary if line.startswith("test_late.py::test_starts_known"))
+    assert "45 bytes" in line
+    assert line.endswith("(known)")
+
+
+def test_child_that_outlives_all_tests(late: Run) -> None:
+    """Is named, as nobody will look at its log."""
+    (line,) = (line for line in late.summary if "still runs" in line)
+    assert "test_late.py::test_leaves" in line
+
+
+FEW = """
+import os, subprocess, sys
+import defective
+
+def test_fork():
+    pid = os.fork()
+    if pid == 0:
+        defective.leak(46)
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+def test_python():
+    subprocess.run([sys.executable, "-c", "import defective; defective.leak(47)"], check=True)
+
+def test_both():
+    defective.read_past_end()
+    pid = os.fork()
+    if pid == 0:
+        defective.write_after_free()
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+def test_clean():
+    subprocess.run([sys.executable, "-c", "import json"], check=True)
+"""
+
+
+def test_command_line_of_valgrind(suite: Suite) -> None:
+    """With a log for each process; they stay where they are."""
+    suite.write("test_few.py", FEW)
+    valgrind = shutil.which("valgrind") or "valgrind"
+    log = f"--log-file={suite.directory}/vg.%p.log"
+    options = ["--num-callers=50", "--vgdb=no", log]
+    environment = {"PYTHONMALLOC": "malloc"}
+    run = suite.run(*("--valgrind", TRACE), before=[valgrind, *options], environment=environment)
+    assert {name: case.outcome for name, case in run.cases.items()} == {
+        "test_fork": "failed",
+        "test_python": "failed",
+        "test_both": "failed",
+        "test_clean": "passed",
+    }, run.output
+    assert "46 bytes in 1 block" in run["test_fork"].text
+    assert "47 bytes in 1 block" in run["test_python"].text
+    assert len(list(suite.directory.glob("vg.*.log"))) >= 5
+
+
+def test_pinpoint(suite: Suite) -> None:
+    """Is for what the test itself did, and its further runs are nobody's children."""
+    suite.write("test_few.py", FEW)
+    run = suite.run("--valgrind", TRACE, "--valgrind-pinpoint", "-k", "both or clean")
+    text = run["test_both"].text
+    assert "in child process" in text
+    assert "test_few.py:16 in test_both" in text
+    assert "did not happen again" not in text
+    assert run["test_clean"].outcome == "passed"
+
+
+@pytest.mark.parametrize("by_launcher", [True, False])
+def test_log_of_several_processes(suite: Suite, *, by_launcher: bool) -> None:
+    """Is refused in one sentence: each would empty it."""
+    suite.write("test_few.py", FEW)
+    log = f"--log-file={suite.directory}/vg.log"
+    before = [] if by_launcher else ["valgrind", "--vgdb=no", log]
+    options = [f"--valgrind-args={log}"] if by_launcher else []
+    run = suite.run("--valgrind", TRACE, *options, before=before)
+    assert run.code == pytest.ExitCode.USAGE_ERROR
+    (sentence,) = (line for line in run.errors.splitlines() if line.startswith("ERROR: "))
+    assert "put %p" in sentence
+    assert "Traceback" not in run.errors
+
+
+def test_gdbserver(suite: Suite) -> None:
+    """Mixes logs: it is refused in one sentence."""
+    suite.write("test_few.py", FEW)
+    run = suite.run("--valgrind", TRACE, before=["valgrind", "--log-file=vg.%p.log"])
+    assert run.code == pytest.ExitCode.USAGE_ERROR
+    assert "add --vgdb=no" in run.errors
+
+
+def test_ini_value(suite: Suite) -> None:
+    """Is the option's equal."""
+    suite.write("pytest.ini", f"{INI}valgrind_trace_children = true\n")
+    suite.write("test_few.py", FEW)
+    run = suite.run("--valgrind", "-k", "test_fork")
+    assert "46 bytes in 1 block" in run["test_fork"].text
