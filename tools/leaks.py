@@ -209,6 +209,8 @@ def _verdict(outcome: Outcome, name: str, is_defect: bool) -> str:
 
 def _times(outcome: Outcome) -> str:
     least, most = outcome.runs
+    if most == 1:
+        return "once"
     return f"{least} times" if least == most else f"{least} to {most} times"
 
 
