@@ -127,11 +127,12 @@ class Controller:
         output = getattr(node, "workeroutput", {}) if error is None else {}
         text = output.get(OUTPUT) if output else home.fetch(name)
         estate = self._estates[name] = Estate(journal.records(text or b""))
+        estate.judge(self._settings)
         self._take(estate)
         if error is None:
             return
         for place in estate.unsettled:
-            for made in estate.reports_of(place, self._config):
+            for made in estate.reports_of(place, self._config, self._settings):
                 self._session.worker_testreport(node=node, rep=made)
         if estate.death and not estate.running:
             self._report_death(estate)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_valgrind.crash import Death
+from pytest_valgrind.findings import merged
 from pytest_valgrind.journal import (
     Began,
     Collected,
@@ -21,11 +23,14 @@ from pytest_valgrind.journal import (
     Settled,
     unpacked,
 )
+from pytest_valgrind.report import give
 from pytest_valgrind.results import Judged, Results
-from pytest_valgrind.verdict import crashed
+from pytest_valgrind.scope import Relevance, Scope
+from pytest_valgrind.verdict import crashed, judge
 
 if TYPE_CHECKING:
     from pytest_valgrind.journal import Record
+    from pytest_valgrind.settings import Settings
 
 _UNCHECKED = "Not checked for leaks: the process under valgrind died before."
 
@@ -45,6 +50,9 @@ class Estate:
         self.began: dict[int, Began] = {}
         #: Their reports, by the same.
         self.reports: dict[int, tuple[Passed | Packed, ...]] = {}
+        self._ran: dict[int, Ran] = {}
+        #: Verdicts on tests that the process did not come to judge.
+        self._late: dict[int, Judged] = {}
         #: Places of those that were judged.
         self.settled: set[int] = set()
         self.results = Results()
@@ -87,24 +95,41 @@ class Estate:
         nodeid = self.last.nodeid if self.last else self.collecting
         return nodeid.partition("::")[0]
 
-    def reports_of(self, place: int, config: pytest.Config) -> Iterator[pytest.TestReport]:
-        """Yield the reports of a test, with a note if it was not checked for leaks."""
+    def judge(self, settings: Settings) -> None:
+        """Judge the tests that the process did not come to judge, by the errors in them."""
+        scope = Scope(settings.only, all_errors=settings.all_errors)
+        for place in self.unsettled:
+            ran = self._ran[place]
+            marks = {mark.name: mark for mark in ran.marks}
+            own = [found for found in ran.findings if scope.relevance(found) is Relevance.OWN]
+            if findings := merged(own):
+                verdict = judge(findings, marks.get, completed=False)
+                judged = Judged(self.began[place].nodeid, verdict, findings)
+                self._late[place] = judged
+                self.results.judged.append(judged)
+
+    def reports_of(
+        self, place: int, config: pytest.Config, settings: Settings
+    ) -> list[pytest.TestReport]:
+        """Return the reports of a test, with a note if it was not checked for leaks."""
         test = self.began[place]
-        reports = self.reports.get(place, ())
-        for made in unpacked(reports, test.nodeid, test.location, config):
-            if place not in self.settled:
+        packed = self.reports.get(place, ())
+        reports = list(unpacked(packed, test.nodeid, test.location, config))
+        if reports and (late := self._late.get(place)):
+            give(late.verdict, late.findings, reports, xfail_failures=settings.xfail_failures)
+        if place not in self.settled:
+            for made in reports:
                 made.sections.append(("valgrind", _UNCHECKED))
-            yield made
+        return reports
 
     @property
     def not_run(self) -> list[str]:
         """The tests that did not begin."""
-        began = [test.nodeid for test in self.began.values()]
+        began = Counter(test.nodeid for test in self.began.values())
         rest = []
         for nodeid, _ in self.collected:
-            if nodeid in began:
-                began.remove(nodeid)
-            else:
+            began[nodeid] -= 1
+            if began[nodeid] < 0:
                 rest.append(nodeid)
         return rest
 
@@ -135,6 +160,7 @@ class Estate:
             self.began[record.place] = record
         elif isinstance(record, Ran):
             self.reports[record.place] = record.reports
+            self._ran[record.place] = record
             self.results.tests += 1
         elif isinstance(record, Settled):
             self.settled.update(record.places)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import pytest
 
+from pytest_valgrind.findings import Finding
 from pytest_valgrind.results import Results
+from pytest_valgrind.verdict import MARKERS, reason_of
 
 if TYPE_CHECKING:
     from pytest_valgrind.crash import Death
@@ -49,6 +51,22 @@ class Ran(NamedTuple):
 
     place: int
     reports: tuple[Passed | Packed, ...]
+    #: Errors, and what its markers say about known ones; leaks come to be known later.
+    findings: tuple[Finding, ...] = ()
+    marks: tuple[KnownMark, ...] = ()
+
+
+class KnownMark(NamedTuple):
+    """A marker of a test that says that a finding is known."""
+
+    name: str
+    reason: str
+    args: tuple[str, ...] = ()
+
+    @property
+    def kwargs(self) -> Mapping[str, str]:
+        """As the marker of pytest's has them."""
+        return {"reason": self.reason}
 
 
 class Settled(NamedTuple):
@@ -108,7 +126,9 @@ class Journal:
     def ran(self, test: RanTest, config: pytest.Config) -> None:
         """Write down that a test ran, and its reports as they are so far."""
         if self.is_read:
-            self.write(Ran(test.place, packed(test.logged, config)))
+            reports = packed(test.logged, config)
+            marks = _marks(test.item) if test.findings else ()
+            self.write(Ran(test.place, reports, tuple(test.findings), marks))
 
     def settled(self, tests: Sequence[RanTest], changed: Sequence[RanTest], news: Results) -> None:
         """Write down that tests were judged, and what came to be known.
@@ -181,6 +201,11 @@ def unpacked(
                 start=start,
                 stop=stop,
             )
+
+
+def _marks(item: pytest.Item) -> tuple[KnownMark, ...]:
+    marks = [item.get_closest_marker(name) for name in MARKERS]
+    return tuple(KnownMark(mark.name, reason_of(mark)) for mark in marks if mark)
 
 
 def _packed(report: pytest.TestReport, config: pytest.Config) -> Passed | Packed:

@@ -135,7 +135,9 @@ class Launch:
                 f"--valgrind: valgrind did not start (exit code {code}); its own message is above."
             )
         estate = Estate(journal.records(journal.read(handover.journal)))
-        if code < 0 or not (estate.has_ended or estate.has_finished):
+        # Without a journal, it was replaced by another program before it was adopted.
+        is_known = handover.journal.exists()
+        if code < 0 or (is_known and not (estate.has_ended or estate.has_finished)):
             functions = PythonFunctions(handover.functions)
             death = examine(code, log, handover.memory_map, functions, handover.python_stacks)
             estate.bury(death)

@@ -49,6 +49,7 @@ class Replay:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Have all reports logged."""
         for estate in self._estates:
+            estate.judge(self._settings)
             self._replay(estate, session)
             self._results.add(estate.results)
             self._hints.update(estate.hints)
@@ -76,7 +77,7 @@ class Replay:
         for place, test in sorted(estate.began.items()):
             where = {"nodeid": test.nodeid, "location": test.location}
             hook.pytest_runtest_logstart(**where)
-            for made in estate.reports_of(place, config):
+            for made in estate.reports_of(place, config, self._settings):
                 hook.pytest_runtest_logreport(report=made)
             if test is estate.running and estate.death:
                 made = report.of_crash(test.nodeid, test.location, estate.death, estate.obituary)

@@ -181,12 +181,13 @@ class Session:
         test = RanTest(item, nodeid, self._roll.enter(nodeid))
         test.is_last = nextitem is None
         test.ends_module = nextitem is None or _file(nextitem) is not _file(item)
+        if self._journal.is_read:
+            self._journal.write(Began(test.place, nodeid, item.location))
+        # The last thing before the test: what was freed since would be handed out in it.
         with self.results.watch:
             check.before()
         self.between()
         client.print_to_log(f"\n{_RULE}\n{nodeid}\n{_RULE}")
-        if self._journal.is_read:
-            self._journal.write(Began(test.place, nodeid, item.location))
         threads = client.threads_started()
         self._running = test
         self._held.hold(test.events)

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from suite import Run, Suite
 
+from pytest_valgrind.settings import Settings
+
 HERE = Path(__file__).parent
 
 pytest_plugins = ["pytester"]
@@ -78,3 +80,30 @@ def example(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Suite:
 def native() -> list[str]:
     """Return the command that starts the interpreter."""
     return [sys.executable]
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Return settings as they are by default."""
+    return Settings(
+        enabled=True,
+        log=None,
+        leak_check="group",
+        exact_rerun=False,
+        memcheck_before=False,
+        args=(),
+        suppressions=(),
+        leak_kinds=frozenset(),
+        xfail_failures=True,
+        strict=False,
+        freeze=True,
+        references=True,
+        pinpoint=False,
+        resume=False,
+        trace_children=False,
+        python_frames=False,
+        only=(),
+        all_errors=False,
+        calibrate=False,
+        gen_suppressions=None,
+    )

@@ -17,12 +17,14 @@ from pytest_valgrind.journal import (
     Ended,
     Finished,
     Journal,
+    KnownMark,
     Location,
     Ran,
     Record,
     Settled,
 )
 from pytest_valgrind.results import Judged, Results
+from pytest_valgrind.settings import Settings
 from pytest_valgrind.verdict import Outcome, Verdict
 
 DEATH = Death(-11, "died of SIGSEGV", (Finding(Kind.INVALID_WRITE, "Invalid write"),), "", "log")
@@ -148,12 +150,45 @@ def test_results_at_the_end_replace_the_parts() -> None:
     assert estate.hints == ("hint",)
 
 
-def test_note_on_reports_that_were_not_checked(pytestconfig: pytest.Config) -> None:
+def test_note_on_reports_that_were_not_checked(
+    pytestconfig: pytest.Config, settings: Settings
+) -> None:
     """Each has its outcome, and says that its leaks are not known."""
-    (report,) = dead_in(1).reports_of(0, pytestconfig)
+    (report,) = dead_in(1).reports_of(0, pytestconfig, settings)
     assert report.passed
     assert report.when == "call"
     assert "Not checked for leaks" in report.sections[0][1]
+
+
+ERROR = Finding(Kind.INVALID_READ, "Invalid read of size 1")
+
+
+def with_error(*marks: KnownMark) -> Estate:
+    """Return what is left of a process that died after a test in which there was an error."""
+    return Estate([began(0), Ran(0, (PASS,), (ERROR,), marks), began(1), DEATH])
+
+
+def test_error_of_a_test_that_was_not_judged(
+    pytestconfig: pytest.Config, settings: Settings
+) -> None:
+    """The parent judges it."""
+    estate = with_error()
+    estate.judge(settings)
+    (report,) = estate.reports_of(0, pytestconfig, settings)
+    assert report.failed
+    assert "[VALGRIND ERROR]" in str(report.longrepr)
+    assert "test_a.py::test_0" in [judged.nodeid for judged in estate.results.judged]
+
+
+def test_known_error_of_a_test_that_was_not_judged(
+    pytestconfig: pytest.Config, settings: Settings
+) -> None:
+    """Its marker counts."""
+    estate = with_error(KnownMark("valgrind_known_error", "issue 7"))
+    estate.judge(settings)
+    (report,) = estate.reports_of(0, pytestconfig, settings)
+    assert report.skipped
+    assert "issue 7" in report.wasxfail
 
 
 def test_reports_that_say_more(pytestconfig: pytest.Config) -> None:

@@ -31,33 +31,6 @@ def assert_usage_error(run: Run, *words: str) -> None:
 
 
 @pytest.fixture
-def settings() -> Settings:
-    """Return settings as they are by default."""
-    return Settings(
-        enabled=True,
-        log=None,
-        leak_check="group",
-        exact_rerun=False,
-        memcheck_before=False,
-        args=(),
-        suppressions=(),
-        leak_kinds=frozenset(),
-        xfail_failures=True,
-        strict=False,
-        freeze=True,
-        references=True,
-        pinpoint=False,
-        resume=False,
-        trace_children=False,
-        python_frames=False,
-        only=(),
-        all_errors=False,
-        calibrate=False,
-        gen_suppressions=None,
-    )
-
-
-@pytest.fixture
 def clean(suite: Suite) -> Suite:
     """Return a suite with a test that passes."""
     suite.write("test_clean.py", "def test_clean():\n    pass\n")
