@@ -237,13 +237,17 @@ def remote(suite: Suite) -> Suite:
     return suite
 
 
-#: What sends it there.
-SEND = ("--dist=load", "--rsyncdir=remote", "remote")
+def send(suite: Suite) -> tuple[str, ...]:
+    """Return the options that send it there; pytest-xdist needs its whole path."""
+    folder = str(suite.directory / "remote")
+    return "--dist=load", f"--rsyncdir={folder}", folder
 
 
 def test_socket_server(remote: Suite, server: int) -> None:
     """A server starts the worker under valgrind, in its own process, and sends all back."""
-    run = remote.run("--valgrind", f"--tx=socket=127.0.0.1:{server}", *SEND, patience=2 * PATIENCE)
+    run = remote.run(
+        "--valgrind", f"--tx=socket=127.0.0.1:{server}", *send(remote), patience=2 * PATIENCE
+    )
     assert {name: run[name].outcome for name in OUTCOMES} == OUTCOMES
     assert "  > leak (defective.c:" in run["test_leak"].text
 
@@ -262,7 +266,7 @@ def test_ssh(remote: Suite, tmp_path: Path) -> None:
     run = remote.run(
         "--valgrind",
         f"--tx=ssh=localhost//python={sys.executable}",
-        *SEND,
+        *send(remote),
         environment={"PATH": path},
         patience=3 * PATIENCE,
     )
