@@ -125,7 +125,7 @@ class Controller:
             return  # xdist says so twice, if it was interrupted
         home = self._homes[name]
         output = getattr(node, "workeroutput", {}) if error is None else {}
-        text = output.get(OUTPUT) if output else home.fetch(name)
+        text = output.get(OUTPUT) if output else self._fetch(home, name)
         estate = self._estates[name] = Estate(journal.records(text or b""))
         estate.judge(self._settings)
         self._take(estate)
@@ -181,6 +181,13 @@ class Controller:
             pinpoint=self._settings.pinpoint,
         )
 
+    def _fetch(self, home: Home, name: str) -> bytes:
+        try:
+            return home.fetch(name)
+        except (OSError, EOFError, AssertionError) as error:  # its machine may be gone
+            self._hints.add(f"what worker {name} has left cannot be read: {error}")
+            return b""
+
     def _take(self, estate: Estate) -> None:
         self._results.add(estate.results)
         self._hints.update(estate.hints)
@@ -208,7 +215,7 @@ class Controller:
         """Report the workers that died after they had ended their session."""
         for name, estate in self._estates.items():
             home = self._homes[name]
-            if estate.death is None and home.is_local and (text := home.fetch(name)):
+            if estate.death is None and home.is_local and (text := self._fetch(home, name)):
                 late = Estate(journal.records(text))
                 if late.death and late.death.code not in _FORCED:
                     self._results.judged.extend(late.results.judged[-1:])

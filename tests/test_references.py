@@ -151,13 +151,19 @@ def test_one_line_names_the_object(references: Run) -> None:
 def test_made_in_one_test_and_lost_in_another(suite: Suite, mode: str) -> None:
     """On the one that lost it, by exact checks; on either by those of groups."""
     suite.write("test_across.py", ACROSS)
-    run = suite.run("--valgrind", f"--valgrind-leak-check={mode}", "--valgrind-exact-rerun")
-    failed = {name for name, case in run.cases.items() if case.outcome == "failed"}
     losing = {"test_lose_what_another_made", "test_lose_what_was_made_at_import"}
-    assert failed >= {"test_lose_in_teardown"}
+    expected = {"test_lose_in_teardown", *(losing if mode == "exact" else ())}
+    failed = blamed_across(suite, mode)
+    if not failed >= expected:  # what chance has hidden is found by another run
+        failed |= blamed_across(suite, mode)
+    assert failed >= expected
     assert failed <= {"test_lose_in_teardown", "test_make", *losing}
-    if mode == "exact":
-        assert failed >= losing
+
+
+def blamed_across(suite: Suite, mode: str) -> set[str]:
+    """Run the suite in which tests lose what others have made; return those that fail."""
+    run = suite.run("--valgrind", f"--valgrind-leak-check={mode}", "--valgrind-exact-rerun")
+    return {name for name, case in run.cases.items() if case.outcome == "failed"}
 
 
 def test_late_garbage_is_not_lost(suite: Suite) -> None:
