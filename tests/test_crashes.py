@@ -58,6 +58,13 @@ def test_outcomes_before_the_death(alone: Run) -> None:
     assert "not checked for leaks: test_deaths.py::test_before" in "".join(alone.summary)
 
 
+def test_error_before_the_death(alone: Run) -> None:
+    """It is known although its test had not been judged."""
+    assert alone["test_error"].outcome == "failed"
+    assert alone["test_error"].message.startswith("[VALGRIND ERROR] invalid read")
+    assert "Invalid read" not in alone["test_segmentation_fault"].text
+
+
 def test_tests_that_did_not_run(alone: Run) -> None:
     """They are named, and what to do about it."""
     (line,) = (line for line in alone.summary if "not run: " in line)
@@ -87,15 +94,18 @@ def test_all_others_run(goes_on: Run, name: str) -> None:
 
 def test_leak_after_deaths(goes_on: Run) -> None:
     """It is found where the process did not die later."""
-    assert "20 bytes in 1 block are definitely lost" in goes_on["test_leak_after"].text or (
-        "20 bytes in 1 block is definitely lost" in goes_on["test_leak_after"].text
-    )
+    assert "20 bytes in 1 block is definitely lost" in goes_on["test_leak_after"].text
+
+
+def test_error_between_deaths(goes_on: Run) -> None:
+    """On its test."""
+    assert "[VALGRIND ERROR]" in goes_on["test_error"].message
 
 
 def test_nothing_is_left_out(goes_on: Run) -> None:
     """Each test has an outcome."""
     assert not any("not run" in line for line in goes_on.summary)
-    assert len(goes_on.cases) == len(KINDS) + len(HARMLESS) + 2
+    assert len(goes_on.cases) == len(KINDS) + len(HARMLESS) + 3
 
 
 def test_death_at_import(suite: Suite) -> None:

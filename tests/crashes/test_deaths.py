@@ -33,6 +33,11 @@ def test_leak() -> None:
     defective.leak()
 
 
+def test_error() -> None:
+    """Of this test, whatever comes later."""
+    defective.read_past_end()
+
+
 def test_segmentation_fault() -> None:
     """SIGSEGV."""
     defective.crash()
