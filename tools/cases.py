@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -43,8 +42,6 @@ HEAD = (
     *("exact checks", "seconds"),
 )
 OK = "ok"
-CRASH = "crash"  #: a kind
-_CRASH = re.compile(r"^\[VALGRIND CRASH\] .*\nIt happened in \S+::(\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -157,10 +154,7 @@ def _compared(run: Run, exact: Run) -> str:
 
 def _found(run: Run) -> dict[str, str]:
     """Return what is said about the tests that failed because of what valgrind found."""
-    found = {test.function: test.text for test in run.failed_by_valgrind}
-    if crash := _CRASH.search(run.output):
-        found[crash[1]] = run.output[crash.start() :]
-    return found
+    return {test.function: test.text for test in run.failed_by_valgrind}
 
 
 def _judged(case: Case, side: str, run: Run) -> list[object]:
@@ -177,17 +171,17 @@ def _judged(case: Case, side: str, run: Run) -> list[object]:
         side,
         found=names if run.completed else f"{names} (died, exit code {run.code})",
         frame=frame,
-        verdict=_verdict(case, expected, run, frame),
+        verdict=_verdict(expected, run, frame),
         seconds=run.seconds,
     )
 
 
-def _verdict(case: Case, expected: frozenset[str], run: Run, frame: str) -> str:
+def _verdict(expected: frozenset[str], run: Run, frame: str) -> str:
     found = _found(run).keys()
     otherwise = {test.function for test in run.failed_otherwise}
     if innocent := (found | otherwise) - expected:
         return f"WRONG: {_names(innocent)}"
-    if not run.completed and not (case.kind == CRASH and expected):
+    if not run.completed:
         return "DIED"
     if found == expected and frame != "NO":
         return OK
