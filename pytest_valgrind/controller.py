@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_valgrind import journal
-from pytest_valgrind.estate import Estate
+from pytest_valgrind.estate import Estate, not_checked
 from pytest_valgrind.findings import plural
 from pytest_valgrind.home import Home
 from pytest_valgrind.launch import Launch
@@ -180,6 +180,8 @@ class Controller:
             self._logs,
             pinpoint=self._settings.pinpoint,
         )
+        for line in not_checked(self._estates.values()):
+            terminalreporter.write_line(line)
 
     def _fetch(self, home: Home, name: str) -> bytes:
         try:

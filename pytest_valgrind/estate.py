@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_valgrind.crash import Death
-from pytest_valgrind.findings import merged
+from pytest_valgrind.findings import merged, plural
 from pytest_valgrind.journal import (
     Began,
     Collected,
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from pytest_valgrind.journal import Record
     from pytest_valgrind.settings import Settings
 
+#: More tests than this are not named one by one.
+_MOST_NAMED = 10
 _UNCHECKED = "Not checked for leaks: the process under valgrind died before."
 
 
@@ -187,3 +189,16 @@ class Estate:
         nodeid = self.running.nodeid if self.running else "the process"
         verdict = crashed(death.words, hung=death.hung)
         self.results.judged.append(Judged(nodeid, verdict, list(death.findings)))
+
+
+def not_checked(estates: Iterable[Estate]) -> Iterator[str]:
+    """Yield the line of a summary that names tests whose leaks are not known."""
+    if names := [name for estate in estates for name in estate.unchecked]:
+        yield f"{plural(len(names), 'test')} not checked for leaks: {named(names)}"
+
+
+def named(nodeids: Sequence[str]) -> str:
+    """Return the names of tests; of many, the first."""
+    first = ", ".join(nodeids[:_MOST_NAMED])
+    more = len(nodeids) - _MOST_NAMED
+    return f"{first} and {more} more" if more > 0 else first

@@ -12,15 +12,13 @@ from unittest import mock
 import pytest
 
 from pytest_valgrind import report
-from pytest_valgrind.estate import Estate
+from pytest_valgrind.estate import Estate, named, not_checked
 from pytest_valgrind.findings import plural
 from pytest_valgrind.results import Results
 from pytest_valgrind.settings import Settings
 from pytest_valgrind.summary import write_summary, write_suppressions
 
 NAME = "valgrind_replay"
-#: More tests than this are not named one by one.
-_MOST_NAMED = 10
 
 
 class Replay:
@@ -89,8 +87,7 @@ class Replay:
 
     def _not_run(self) -> Iterator[str]:
         last = self._estates[-1]
-        if unchecked := [name for estate in self._estates for name in estate.unchecked]:
-            yield f"{plural(len(unchecked), 'test')} not checked for leaks: {named(unchecked)}"
+        yield from not_checked(self._estates)
         if not_run := last.not_run:
             yield f"{plural(len(not_run), 'test')} not run: {named(not_run)}"
             if not self._settings.resume:
@@ -112,10 +109,3 @@ def replay(
     with mock.patch.dict(os.environ):
         os.environ.pop("PYTEST_ADDOPTS", None)
         return int(pytest.main([*args, *own], plugins=[Replay(estates, settings)]))
-
-
-def named(nodeids: Sequence[str]) -> str:
-    """Return the names of tests; of many, the first."""
-    named = ", ".join(nodeids[:_MOST_NAMED])
-    more = len(nodeids) - _MOST_NAMED
-    return f"{named} and {more} more" if more > 0 else named
