@@ -252,25 +252,43 @@ def test_socket_server(remote: Suite, server: int) -> None:
     assert "  > leak (defective.c:" in run["test_leak"].text
 
 
-def test_ssh(remote: Suite, tmp_path: Path) -> None:
-    """A program in the place of ssh runs its last argument in a shell, as ssh's server does."""
-    programs = tmp_path / "programs"
+@pytest.fixture
+def ssh(tmp_path: Path) -> dict[str, str]:
+    """Return an environment with an ssh that runs its last argument in a shell, as its server does.
+
+    In another directory: it stands for another machine.
+    """
+    programs, home = tmp_path / "programs", tmp_path / "home"
     programs.mkdir()
-    home = tmp_path / "home"
     home.mkdir()
-    ssh = programs / "ssh"
-    ssh.write_text(f'#!/bin/sh\nfor last; do :; done\ncd {home} && exec sh -c "$last"\n')
-    ssh.chmod(0o755)
-    path = f"{programs}:{os.environ['PATH']}"
-    remote.write("remote/test_c.py", "import os\ndef test_dies(): os.abort()\n")
-    run = remote.run(
+    program = programs / "ssh"
+    program.write_text(f'#!/bin/sh\nfor last; do :; done\ncd {home} && exec sh -c "$last"\n')
+    program.chmod(0o755)
+    return {"PATH": f"{programs}:{os.environ['PATH']}"}
+
+
+def run_over_ssh(suite: Suite, environment: dict[str, str]) -> Run:
+    """Run a suite with one worker on another machine."""
+    return suite.run(
         "--valgrind",
         f"--tx=ssh=localhost//python={sys.executable}",
-        *send(remote),
-        environment={"PATH": path},
+        *send(suite),
+        environment=environment,
         patience=3 * PATIENCE,
     )
+
+
+def test_ssh(remote: Suite, ssh: dict[str, str]) -> None:
+    """All that the worker found comes back."""
+    run = run_over_ssh(remote, ssh)
     assert {name: run[name].outcome for name in OUTCOMES} == OUTCOMES
+
+
+def test_death_over_ssh(remote: Suite, ssh: dict[str, str]) -> None:
+    """What the worker left is read on its own machine."""
+    (remote.directory / "remote" / "test_b.py").unlink()
+    remote.write("remote/test_a.py", "import os\ndef test_dies(): os.abort()\n")
+    run = run_over_ssh(remote, ssh)
     assert run["test_dies"].message.startswith("[VALGRIND CRASH] died of SIGABRT")
 
 
