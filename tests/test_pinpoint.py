@@ -209,10 +209,10 @@ def test_functions_in_a_classic_command_line(suite: Suite, native: list[str]) ->
 
 
 def test_functions_of_a_process_that_died(suite: Suite) -> None:
-    """Are in the launcher's words about it."""
+    """Are in the report of its death."""
     suite.write("test_one.py", "import defective\ndef test_one(): defective.crash()\n")
     run = suite.run("--valgrind", "--valgrind-python-frames")
-    assert re.search(r"  py test_one \(\S*/test_one.py:2\)", run.errors)
+    assert re.search(r"  py test_one \(\S*/test_one.py:2\)", run["test_one"].text)
 
 
 def test_functions_of_a_forked_child(suite: Suite) -> None:
