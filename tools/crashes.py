@@ -13,22 +13,20 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from environments import (
     REPOSITORY,
-    Environment,
     Run,
     build_plugin,
     make_environment,
     markdown,
-    run_or_raise,
     run_suite,
     say,
 )
+from references import build_extension
 
 sys.path.insert(0, str(REPOSITORY / "tests"))
 
@@ -52,7 +50,7 @@ def main() -> int:
     suite = arguments.work / "crashes"
     shutil.copytree(TESTS / "crashes", suite, dirs_exist_ok=True)
     (suite / "pytest.ini").write_text("[pytest]\n")
-    _build_extension(environment, suite)
+    build_extension(environment, suite)
     say("resume")
     resumed = run_suite(environment, suite, ["--valgrind-resume"], seconds=SECONDS, name="resumed")
     say("two workers")
@@ -69,14 +67,6 @@ def main() -> int:
     head = ["death in a test", "reported as", "one process", "`--valgrind-resume`", "`-n 2`"]
     print(markdown(head, rows))
     return int(any(cell.startswith("NO") for row in rows for cell in row))
-
-
-def _build_extension(environment: Environment, suite: Path) -> None:
-    code = "import sysconfig as s; print(s.get_config_var('EXT_SUFFIX'), s.get_path('include'))"
-    suffix, include = run_or_raise([str(environment.python), "-c", code]).split()
-    command = ["cc", "-O1", "-g", "-w", "-shared", "-fPIC", "-pthread", f"-I{include}"]
-    source = TESTS / "native" / "defective.c"
-    subprocess.run([*command, str(source), "-o", str(suite / f"defective{suffix}")], check=True)
 
 
 def _cell(run: Run, kind: str, passed: Sequence[str], not_run: Sequence[str]) -> str:
