@@ -25,7 +25,7 @@ from pytest_valgrind.journal import (
 )
 from pytest_valgrind.report import give
 from pytest_valgrind.results import Judged, Results
-from pytest_valgrind.scope import Relevance, Scope
+from pytest_valgrind.scope import Scope
 from pytest_valgrind.verdict import crashed, judge
 
 if TYPE_CHECKING:
@@ -103,8 +103,7 @@ class Estate:
         for place in self.unsettled:
             ran = self._ran[place]
             marks = {mark.name: mark for mark in ran.marks}
-            own = [found for found in ran.findings if scope.relevance(found) is Relevance.OWN]
-            if findings := merged(own):
+            if findings := merged(self.results.sorted_out(ran.findings, scope)):
                 verdict = judge(findings, marks.get, completed=False)
                 judged = Judged(self.began[place].nodeid, verdict, findings)
                 self._late[place] = judged

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from time import perf_counter  # by name, as tests replace the functions of the module
 from typing import NamedTuple
 
 from pytest_valgrind.findings import Finding
+from pytest_valgrind.scope import Relevance, Scope
 from pytest_valgrind.suppressions import Named
 from pytest_valgrind.verdict import Verdict
 
@@ -92,6 +93,19 @@ class Results:
         """Whether somebody may want to look at the log."""
         found = (self.judged, self.modules, self.outside, self.undecided)
         return any((*found, self.noise, self.elsewhere, self.of_system))
+
+    def sorted_out(self, findings: Iterable[Finding], scope: Scope) -> list[Finding]:
+        """Return the findings that are the user's concern, and take the others."""
+        own = []
+        for finding in findings:
+            relevance = scope.relevance(finding)
+            if relevance is Relevance.OWN:
+                own.append(finding)
+            elif relevance is Relevance.INTERPRETER:
+                self.noise.append(finding)
+            else:
+                self.elsewhere.append(finding)
+        return own
 
     @property
     def sizes(self) -> tuple[int, ...]:

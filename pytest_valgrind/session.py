@@ -25,7 +25,7 @@ from pytest_valgrind.ran import RanTest
 from pytest_valgrind.report import give
 from pytest_valgrind.results import Judged, Results
 from pytest_valgrind.roll import Roll
-from pytest_valgrind.scope import Relevance, Scope
+from pytest_valgrind.scope import Scope
 from pytest_valgrind.settings import Settings
 from pytest_valgrind.verdict import MARKERS, Outcome, judge
 
@@ -53,6 +53,8 @@ class Session:
         children: Children | None = None,
     ) -> None:
         self.results = Results()
+        # How much of them is in the journal.
+        self._written = self.results.sizes
         #: Leaks of which it is not known which test lost them.
         self.unsettled: list[Unsettled] = []
         self._children = children
@@ -71,12 +73,15 @@ class Session:
 
     def between(self) -> None:
         """Take the errors since the last test or collector as belonging to neither."""
-        self.results.outside.extend(self._own(self._evidence.errors("", "")))
+        if found := self._evidence.errors("", ""):
+            self.results.outside.extend(self._own(found))
+            self._write_down()
 
     def collected(self, nodeid: str) -> None:
         """Take the errors raised while a collector was at work."""
         if found := self._own(self._evidence.errors(nodeid, "import")):
             self.results.modules.setdefault(nodeid, []).extend(found)
+            self._write_down()
 
     def begin(self, session: pytest.Session) -> None:
         """Get ready for the first test."""
@@ -238,12 +243,16 @@ class Session:
         settled = list(settled)
         if not settled:
             return
-        sizes = self.results.sizes
         # All of them first: a hook that logs may raise an exception.
         changed = [test for test in settled if self._judge(test)]
         for test in settled:
             client.outside_tests(_log, test)
-        self._journal.settled(settled, changed, self.results.since(sizes))
+        self._write_down(settled, changed)
+
+    def _write_down(self, settled: Sequence[RanTest] = (), changed: Sequence[RanTest] = ()) -> None:
+        """Have the parent know what is known by now, even if this process dies."""
+        self._journal.settled(settled, changed, self.results.since(self._written))
+        self._written = self.results.sizes
 
     def _finish_children(self) -> None:
         """Take what was found in child processes that belong to no test, or outlived theirs."""
@@ -324,18 +333,9 @@ class Session:
         place = self._roll.place(origin.number, test.place)
         return "" if place == test.place else f", in {self._roll.name(place)}"
 
-    def _own(self, findings: Sequence[Finding]) -> list[Finding]:
+    def _own(self, findings: Iterable[Finding]) -> list[Finding]:
         """Return those that are the user's concern; keep the others for the summary."""
-        own = []
-        for finding in findings:
-            relevance = self._scope.relevance(finding)
-            if relevance is Relevance.OWN:
-                own.append(finding)
-            elif relevance is Relevance.INTERPRETER:
-                self.results.noise.append(finding)
-            else:
-                self.results.elsewhere.append(finding)
-        return own
+        return self.results.sorted_out(findings, self._scope)
 
 
 def _file(item: pytest.Item) -> pytest.File | None:

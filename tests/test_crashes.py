@@ -135,6 +135,17 @@ def test_death_in_a_conftest(suite: Suite) -> None:
     assert "It happened before any test was collected." in run.output
 
 
+def test_error_at_import_before_a_death(suite: Suite) -> None:
+    """It is known, although no test had been judged."""
+    suite.write(
+        "test_one.py",
+        "import defective\ndefective.read_past_end()\ndef test(): defective.crash()\n",
+    )
+    run = suite.run("--valgrind")
+    assert any("(import)" in line for line in run.summary)
+    assert run["test"].message.startswith("[VALGRIND CRASH]")
+
+
 def test_death_at_exit(suite: Suite) -> None:
     """After the last test, and after the terminal's summary."""
     suite.write(

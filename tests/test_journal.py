@@ -9,7 +9,7 @@ import pytest
 from pytest_valgrind import journal
 from pytest_valgrind.crash import Death
 from pytest_valgrind.estate import Estate
-from pytest_valgrind.findings import Finding, Kind
+from pytest_valgrind.findings import Finding, Frame, Kind, Owner
 from pytest_valgrind.journal import (
     Began,
     Collected,
@@ -178,6 +178,16 @@ def test_error_of_a_test_that_was_not_judged(
     assert report.failed
     assert "[VALGRIND ERROR]" in str(report.longrepr)
     assert "test_a.py::test_0" in [judged.nodeid for judged in estate.results.judged]
+
+
+def test_noise_of_a_test_that_was_not_judged(settings: Settings) -> None:
+    """It fails nothing, and is listed."""
+    frames = tuple(Frame(1, "f", owner=owner) for owner in (Owner.INTERPRETER, Owner.LIBC))
+    noise = Finding(Kind.UNINITIALISED, "Use of uninitialised value", frames)
+    estate = Estate([began(0), Ran(0, (PASS,), (noise,)), began(1), DEATH])
+    estate.judge(settings)
+    assert estate.results.noise == [noise]
+    assert [judged.nodeid for judged in estate.results.judged] == ["test_a.py::test_1"]
 
 
 def test_known_error_of_a_test_that_was_not_judged(
