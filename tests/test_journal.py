@@ -8,7 +8,7 @@ import pytest
 
 from pytest_valgrind import journal
 from pytest_valgrind.crash import Death
-from pytest_valgrind.estate import Estate
+from pytest_valgrind.estate import Estate, not_checked
 from pytest_valgrind.findings import Finding, Frame, Kind, Owner
 from pytest_valgrind.journal import (
     Began,
@@ -108,6 +108,18 @@ def test_tests_that_did_not_begin() -> None:
 def test_tests_that_were_not_checked() -> None:
     """Those before it whose group was not settled."""
     assert dead_in(2).unchecked == ["test_a.py::test_0", "test_a.py::test_1"]
+
+
+def test_line_of_the_tests_that_were_not_checked() -> None:
+    """Of all processes that died."""
+    assert list(not_checked([dead_in(1), dead_in(0), dead_in(2)])) == [
+        "3 tests not checked for leaks: test_a.py::test_0, test_a.py::test_0, test_a.py::test_1"
+    ]
+
+
+def test_no_line_where_all_were_checked() -> None:
+    """There is nothing to say."""
+    assert not list(not_checked([dead_in(0)]))
 
 
 def test_test_that_is_there_twice() -> None:
