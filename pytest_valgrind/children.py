@@ -84,6 +84,17 @@ class Children:
                 child = _Child(pid, self._directory / name, test)
                 self._unread.setdefault(_place(test), []).append(child)
 
+    def findings_of_ended(self, test: RanTest) -> list[Finding]:
+        """Return what was found in a test's children if all of them have ended.
+
+        Else they are read when the test is judged: forks need their parents' logs, and by then the
+        rest may have ended.
+        """
+        children = self._unread.get(test.place, [])
+        if any(_is_alive(child.pid) for child in children):
+            return []
+        return self.findings(test)
+
     def findings(self, test: RanTest | None) -> list[Finding]:
         """Return what was found by now in a test's children, or in those of no test."""
         return self._read(self._unread.pop(_place(test), []))

@@ -212,6 +212,8 @@ class Session:
             self._running = None
             if self._children:
                 self._children.notice(test)
+                # Now, so that it is in the journal if the process dies before the test is judged.
+                test.findings.extend(self._children.findings_of_ended(test))
             check.add(test)
             self._journal.ran(test, item.config)
 

@@ -7,6 +7,7 @@ KINDS = {
     "test_segmentation_fault": "died of SIGSEGV",
     "test_abort": "died of SIGABRT",
     "test_fatal_error": "died of SIGABRT",
+    "test_terminate": "died of SIGABRT",
     "test_bus_error": "died of SIGBUS",
     "test_floating_point_exception": "died of SIGFPE",
     "test_killed": "died of SIGKILL",
@@ -18,6 +19,7 @@ KINDS = {
 FRAMES = {
     "test_segmentation_fault": "  > crash (defective.c:",
     "test_abort": "  > abort_process (defective.c:",
+    "test_terminate": "std::terminate()",
     "test_floating_point_exception": "  > divide_by_zero (defective.c:",
     "test_setup": "  > crash (defective.c:",
     "test_teardown": "  > crash (defective.c:",

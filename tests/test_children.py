@@ -220,6 +220,37 @@ def test_clean():
 """
 
 
+def test_workers(children: Suite) -> None:
+    """Each of pytest-xdist's has its own children."""
+    pytest.importorskip("xdist")
+    chosen = [
+        "test_python_leak",
+        "test_python_clean",
+        "test_program_error_and_leak",
+        "test_fork_error",
+        "test_fork_clean",
+        "test_worker_fork_leak",
+        "test_worker_spawn_error",
+    ]
+    run = children.run("--valgrind", TRACE, "-n2", "-k", " or ".join(chosen), patience=PATIENCE)
+    assert set(chosen) <= set(run.cases)
+    for name, case in run.cases.items():
+        assert case.outcome == ("failed" if name in FAILED else "passed"), case.text
+        if name in FAILED:
+            _, what, frame = FAILED[name]
+            assert "in child process " in case.text
+            assert what in case.text
+            assert frame in case.text
+
+
+def test_death_after_children(suite: Suite) -> None:
+    """What was found in them is known although their test had not been judged."""
+    suite.write("test_few.py", f"{FEW}\ndef test_dies():\n    os.abort()\n")
+    run = suite.run("--valgrind", TRACE, "-k", "test_python or dies")
+    assert "47 bytes in 1 block" in run["test_python"].text
+    assert run["test_dies"].message.startswith("[VALGRIND CRASH] died of SIGABRT")
+
+
 def test_command_line_of_valgrind(suite: Suite) -> None:
     """With a log for each process; they stay where they are."""
     suite.write("test_few.py", FEW)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,65 @@ def test_death_at_exit(suite: Suite) -> None:
     assert run.code == pytest.ExitCode.TESTS_FAILED
     assert "It happened after the last test" in run.output
     assert run["test"].outcome == "passed"
+
+
+def test_error_between_tests_before_a_death(suite: Suite) -> None:
+    """It is known, although it belongs to no test."""
+    suite.write(
+        "conftest.py",
+        "import defective\n"
+        "def pytest_runtest_logfinish(nodeid):\n"
+        "    if 'one' in nodeid: defective.read_past_end()\n",
+    )
+    suite.write(
+        "test_a.py",
+        "import defective\n"
+        "def test_one(): pass\n"
+        "def test_two(): pass\n"
+        "def test_dies(): defective.crash()\n",
+    )
+    run = suite.run("--valgrind", "--valgrind-leak-check=exact")
+    (line,) = (line for line in run.summary if "outside tests" in line)
+    assert "invalid read" in line
+    assert run["test_dies"].message.startswith("[VALGRIND CRASH]")
+
+
+@pytest.fixture
+def little_memory(tmp_path: Path) -> Iterator[Path]:
+    """Return the file that takes a process into a control group with 64 MiB of memory."""
+    first, limit = Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"
+    if not first.exists():  # version 2
+        first, limit = Path("/sys/fs/cgroup"), "memory.max"
+    group = first / f"pytest-valgrind-{tmp_path.name}-{os.getpid()}"
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group can be made here: {error}")
+    try:
+        if not (group / limit).exists():
+            pytest.skip("control groups do not limit memory here")
+        (group / limit).write_text(str(64 << 20))
+        yield group / "cgroup.procs"
+    finally:
+        group.rmdir()
+
+
+def test_out_of_memory(suite: Suite, little_memory: Path) -> None:
+    """The kernel kills the process; the other outcomes are there, and what may have happened."""
+    suite.write(
+        "test_a.py",
+        "import os, pathlib\n"
+        "def test_before(): pass\n"
+        "def test_grows():\n"
+        f"    pathlib.Path('{little_memory}').write_text(str(os.getpid()))\n"
+        "    kept = []\n"
+        "    while True: kept.append(b'x' * (1 << 20))\n",
+    )
+    run = suite.run("--valgrind")
+    assert run.code == pytest.ExitCode.TESTS_FAILED
+    assert run["test_before"].outcome == "passed"
+    assert run["test_grows"].message.startswith("[VALGRIND CRASH] died of SIGKILL")
+    assert "when memory runs out" in run["test_grows"].text
 
 
 def test_unknown_instruction(suite: Suite) -> None:

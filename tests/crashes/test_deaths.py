@@ -48,13 +48,18 @@ def test_between() -> None:
 
 
 def test_abort() -> None:
-    """SIGABRT, as by the C library or an exception of C++'s that nobody catches."""
+    """SIGABRT, as by the C library."""
     defective.abort_process()
 
 
 def test_fatal_error() -> None:
     """SIGABRT by the interpreter."""
     ctypes.pythonapi.Py_FatalError(b"no way to go on")
+
+
+def test_terminate() -> None:
+    """SIGABRT, by what C++ calls for an exception that nobody catches."""
+    ctypes.CDLL("libstdc++.so.6")._ZSt9terminatev()
 
 
 def test_bus_error() -> None:
