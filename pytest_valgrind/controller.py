@@ -95,6 +95,7 @@ class Controller:
         manager.EXIT_TIMEOUT = _PATIENCE
         for spec in specs:
             home = Home(spec, self._group)
+            home.send_files(manager)
             home.prepare(self._settings_of_workers)
             self._homes_by_spec[id(spec)] = home
         self._say(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import shutil
 import sys
 import uuid
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pytest_valgrind import journal, remote
@@ -14,6 +16,7 @@ from pytest_valgrind.starter import Orders, directory
 
 if TYPE_CHECKING:
     from execnet import Gateway, Group, XSpec
+    from xdist.workermanage import NodeManager
 
     from pytest_valgrind.settings import Settings
 
@@ -68,28 +71,43 @@ class Home:
         token = self._tokens.get(name, self._token)
         if self.is_local:
             return journal.read(directory(token) / JOURNAL)
-        gateway, is_ours = self._native_gateway()
-        try:
+        with self._native_gateway() as gateway:
             channel: Any = gateway.remote_exec(remote)
             channel.send((str(directory(token).name), JOURNAL))
             text = channel.receive()
             assert isinstance(text, bytes)
             return text
-        finally:
-            if is_ours:
-                gateway.exit()
+
+    def send_files(self, manager: NodeManager) -> None:
+        """Send what pytest-xdist would send to the worker, which would take it under valgrind."""
+        if manager.roots and not (self.is_local and not self.spec.chdir):
+            with self._native_gateway() as gateway:
+                manager.rsync_roots(gateway)
+            manager._rsynced_specs.update((self.spec, root) for root in manager.roots)
 
     def forget(self, name: str) -> None:
         """Delete what a worker on this machine has left, which nobody needs to look at."""
         if self.is_local:
             shutil.rmtree(directory(self._tokens[name]), ignore_errors=True)
 
-    def _native_gateway(self) -> tuple[Gateway, bool]:
-        """Return a gateway to the same machine, not under valgrind, and whether it was made now."""
-        if self.spec.via:
-            return self._group[self.spec.via], False
-        config = f"//ssh_config={self.spec.ssh_config}" if self.spec.ssh_config else ""
-        return self._group.makegateway(f"ssh={self.spec.ssh}{config}//python={self._python}"), True
+    @contextlib.contextmanager
+    def _native_gateway(self) -> Iterator[Gateway]:
+        """Give a gateway to the same machine and directory that is not under valgrind."""
+        given = {
+            "ssh": self.spec.ssh,
+            "ssh_config": self.spec.ssh_config,
+            "via": self.spec.via,
+            "python": self._python,
+            "chdir": self.spec.chdir,
+        }
+        words = [f"{name}={value}" for name, value in given.items() if value]
+        if not self.spec.ssh:
+            words.insert(0, "popen")
+        gateway = self._group.makegateway("//".join(words))
+        try:
+            yield gateway
+        finally:
+            gateway.exit()
 
     def _find_python(self) -> str:
         """Return the command of the interpreter that xdist would start."""
