@@ -498,7 +498,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _terminate(number: int, _frame: object) -> None:
+def terminate(number: int, _frame: object) -> None:
     """End as with Ctrl-C, so that no run is left behind."""
     # coreutils' timeout sends it twice.
     signal.signal(number, signal.SIG_IGN)
@@ -508,7 +508,7 @@ def _terminate(number: int, _frame: object) -> None:
 def main() -> None:
     """Do what the command line asks for."""
     asked = _arguments()
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, terminate)
     # Not resolved: a virtual environment's interpreter is a link. One directory for each.
     python = asked.python.absolute()
     work = asked.work.absolute() / str(python).strip("/").replace("/", "-")

@@ -1,4 +1,4 @@
-"""The suites that ``bench.py`` measures."""
+"""The suites that ``bench.py`` and ``workers.py`` measure."""
 
 from __future__ import annotations
 
@@ -56,6 +56,35 @@ def _leaky(tests: int) -> str:
     )
 
 
+def _small(tests: int) -> str:
+    # A millisecond or two natively, of bytecode and of C; a twentieth of a second under valgrind.
+    head = "import json\n\nDATA = {str(n): [n, {'half': n / 2}] for n in range(100)}\n\n\n"
+    return head + "\n\n".join(
+        f"def test_{number}() -> None:\n"
+        f"    data = dict(DATA, extra={number})\n"
+        "    assert json.loads(json.dumps(data, indent=1)) == data\n"
+        for number in range(tests)
+    )
+
+
+def _mixed(tests: int) -> str:
+    # Every tenth test has a defect, each of three kinds in turn.
+    head = "import ctypes\n\nC = ctypes.CDLL(None)\nC.malloc.restype = ctypes.c_void_p\n\n\n"
+    defects = (
+        "    C.malloc(10)\n",
+        "    ctypes.pythonapi.Py_IncRef(ctypes.py_object([0]))\n",
+        "    block = ctypes.c_void_p(C.malloc(10))\n"
+        "    C.memset(block, 0, 11)\n"
+        "    C.free(block)\n",
+    )
+    return head + "\n\n".join(
+        f"def test_{number}() -> None:\n{defects[number // 10 % 3]}"
+        if number % 10 == 9
+        else _trivial_test(number)
+        for number in range(tests)
+    )
+
+
 def _heap(tests: int) -> str:
     # With PYTHONMALLOC=malloc each is a block, as no two are the same object.
     return f'BLOCKS = [b"%d" % number for number in range(1_000_000)]\n\n\n{_trivial(tests)}'
@@ -83,5 +112,28 @@ SUITES = {
         ),
         Suite("leaky", "tests of under 1 ms, of which every tenth leaks", _leaky),
         Suite("heap", "tests of under 1 ms, a million blocks live", _heap),
+    )
+}
+
+#: Those of ``workers.py``.
+SUITES_FOR_WORKERS = {
+    suite.name: suite
+    for suite in (
+        Suite(
+            "multidict-whole",
+            "its own tests on the C extension, but for those that start processes, look for leaks "
+            "or measure, built with -g",
+            Package("multidict", "7.2.1", modules="multidict"),
+            requirements=("hypothesis",),
+            words=(
+                *("-o", "addopts=", "-m", "not pure_python and not hypothesis"),
+                *("--ignore-glob=*benchmark*", "--ignore=tests/test_leaks.py"),
+                *("--ignore=tests/test_callgrind_driver.py", "--ignore=tests/test_mypy.py"),
+                *("--ignore=tests/test_circular_imports.py", "tests"),
+            ),
+        ),
+        SUITES["trivial"],
+        Suite("small", "tests of about 1 ms", _small),
+        Suite("mixed", "tests of under 1 ms, of which every tenth has a defect", _mixed),
     )
 }
