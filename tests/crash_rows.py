@@ -1,4 +1,4 @@
-"""The deaths of tests/crashes/test_deaths.py, and how they are to be reported."""
+"""The deaths of tests/crashes/test_deaths.py and others, and how they are to be reported."""
 
 from __future__ import annotations
 
@@ -23,4 +23,15 @@ FRAMES = {
     "test_floating_point_exception": "  > divide_by_zero (defective.c:",
     "test_setup": "  > crash (defective.c:",
     "test_teardown": "  > crash (defective.c:",
+}
+#: A module in which the process dies outside a test, by when that is, and the words of the report.
+ELSEWHERE = {
+    "at import": (
+        "import defective\ndefective.crash()\ndef test_before(): pass\n",
+        "It happened while test_dies.py was collected.",
+    ),
+    "at exit": (
+        "import atexit, defective\ndef test_before(): atexit.register(defective.crash)\n",
+        "It happened after the last test, when the process came to its end.",
+    ),
 }

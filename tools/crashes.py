@@ -4,9 +4,9 @@
 
 tests/crashes is run in three ways: in one process at a time, each kind of death by itself between
 tests that are harmless; in one run that goes on after each death; and with two workers of
-pytest-xdist's. Prints a Markdown table: a row for each kind. The exit code is 1 if a death was not
-reported on its test with its stack, if another outcome was lost, or if pytest's exit code was not
-that of failed tests.
+pytest-xdist's. So are two modules in which the process dies at import and at its end. Prints a
+Markdown table: a row for each kind. The exit code is 1 if a death was not reported on its test with
+its stack, if another outcome was lost, or if pytest's exit code was not that of failed tests.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from references import build_extension
 
 sys.path.insert(0, str(REPOSITORY / "tests"))
 
-from crash_rows import FRAMES, KINDS
+from crash_rows import ELSEWHERE, FRAMES, KINDS
 
 TESTS = REPOSITORY / "tests"
 SECONDS = 1200
@@ -64,7 +64,19 @@ def main() -> int:
         cells = [_cell(alone, kind, (BEFORE,), (AFTER,))]
         cells += [_cell(run, kind, (BEFORE, AFTER), ()) for run in (resumed, shared)]
         rows.append([kind.removeprefix("test_").replace("_", " "), words_of_death, *cells])
-    head = ["death in a test", "reported as", "one process", "`--valgrind-resume`", "`-n 2`"]
+    for when, (module, words_of_death) in ELSEWHERE.items():
+        say(when)
+        suite = arguments.work / when.replace(" ", "-")
+        suite.mkdir(exist_ok=True)
+        (suite / "pytest.ini").write_text("[pytest]\n")
+        (suite / "test_dies.py").write_text(module)
+        build_extension(environment, suite)
+        cells = []
+        for words in ([], ["--valgrind-resume"], ["-n2", "--max-worker-restart=20"]):
+            run = run_suite(environment, suite, words, seconds=SECONDS)
+            cells.append(_cell_of_no_test(run, when, words_of_death))
+        rows.append([when, "died of SIGSEGV", *cells])
+    head = ["death", "reported as", "one process", "`--valgrind-resume`", "`-n 2`"]
     print(markdown(head, rows))
     return int(any(cell.startswith("NO") for row in rows for cell in row))
 
@@ -84,6 +96,19 @@ def _cell(run: Run, kind: str, passed: Sequence[str], not_run: Sequence[str]) ->
         return f"NO: exit code {run.code}"
     stack = "its stack" if kind in FRAMES else "no stack"
     return f"right test, {stack}; the others' outcomes; exit code {run.code}"
+
+
+def _cell_of_no_test(run: Run, when: str, words_of_death: str) -> str:
+    if run.output.count(words_of_death) != 1:
+        return "NO: not reported once"
+    if "  > crash (defective.c:" not in run.output:
+        return "NO: without its stack"
+    passed = [test for test in run.tests or [] if test.name == BEFORE and not test.failed]
+    if len(passed) != (when == "at exit"):
+        return "NO: an outcome is lost"
+    if run.code != _FAILED:
+        return f"NO: exit code {run.code}"
+    return f"reported by itself, its stack; exit code {run.code}"
 
 
 if __name__ == "__main__":
