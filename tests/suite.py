@@ -15,6 +15,9 @@ from xml.etree import ElementTree
 #: No run of the tests' takes longer, in seconds, unless it hangs.
 PATIENCE = 300
 
+#: Before a command that SIGINT shall end: a shell has all that it runs in the background ignore it.
+INTERRUPTIBLE = ("env", "--default-signal=INT")
+
 
 @dataclass(frozen=True)
 class Case:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import INI
-from suite import PATIENCE, Run, Suite
+from suite import INTERRUPTIBLE, PATIENCE, Run, Suite
 
 TESTS = """
 import defective, pytest
@@ -220,7 +220,7 @@ def test_interrupt_from_the_keyboard(suite: Suite) -> None:
         "def test_leak():\n    defective.leak()\n"
         "def test_long():\n    pathlib.Path('begun').touch()\n    time.sleep(300)\n",
     )
-    command = [sys.executable, "-m", "pytest", "--valgrind"]
+    command = [*INTERRUPTIBLE, sys.executable, "-m", "pytest", "--valgrind"]
     with subprocess.Popen(
         command,
         cwd=suite.directory,

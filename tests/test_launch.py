@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from suite import PATIENCE, Run, Suite
+from suite import INTERRUPTIBLE, PATIENCE, Run, Suite
 
 CLEAN = "def test_clean():\n    pass\n"
 LEAK = "import defective\ndef test_leak():\n    defective.leak()\n"
@@ -226,7 +226,7 @@ def interrupted(suite: Suite, send: Callable[[subprocess.Popen[str]], None]) -> 
     """Send a signal during a test; return the exit code and the output."""
     suite.write("test_slow.py", SLOW)
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "--valgrind", "-v"],
+        [*INTERRUPTIBLE, sys.executable, "-m", "pytest", "--valgrind", "-v"],
         cwd=suite.directory,
         env=suite.environment(),
         stdout=subprocess.PIPE,
