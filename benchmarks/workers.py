@@ -57,25 +57,34 @@ class Comparison:
         starts = {}
         if not isinstance(self._suite.tests, Package):
             directory = write(self._suite, self._work, 2)
-            starts = {way: self._run(way, directory, "start").seconds for way in (ALONE, SHARED)}
-        directory = write(self._suite, self._work, self._asked.tests)
-        runs: dict[Runner, list[Timed]] = {ALONE: [], SHARED: []}
-        for number in range(1, self._asked.rounds + 1):
-            for way, of_way in runs.items():
-                of_way.append(self._run(way, directory, str(number)))
+            # The first measures what is the interpreter's own, and leaves byte code.
+            self._run(ALONE, directory, "warm-up")
+            starts = self._least(self._runs(directory, "start-"))
+        runs = self._runs(write(self._suite, self._work, self._asked.tests))
         every = [run.outcomes for of_way in runs.values() for run in of_way]
         agreeing = sum(outcomes == every[0] for outcomes in every)
-        alone, shared = (min(run.seconds for run in runs[way]) for way in (ALONE, SHARED))
-        cells = [self._suite.name, str(len(every[0])), *_compared(alone, shared)]
+        least = self._least(runs)
+        cells = [self._suite.name, str(len(every[0])), *_compared(least[ALONE], least[SHARED])]
         if starts:
-            start, shared_start = starts[ALONE], starts[SHARED]
-            (*_, ratio) = _compared(alone - start, shared - shared_start)
-            cells += [f"{start:.1f}", f"{shared_start:.1f}", ratio]
+            cells += _compared(starts[ALONE], starts[SHARED])[:2]
+            rest = {way: least[way] - starts[way] for way in least}
+            cells.append(_compared(rest[ALONE], rest[SHARED])[-1])
         else:
             cells += ["-"] * 3
         failed = sum(outcome == "failure" for outcome, _ in every[0].values())
         cells += [str(self._asked.rounds), f"{agreeing} of {len(every)}", str(failed)]
         return f"| {' | '.join(cells)} |", agreeing == len(every)
+
+    def _runs(self, directory: Path, name: str = "") -> dict[Runner, list[Timed]]:
+        runs: dict[Runner, list[Timed]] = {ALONE: [], SHARED: []}
+        for number in range(1, self._asked.rounds + 1):
+            for way, of_way in runs.items():
+                of_way.append(self._run(way, directory, f"{name}{number}"))
+        return runs
+
+    @staticmethod
+    def _least(runs: dict[Runner, list[Timed]]) -> dict[Runner, float]:
+        return {way: min(run.seconds for run in of_way) for way, of_way in runs.items()}
 
     def _run(self, way: Runner, directory: Path, number: str) -> Timed:
         name = f"{way.name}-{number}"

@@ -18,7 +18,7 @@ from pytest_valgrind.launch import Launch
 from pytest_valgrind.report import of_crash, of_module, of_process
 from pytest_valgrind.results import Results
 from pytest_valgrind.summary import write_summary, write_suppressions
-from pytest_valgrind.worker import OUTPUT
+from pytest_valgrind.worker import OUTPUT, unpacked
 
 if TYPE_CHECKING:
     from execnet import Gateway, Group, XSpec
@@ -138,6 +138,11 @@ class Controller:
         if estate.death and not estate.running:
             self._report_death(estate)
         home.prepare(self._settings_of_workers)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_from_serializable(self, data: dict[str, Any]) -> pytest.TestReport | None:
+        """Unpack what a worker has packed."""
+        return unpacked(data)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:

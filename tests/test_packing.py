@@ -1,0 +1,59 @@
+"""Reports on their way from a worker to the controller."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_valgrind.worker import packed, unpacked
+
+
+def report() -> pytest.TestReport:
+    """Return a report that says a lot."""
+    made = pytest.TestReport(
+        "a.py::test",
+        ("a.py", 3, "test"),
+        {"test": 1},
+        "failed",
+        "because",
+        "call",
+        sections=[("Captured stdout call", "words")],
+        user_properties=[("valgrind", "leak")],
+    )
+    made.wasxfail = "reason: issue 7"
+    return made
+
+
+def test_report_comes_back() -> None:
+    """With all that it has."""
+    data = packed(report())
+    assert data is not None
+    made = unpacked(data)
+    assert made is not None
+    assert vars(made) == vars(report())
+
+
+def test_what_xdist_adds() -> None:
+    """It can be read on the report, as by other plugins."""
+    data = packed(report())
+    assert data is not None
+    made = unpacked({**data, "worker_id": "gw1"})
+    assert vars(made)["worker_id"] == "gw1"
+
+
+def test_report_of_another_kind() -> None:
+    """It is packed and unpacked by those who know it."""
+
+    class Other(pytest.TestReport):
+        """Of another plugin."""
+
+    other = Other._from_json(report()._to_json())
+    assert packed(other) is None
+    assert packed(pytest.CollectReport("a.py", "passed", None, [])) is None
+    assert unpacked({"$report_type": "Other"}) is None
+
+
+def test_property_that_cannot_be_sent() -> None:
+    """What to say about it is execnet's affair."""
+    made = report()
+    made.user_properties.append(("lock", lambda: None))
+    assert packed(made) is None
