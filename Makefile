@@ -62,6 +62,7 @@ tables: $(READY)
 	$(BIN)/python tools/leaks.py > docs/tables/pytest-leaks.md
 	$(BIN)/python tools/distributions.py > docs/tables/distributions.md
 	$(BIN)/python benchmarks/bench.py > docs/tables/speed.md
+	$(BIN)/python benchmarks/workers.py > docs/tables/workers.md
 	$(BIN)/python benchmarks/parts.py > docs/tables/parts.md
 
 $(READY): pyproject.toml setup.py $(wildcard csrc/*)

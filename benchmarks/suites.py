@@ -121,15 +121,19 @@ SUITES_FOR_WORKERS = {
     for suite in (
         Suite(
             "multidict-whole",
-            "its own tests on the C extension, but for those that start processes, look for leaks "
-            "or measure, built with -g",
+            "its own tests on the C extension, but for those that start processes or race threads "
+            "against each other for minutes, look for leaks or measure, built with -g",
             Package("multidict", "7.2.1", modules="multidict"),
             requirements=("hypothesis",),
             words=(
                 *("-o", "addopts=", "-m", "not pure_python and not hypothesis"),
                 *("--ignore-glob=*benchmark*", "--ignore=tests/test_leaks.py"),
                 *("--ignore=tests/test_callgrind_driver.py", "--ignore=tests/test_mypy.py"),
-                *("--ignore=tests/test_circular_imports.py", "tests"),
+                *(
+                    "--ignore=tests/test_circular_imports.py",
+                    "--ignore=tests/test_free_threading.py",
+                ),
+                *("-k", "not thread_safety and not from_a_collection", "tests"),
             ),
         ),
         SUITES["trivial"],
