@@ -133,7 +133,7 @@ SUITES_FOR_WORKERS = {
                     "--ignore=tests/test_circular_imports.py",
                     "--ignore=tests/test_free_threading.py",
                 ),
-                *("-k", "not thread_safety and not from_a_collection", "tests"),
+                *("-k", "not thread and not from_a_collection", "tests"),
             ),
         ),
         SUITES["trivial"],
