@@ -15,11 +15,13 @@ KINDS = {
     "test_setup": "died of SIGSEGV",
     "test_teardown": "died of SIGSEGV",
 }
-#: What the stack of the death must show.
+#: What the stack of the death must show; SIGKILL and os._exit leave none.
 FRAMES = {
     "test_segmentation_fault": "  > crash (defective.c:",
     "test_abort": "  > abort_process (defective.c:",
-    "test_terminate": "std::terminate()",
+    "test_fatal_error": "    ffi_call (in ",
+    "test_terminate": "    std::terminate() (in ",
+    "test_bus_error": "default action of signal 7 (SIGBUS)\n    ",
     "test_floating_point_exception": "  > divide_by_zero (defective.c:",
     "test_setup": "  > crash (defective.c:",
     "test_teardown": "  > crash (defective.c:",

@@ -94,7 +94,7 @@ def _cell(run: Run, kind: str, passed: Sequence[str], not_run: Sequence[str]) ->
         return "NO: not said what was not run"
     if run.code != _FAILED:
         return f"NO: exit code {run.code}"
-    stack = "its stack" if kind in FRAMES else "no stack"
+    stack = "its stack" if kind in FRAMES else "it leaves no stack"
     return f"right test, {stack}; the others' outcomes; exit code {run.code}"
 
 
