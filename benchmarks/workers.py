@@ -59,8 +59,9 @@ class Comparison:
             directory = write(self._suite, self._work, 2)
             # The first measures what is the interpreter's own, and leaves byte code.
             self._run(ALONE, directory, "warm-up")
-            starts = self._least(self._runs(directory, "start-"))
-        runs = self._runs(write(self._suite, self._work, self._asked.tests))
+            starts = self._least(self._runs(directory, min(self._asked.rounds, 3), "start-"))
+        directory = write(self._suite, self._work, self._asked.tests)
+        runs = self._runs(directory, self._asked.rounds)
         every = [run.outcomes for of_way in runs.values() for run in of_way]
         agreeing = sum(outcomes == every[0] for outcomes in every)
         least = self._least(runs)
@@ -75,9 +76,9 @@ class Comparison:
         cells += [str(self._asked.rounds), f"{agreeing} of {len(every)}", str(failed)]
         return f"| {' | '.join(cells)} |", agreeing == len(every)
 
-    def _runs(self, directory: Path, name: str = "") -> dict[Runner, list[Timed]]:
+    def _runs(self, directory: Path, rounds: int, name: str = "") -> dict[Runner, list[Timed]]:
         runs: dict[Runner, list[Timed]] = {ALONE: [], SHARED: []}
-        for number in range(1, self._asked.rounds + 1):
+        for number in range(1, rounds + 1):
             for way, of_way in runs.items():
                 of_way.append(self._run(way, directory, f"{name}{number}"))
         return runs
