@@ -88,9 +88,10 @@ class Package:
 
     def explains(self, test: TestResult) -> bool:
         """Whether all that valgrind found in a test comes from known defects."""
-        # The message has the findings, each with the innermost function of the package.
+        # The message has the findings, each with the innermost function of the package, and before
+        # it what the lost object is.
         return all(
-            any(f": {function} (" in finding for function in self.defects)
+            any(f" {function} (" in finding for function in self.defects)
             for finding in test.message.split("; ")
         )
 
