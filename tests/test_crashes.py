@@ -195,18 +195,21 @@ def test_error_between_tests_before_a_death(suite: Suite) -> None:
 @pytest.fixture
 def little_memory(tmp_path: Path) -> Iterator[Path]:
     """Return the file that takes a process into a control group with 64 MiB of memory."""
-    first, limit = Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"
+    first = Path("/sys/fs/cgroup/memory")
+    limits = {"memory.limit_in_bytes": 64 << 20, "memory.memsw.limit_in_bytes": 64 << 20}
     if not first.exists():  # version 2
-        first, limit = Path("/sys/fs/cgroup"), "memory.max"
+        first = Path("/sys/fs/cgroup")
+        limits = {"memory.max": 64 << 20, "memory.swap.max": 0}
     group = first / f"pytest-valgrind-{tmp_path.name}-{os.getpid()}"
     try:
         group.mkdir()
     except OSError as error:
         pytest.skip(f"no control group can be made here: {error}")
     try:
-        if not (group / limit).exists():
-            pytest.skip("control groups do not limit memory here")
-        (group / limit).write_text(str(64 << 20))
+        for name, limit in limits.items():
+            if not (group / name).exists():
+                pytest.skip(f"control groups here have no {name}")
+            (group / name).write_text(str(limit))
         yield group / "cgroup.procs"
     finally:
         group.rmdir()
