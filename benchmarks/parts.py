@@ -30,7 +30,7 @@ TESTS = 200
 
 #: Runs under valgrind, and prints seconds by part.
 PROBE = """
-import gc, json, os, sys, time
+import gc, json, os, resource, sys, time
 import pytest, _pytest.config, _pytest.terminal, _pytest.python, _pytest.junitxml
 
 def least(work, rounds=5):
@@ -46,6 +46,14 @@ import pytest_valgrind.checker, pytest_valgrind.settings
 found = {"the import of our modules": time.process_time() - start}
 from pytest_valgrind import client
 
+def in_clone(untracks):
+    def seconds():
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+    before = seconds()
+    clone(untracks)
+    return seconds() - before
+
 def clone(untracks=False):
     os.waitpid(client.clone(0, False, untracks, None, None, b"", 0), -0x80000000)
 
@@ -53,6 +61,8 @@ client.change_option("--show-leak-kinds=definite")
 found["a garbage collection of everything"] = least(gc.collect)
 found["a leak check"] = least(client.leak_check)
 found["making a clone, without what it does itself"] = least(clone)
+found["a leak check in a clone"] = min(in_clone(False) for _ in range(5))
+found["the same, with lost references"] = min(in_clone(True) for _ in range(5))
 gc.freeze()
 found["a garbage collection, all else frozen"] = least(gc.collect)
 sys.stdout.write(json.dumps(found))
