@@ -105,7 +105,7 @@ class Contexts:
 
 def key_of(error: Finding) -> Key:
     """Return what makes an error one with others."""
-    frames = [str(frame) for frame in error.stack]
+    frames = [frame.identity for frame in error.stack]
     for further in error.further:
-        frames.extend(str(frame) for frame in further.stack)
+        frames.extend(frame.identity for frame in further.stack)
     return (error.message, *frames)

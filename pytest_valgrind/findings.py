@@ -7,9 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
+from pathlib import PurePath
 from typing import NamedTuple
 
 _MOST_KINDS = 4
+#: Characters, in what shall fit into a line.
+_LONGEST_NAME = 80
 
 
 class Kind(Enum):
@@ -114,10 +117,24 @@ class Frame(NamedTuple):
 
     @property
     def place(self) -> str:
-        """``file:line`` where known, else the object file's name."""
+        """``file:line`` where known, else the object file's name without its directory."""
         if self.file:
             return f"{self.file}:{self.line}" if self.line else self.file
-        return f"in {self.object}" if self.object else "???"
+        return f"in {PurePath(self.object).name}" if self.object else "???"
+
+    @property
+    def identity(self) -> str:
+        """What tells it from others: as its words, with whole paths, as names are not unique."""
+        if self.file:
+            return f"{self.function} ({self.path or self.file}:{self.line})"
+        return f"{self.function} (in {self.object})"
+
+    @property
+    def in_short(self) -> str:
+        """Its words with a name that leaves room for the place: C++ has some of many lines."""
+        name = self.function
+        shown = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
+        return f"{shown} ({self.place})"
 
     def __str__(self) -> str:
         return f"{self.function} ({self.place})"
@@ -203,6 +220,17 @@ class Finding:
         return next((frame for frame in self.stack if frame.owner not in others), None)
 
     @property
+    def objects_without_source(self) -> set[str]:
+        """Paths of extensions and libraries in its stacks that have no debug information."""
+        stacks = [self.stack, *(further.stack for further in self.further)]
+        return {
+            frame.object
+            for stack in stacks
+            for frame in stack
+            if frame.object and not frame.file and frame.owner in (Owner.EXTENSION, Owner.LIBRARY)
+        }
+
+    @property
     def is_interpreter_noise(self) -> bool:
         """Whether it is an error with which the interpreter alone has to do, and harmless.
 
@@ -265,7 +293,7 @@ def merged(findings: Iterable[Finding]) -> list[Finding]:
 def _extension_part(stack: Stack) -> tuple[str, ...]:
     """Return a stack down to the extension's outermost frame, all of it if there is none."""
     ends = [index for index, frame in enumerate(stack) if frame.owner is Owner.EXTENSION]
-    return tuple(str(frame) for frame in (stack[: ends[-1] + 1] if ends else stack))
+    return tuple(frame.identity for frame in (stack[: ends[-1] + 1] if ends else stack))
 
 
 def counted(kinds: Mapping[str, int]) -> str:

@@ -133,6 +133,8 @@ def text(verdict: Verdict, findings: Iterable[Finding]) -> str:
     parts.extend("\n".join(rendered(finding)) for finding in findings[:_MOST_IN_FULL])
     if rest := findings[_MOST_IN_FULL:]:
         parts.append("\n".join(one_line([finding]) for finding in rest))
+    if paths := set().union(*(finding.objects_without_source for finding in findings)):
+        parts.append("\n".join(["Without debug information:", *(f"  {p}" for p in sorted(paths))]))
     return "\n\n".join(parts)
 
 
@@ -197,12 +199,12 @@ def _process(finding: Finding) -> str:
 def _culprit(finding: Finding) -> str:
     frame = finding.innermost
     if not finding.types:
-        return str(frame or finding.message)
+        return frame.in_short if frame else finding.message
     is_one = sum(finding.types.values()) == 1
     named = next(iter(finding.types)) if is_one else counted(finding.types)
     if frame is None or frame.owner not in (Owner.EXTENSION, Owner.LIBRARY):
         return named
-    return f"{named}, {frame}"
+    return f"{named}, {frame.in_short}"
 
 
 def excerpt(findings: Iterable[Finding]) -> str:

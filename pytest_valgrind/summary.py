@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -102,6 +101,8 @@ def _can_be_pinpointed(test: Judged) -> bool:
 def weaknesses(results: Results) -> Iterator[str]:
     """Return, as lines, what to do for better findings."""
     found = [finding for test in results.judged for finding in test.findings]
+    found += [finding for findings in results.modules.values() for finding in findings]
+    found += [*results.outside, *(lost.finding for lost in results.undecided)]
     without_source = {
         frame.object
         for finding in found
@@ -139,10 +140,16 @@ def _elsewhere(where: str, findings: list[Finding]) -> Iterator[str]:
     if not findings:
         return
     yield f"{where}: {total_line(findings)}"
-    places = Counter(
-        f"{finding.kind.value}: {finding.innermost or finding.message}" for finding in findings
-    )
-    for place, count in places.most_common(_MOST_PLACES):
-        yield f"  {place}" + (f"  ({count} times)" if count > 1 else "")
+    places: dict[tuple[Kind, str], list[Finding]] = {}
+    for finding in findings:
+        frame = finding.innermost
+        # Two object files may have the same name.
+        place = frame.identity if frame else finding.message
+        places.setdefault((finding.kind, place), []).append(finding)
+    most = sorted(places.values(), key=len, reverse=True)[:_MOST_PLACES]
+    for first, *others in most:
+        frame = first.innermost
+        words = f"{first.kind.value}: {frame.in_short if frame else first.message}"
+        yield f"  {words}" + (f"  ({len(others) + 1} times)" if others else "")
     if len(places) > _MOST_PLACES:
         yield f"  and {len(places) - _MOST_PLACES} more places"

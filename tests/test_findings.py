@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_valgrind.contexts import key_of
 from pytest_valgrind.findings import Finding, Frame, Further, Kind, Owner, merged
 
 
@@ -36,6 +37,29 @@ def test_other_places_stay_apart() -> None:
     """In their order."""
     found = merged([leak("malloc F"), leak("malloc G"), leak("malloc"), leak("malloc F")])
     assert [finding.blocks for finding in found] == [2, 1, 1]
+
+
+def of_object(path: str) -> Finding:
+    """Return a leak in an extension that has no debug information."""
+    frame = Frame(1, "work", object=path, owner=Owner.EXTENSION)
+    return Finding(Kind.DEFINITE, "", (frame,), bytes=1, blocks=1)
+
+
+def test_object_files_of_the_same_name_are_not_one() -> None:
+    """Though both are shown by their name alone."""
+    one, other = of_object("/site/a/_speedups.so"), of_object("/site/b/_speedups.so")
+    assert [str(found.stack[0]) for found in (one, other)] == ["work (in _speedups.so)"] * 2
+    assert merged([one, other, one]) == [one.plus(one), other]
+    assert key_of(one) != key_of(other)
+    assert one.stack_of_extension != other.stack_of_extension
+
+
+def test_source_files_of_the_same_name_are_not_one() -> None:
+    """Where valgrind says their directories."""
+    frames = [Frame(1, "work", "ext.c", 7, path=f"/src/{name}/ext.c") for name in "ab"]
+    one, other = (Finding(Kind.INVALID_READ, "", (frame,)) for frame in frames)
+    assert len(merged([one, other, one])) == 2
+    assert str(frames[0]) == str(frames[1]) == "work (ext.c:7)"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ import pytest
 
 from pytest_valgrind.findings import Finding, Frame, Further, Kind, Owner
 from pytest_valgrind.report import give, one_line, rendered, stack_lines, text
+from pytest_valgrind.results import Results
+from pytest_valgrind.summary import summary, weaknesses
 from pytest_valgrind.verdict import Outcome, Verdict
 
 EXTENSION = Frame(1, "work", "ext.c", 7, owner=Owner.EXTENSION)
@@ -60,6 +62,43 @@ def test_many_findings() -> None:
     assert shown.count("  > work (ext.c:7)") == 20
     assert "definitely lost 50 bytes in 1 block: work (ext.c:7)" in shown
     assert one_line(many).endswith("; and 30 more")
+
+
+def test_paths_of_object_files_are_said_once() -> None:
+    """Below all stacks; in them, and in one line, the name is enough."""
+    path = "/usr/lib/python3/site-packages/numpy/_core/_multiarray_umath.so"
+    frame = Frame(1, "array_new", object=path, owner=Owner.EXTENSION)
+    malloc = Frame(1, "malloc", object="/usr/vgpreload_memcheck.so", owner=Owner.VALGRIND)
+    leak = replace(LEAK, stack=(malloc, frame, frame))
+    shown = text(FAILED, [leak, ERROR, replace(leak, bytes=5)])
+    assert shown.count("  > array_new (in _multiarray_umath.so)\n") == 4
+    assert shown.endswith(f"\n\nWithout debug information:\n  {path}")
+    assert shown.count(path) == 1
+    assert one_line([leak]).endswith("in 1 block: array_new (in _multiarray_umath.so)")
+
+
+def test_summary_tells_object_files_of_the_same_name_apart() -> None:
+    """Each has its line, and its hint with the whole path."""
+    results = Results()
+    for path in ("/a/_c.so", "/b/_c.so", "/b/_c.so"):
+        frame = Frame(1, "work", object=path, owner=Owner.EXTENSION)
+        results.outside.append(replace(ERROR, stack=(frame,)))
+    lines = [line for line in summary(results) if "work" in line]
+    place = "  invalid read: work (in _c.so)"
+    assert lines == [f"{place}  (2 times)", place]
+    hints = list(weaknesses(results))
+    assert [hint.split(":")[0] for hint in hints] == [
+        f"no debug information in /{name}/_c.so" for name in "ab"
+    ]
+
+
+def test_long_name_leaves_room_for_the_place() -> None:
+    """In one line; a stack has all of it."""
+    frame = EXTENSION._replace(function="ns::vector<" + "int, " * 100 + ">")
+    error = replace(ERROR, stack=(frame,))
+    assert one_line([error]).endswith("... (ext.c:7)")
+    assert len(one_line([error])) < 150
+    assert frame.function in "\n".join(rendered(error))
 
 
 def test_failure_in_one_line() -> None:
