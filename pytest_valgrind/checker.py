@@ -208,6 +208,9 @@ class ValgrindChecker:
             modules = {} if self._worker else self._session.results.modules
             for nodeid, findings in modules.items():
                 session.ihook.pytest_collectreport(report=report.of_module(nodeid, findings))
+            if self._session.results.is_void and not (self._worker or session.testsfailed):
+                void = report.of_void_run(self._session.results.hidden)
+                session.ihook.pytest_collectreport(report=void)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

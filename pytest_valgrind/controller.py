@@ -15,7 +15,7 @@ from pytest_valgrind.estate import Estate, not_checked
 from pytest_valgrind.findings import plural
 from pytest_valgrind.home import Home
 from pytest_valgrind.launch import Launch
-from pytest_valgrind.report import of_crash, of_module, of_process
+from pytest_valgrind.report import of_crash, of_module, of_process, of_void_run
 from pytest_valgrind.results import Results
 from pytest_valgrind.summary import write_summary, write_suppressions
 from pytest_valgrind.worker import OUTPUT, unpacked
@@ -171,6 +171,9 @@ class Controller:
             for nodeid, findings in self._results.modules.items():
                 made = of_module(nodeid, findings)
                 session.ihook.pytest_collectreport(report=made)
+            if self._results.is_void and not session.testsfailed:
+                void = of_void_run(self._results.hidden)
+                session.ihook.pytest_collectreport(report=void)
             if self._unused:
                 unused = set.intersection(*self._unused)
                 self._results.unused_suppressions = sorted(unused)

@@ -113,7 +113,7 @@ class _LastTest:
 
 def _how(code: int) -> str:
     if code >= 0:
-        return f"ended with exit code {code} before its time, by os._exit or exit(3) say"
+        return f"exited early with code {code} (by os._exit, exit(3) or exec?)"
     try:
         return f"died of {signal.Signals(-code).name}"
     except ValueError:  # a real-time signal

@@ -162,7 +162,6 @@ class Estate:
         elif isinstance(record, Ran):
             self.reports[record.place] = record.reports
             self._ran[record.place] = record
-            self.results.tests += 1
         elif isinstance(record, Settled):
             self.settled.update(record.places)
             self.reports.update(record.reports)

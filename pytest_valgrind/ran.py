@@ -44,6 +44,13 @@ class RanTest:
         reports = [event.report for event in self.events]
         return [report for report in reports if report and report.outcome in _FINAL]
 
+    @property
+    def call(self) -> pytest.TestReport | None:
+        """The report of its body, after those of subtests; None if that did not run."""
+        reports = (event.report for event in reversed(self.events))
+        calls = (report for report in reports if report and report.when == "call")
+        return next((report for report in calls if report.outcome in _FINAL), None)
+
     def add_report(self) -> pytest.TestReport:
         """Add the report of a call that was interrupted before it had one, and return it."""
         item = self.item

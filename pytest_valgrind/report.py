@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
@@ -43,13 +44,16 @@ def give(
     reports: Sequence[pytest.TestReport],
     *,
     xfail_failures: bool,
-) -> None:
+) -> bool:
     """Change a test's reports so that they say the verdict.
 
     :param xfail_failures: whether an ordinary failure becomes an expected one, as in 0.x.
+    :return: whether the test failed by itself, and this is not shown as a failure any more.
     """
-    report = _main_report(reports)
-    fails_by_itself = report.failed
+    report = main_report(reports)
+    own_failures = [made for made in reports if made.failed and made.when == "call"]
+    fails_by_itself = report.failed or bool(own_failures)
+    is_hidden = False
     if findings:
         # JUnit XML takes a test's properties from the last report.
         reports[-1].user_properties.append(("valgrind", one_line(findings)))
@@ -63,9 +67,29 @@ def give(
         if xfail_failures or not fails_by_itself:
             report.longrepr = _evidence(verdict, findings, report)
             evidence = f"{verdict.header} {one_line(findings)}"
-            _expect_failure(report, f"{verdict.reason} {evidence}".strip())
-    elif xfail_failures and fails_by_itself and report.when == "call":
-        _expect_failure(report, "Error, but valgrind clean, using xfail.")
+            _expect_failures([report, *own_failures], f"{verdict.reason} {evidence}".strip())
+            is_hidden = fails_by_itself
+    elif xfail_failures and own_failures:
+        # A test passes while its subtests fail: pytest would have it fail when it is logged.
+        _expect_failures([report, *own_failures], "Error, but valgrind clean, using xfail.")
+        is_hidden = True
+    return is_hidden
+
+
+def of_void_run(hidden: int) -> pytest.CollectReport:
+    """Return the report of a session in which no test got to its end.
+
+    :param hidden: how many failed by themselves.
+    """
+    verdict = Verdict(
+        Outcome.FAILED,
+        "[VALGRIND]",
+        f"No test got to its end, so next to nothing was checked: {plural(hidden, 'test')} failed "
+        "without valgrind's doing. --valgrind-failures=report shows why.",
+    )
+    report = pytest.CollectReport("", "failed", _longrepr(verdict, (), "", 0), result=[])
+    vars(report)["when"] = "the end"
+    return report
 
 
 def of_module(nodeid: str, findings: Sequence[Finding]) -> pytest.CollectReport:
@@ -214,17 +238,25 @@ def excerpt(findings: Iterable[Finding]) -> str:
 
 
 def total_line(findings: Sequence[Finding]) -> str:
-    """Return the totals of findings."""
-    errors = sum(finding.count for finding in findings if finding.kind.is_counted)
-    leaks = [finding for finding in findings if finding.kind.is_leak]
-    lost = sum(leak.bytes for leak in leaks)
-    blocks = sum(leak.blocks for leak in leaks)
-    hangs = sum(finding.kind is Kind.TIMEOUT for finding in findings)
-    return (
-        f"{plural(hangs, 'timeout') + ', ' if hangs else ''}"
-        f"{plural(errors, 'error')}, {plural(len(leaks), 'leak')}"
-        f" ({plural(lost, 'byte')} in {plural(blocks, 'block')})"
-    )
+    """Return the totals of findings, empty if there are none."""
+    kinds = Counter(finding.kind for finding in findings)
+    deaths = kinds[Kind.FATAL_SIGNAL]
+    # As often as it occurred; what a process died of is not counted by valgrind.
+    errors = sum(finding.count for finding in findings if finding.kind.is_counted) - deaths
+    parts = [
+        plural(number, noun)
+        for number, noun in (
+            (kinds[Kind.TIMEOUT], "timeout"),
+            (deaths, "fatal signal"),
+            (errors, "error"),
+        )
+        if number
+    ]
+    if leaks := [finding for finding in findings if finding.kind.is_leak]:
+        lost = plural(sum(leak.bytes for leak in leaks), "byte")
+        blocks = plural(sum(leak.blocks for leak in leaks), "block")
+        parts.append(f"{plural(len(leaks), 'leak')} ({lost} in {blocks})")
+    return ", ".join(parts)
 
 
 def _python_lines(finding: Finding) -> Iterator[str]:
@@ -304,12 +336,14 @@ def _longrepr(
     return longrepr
 
 
-def _main_report(reports: Sequence[pytest.TestReport]) -> pytest.TestReport:
+def main_report(reports: Sequence[pytest.TestReport]) -> pytest.TestReport:
+    """Return the report of a test's call, or else of its set-up."""
     # Those of subtests come before the test's own.
     calls = [report for report in reports if report.when == "call"]
     return calls[-1] if calls else reports[0]
 
 
-def _expect_failure(report: pytest.TestReport, reason: str) -> None:
-    report.outcome = "skipped"
-    vars(report)["wasxfail"] = reason
+def _expect_failures(reports: Iterable[pytest.TestReport], reason: str) -> None:
+    for report in reports:
+        report.outcome = "skipped"
+        vars(report)["wasxfail"] = reason

@@ -45,7 +45,12 @@ class Results:
     """Everything that the summary is about, as plain values."""
 
     def __init__(self) -> None:
+        #: Tests whose body ran, to wherever it got.
         self.tests = 0
+        #: Those of them whose body got to its end.
+        self.completed = 0
+        #: Those that failed by themselves, which was made an expected failure.
+        self.hidden = 0
         #: Those that are not simply clean.
         self.judged: list[Judged] = []
         #: Errors by module, raised while it was collected or imported.
@@ -89,6 +94,11 @@ class Results:
         yield from (("program of the system", finding) for finding in self.of_system)
 
     @property
+    def is_void(self) -> bool:
+        """Whether nothing but hidden failures ran, so that a green run would be a false one."""
+        return self.hidden > 0 and self.completed == 0
+
+    @property
     def anything_found(self) -> bool:
         """Whether somebody may want to look at the log."""
         found = (self.judged, self.modules, self.outside, self.undecided)
@@ -109,20 +119,25 @@ class Results:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """How long the lists are that only grow."""
-        return tuple(len(getattr(self, name)) for name in _GROWING)
+        """How long the lists are that only grow, and how high the counts."""
+        lists = (len(getattr(self, name)) for name in _GROWING)
+        return (*lists, *(getattr(self, name) for name in _COUNTS))
 
     def since(self, sizes: tuple[int, ...]) -> Results:
-        """Return what came after the lists had other sizes."""
+        """Return what came after the lists and the counts had other sizes."""
         news = Results()
-        for name, size in zip(_GROWING, sizes, strict=True):
+        lists, counts = sizes[: len(_GROWING)], sizes[len(_GROWING) :]
+        for name, size in zip(_GROWING, lists, strict=True):
             setattr(news, name, getattr(self, name)[size:])
+        for name, count in zip(_COUNTS, counts, strict=True):
+            setattr(news, name, getattr(self, name) - count)
         news.modules = self.modules
         return news
 
     def add(self, other: Results) -> None:
         """Take what another process or a later part of the run has found."""
-        self.tests += other.tests
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
         self.checks += other.checks
         self.groups += other.groups
         self.watch.seconds += other.watch.seconds
@@ -134,4 +149,5 @@ class Results:
         self.modules = {**other.modules, **self.modules}
 
 
+_COUNTS = ("tests", "completed", "hidden")
 _GROWING = ("judged", "outside", "noise", "elsewhere", "of_system")

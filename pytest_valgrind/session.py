@@ -105,7 +105,7 @@ class Session:
             # An interrupted test as well: what was found by then is reported in the end.
             with self.results.watch:
                 settled = self._check.settled()
-            self.results.tests += 1
+            self._count(settled)
             self._conclude(settled)
 
     def run_again(
@@ -166,6 +166,7 @@ class Session:
         """Do what is left to do after the last test."""
         with self.results.watch:
             settled = self._check.finish()
+        self._count(settled)
         self._conclude(settled)
         self.between()
         self._finish_children()
@@ -241,6 +242,13 @@ class Session:
         self._garbage.empty_free_lists()
         self.between()
 
+    def _count(self, settled: Iterable[RanTest]) -> None:
+        """Count tests by how far they got, before their reports are changed."""
+        for test in settled:
+            if (call := test.call) and (not call.skipped or hasattr(call, "wasxfail")):
+                self.results.tests += 1
+                self.results.completed += call.passed
+
     def _conclude(self, settled: Iterable[RanTest]) -> None:
         settled = list(settled)
         if not settled:
@@ -301,8 +309,10 @@ class Session:
         has_call = any(report.when == "call" for report in reports)
         if findings and not has_call and (test.was_interrupted or not reports):
             reports.append(test.add_report())
-        if reports:
-            give(verdict, findings, reports, xfail_failures=self._settings.xfail_failures)
+        if reports and give(
+            verdict, findings, reports, xfail_failures=self._settings.xfail_failures
+        ):
+            self.results.hidden += 1
         return True
 
     def run_alone(self, test: RanTest, evidence: Evidence) -> None:

@@ -23,11 +23,21 @@ def summary(results: Results) -> Iterator[str]:
     """Return, as lines, what was found: a line a finding, and the totals."""
     for test in results.judged:
         known = "  (known)" if test.verdict.outcome is Outcome.KNOWN else ""
+        findings = test.findings
         if test.verdict.is_death:
-            yield f"{test.nodeid}: {test.verdict.header} {test.verdict.reason}"
-        for finding in test.findings[:_MOST_OF_A_TEST]:
+            at = next(
+                (
+                    f" in {found.innermost}"
+                    for found in findings
+                    if found.innermost and _is_death(found)
+                ),
+                "",
+            )
+            yield f"{test.nodeid}: {test.verdict.header} {test.verdict.reason}{at}"
+            findings = [found for found in findings if not _is_death(found)]
+        for finding in findings[:_MOST_OF_A_TEST]:
             yield f"{test.nodeid}: {one_line([finding])}{known}"
-        if (more := len(test.findings) - _MOST_OF_A_TEST) > 0:
+        if (more := len(findings) - _MOST_OF_A_TEST) > 0:
             yield f"{test.nodeid}: and {more:,} more{known}"
     for lost in results.undecided:
         tests = plural(len(lost.nodeids), "test")
@@ -49,10 +59,10 @@ def summary(results: Results) -> Iterator[str]:
     if results.children is not None:
         yield f"{plural(results.children, 'child process', 'child processes')} of tests checked"
     if results.checks:
+        groups = f" for {plural(results.groups, 'group')} of tests" if results.groups else ""
         yield (
-            f"{plural(results.checks, 'leak check')} for {plural(results.groups, 'group')} of "
-            f"tests; {results.watch.seconds:.1f} s of the tests' process went into them and into "
-            "garbage collection"
+            f"{plural(results.checks, 'leak check')}{groups}; {results.watch.seconds:.1f} s of the "
+            "tests' process went into them and into garbage collection"
         )
 
 
@@ -73,6 +83,9 @@ def write_summary(
     reporter.section("valgrind")
     for line in summary(results):
         reporter.write_line(line)
+    if results.hidden:
+        colour = {"red": results.is_void, "yellow": not results.is_void}
+        reporter.write_line(_hidden_failures(results), bold=True, **colour)
     for line in [*hints, *weaknesses(results)]:
         reporter.write_line(f"hint: {line}")
     if not pinpoint and any(map(_can_be_pinpointed, results.judged)):
@@ -118,16 +131,55 @@ def weaknesses(results: Results) -> Iterator[str]:
 
 
 def _totals(results: Results) -> str:
+    """Return what was found that fails something, and how many tests were checked."""
     failed = [test for test in results.judged if test.verdict.outcome is Outcome.FAILED]
     known = [test for test in results.judged if test.verdict.outcome is Outcome.KNOWN]
-    tests = f"{plural(results.tests, 'test')} checked"
-    if not failed and not known:
-        return f"nothing found, {tests}"
-    findings = [finding for test in failed for finding in test.findings]
-    line = f"{total_line(findings)} in {plural(len(failed), 'test')}"
+    found = [
+        (test.nodeid, finding)
+        for test in failed
+        for finding in test.findings
+        if not (test.verdict.is_death and _is_death(finding))
+    ]
+    in_tests = plural(len({nodeid for nodeid, _ in found}), "test")
+    imported = [finding for findings in results.modules.values() for finding in findings]
+    undecided = [lost.finding for lost in results.undecided]
+    crashes = sum(test.verdict.is_crash for test in failed)
+    parts = [plural(crashes, "crash", "crashes")] if crashes else []
+    parts += [
+        f"{total} {where}"
+        for findings, where in (
+            ([finding for _, finding in found], f"in {in_tests}"),
+            (undecided, "in one of several tests"),
+            (imported, "at import"),
+        )
+        if (total := total_line(findings))
+    ]
     if known:
-        line += f"; known ones in {plural(len(known), 'test')}"
-    return f"{line}; {tests}"
+        parts.append(f"known {'ones' if parts else 'findings'} in {plural(len(known), 'test')}")
+    if parts or not results.tests:
+        return "; ".join([*parts, _checked(results)])
+    if not results.completed:
+        they = "it" if results.tests == 1 else "they"
+        return f"no test ran to its end, {_checked(results)} as far as {they} went"
+    if results.anything_found:
+        return f"nothing that fails a test, {_checked(results)}"
+    return f"nothing found, {_checked(results)}"
+
+
+def _checked(results: Results) -> str:
+    return f"{plural(results.tests, 'test')} checked" if results.tests else "no test checked"
+
+
+def _is_death(finding: Finding) -> bool:
+    return finding.kind is Kind.FATAL_SIGNAL
+
+
+def _hidden_failures(results: Results) -> str:
+    return (
+        f"{plural(results.hidden, 'test')} failed without valgrind's doing and "
+        f"{'is' if results.hidden == 1 else 'are'} not shown as failed: "
+        "--valgrind-failures=report does"
+    )
 
 
 def _unused_markers(results: Results) -> Iterator[str]:

@@ -45,6 +45,11 @@ class Verdict(NamedTuple):
     #: Whether the process died in the test.
     is_death: bool = False
 
+    @property
+    def is_crash(self) -> bool:
+        """Whether it died by itself, and was not ended because the test hung."""
+        return self.is_death and self.header == _CRASH
+
     def knows(self, finding: Finding) -> bool:
         """Whether a marker says that there is such a finding."""
         return _marker_for(finding) in self.used_markers

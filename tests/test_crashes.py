@@ -144,7 +144,7 @@ def test_death_in_a_conftest(suite: Suite) -> None:
     suite.write("test_none.py", "def test(): pass\n")
     run = suite.run("--valgrind", "--own=1")
     assert run.code == pytest.ExitCode.TESTS_FAILED
-    assert "ended with exit code 7 before its time" in run.output
+    assert "exited early with code 7" in run.output
     assert "It happened before any test was collected." in run.output
 
 

@@ -104,7 +104,7 @@ def test_summary(run: Run) -> None:
     assert "test_hanging.py::test_in_the_extension: timeout: wait_for_signal (defective.c:" in (
         "\n".join(hangs)
     )
-    assert any(line.startswith(f"{len(hangs)} timeouts, 0 errors, 2 leaks") for line in run.summary)
+    assert any(line.startswith(f"{len(hangs)} timeouts, 2 leaks") for line in run.summary)
 
 
 LOOP = """
