@@ -59,8 +59,8 @@ class LeakCheck(Protocol):
     def settled(self) -> list[RanTest]:
         """Return the tests whose leaks are known by now, in order."""
 
-    def finish(self) -> list[RanTest]:
-        """Return the rest."""
+    def settle_all(self) -> list[RanTest]:
+        """Return the rest, after the checks that this takes."""
 
 
 class NoCheck:
@@ -99,8 +99,8 @@ class NoCheck:
         ran, self._ran = self._ran, []
         return ran
 
-    def finish(self) -> list[RanTest]:
-        """Return what is left after an interruption."""
+    def settle_all(self) -> list[RanTest]:
+        """Return what is left."""
         return self.settled()
 
 
@@ -193,12 +193,13 @@ class GroupCheck:
         self._is_free_of_garbage = False
         return tests
 
-    def finish(self) -> list[RanTest]:
+    def settle_all(self) -> list[RanTest]:
         """Check what has not been checked, and what was lost after the last test."""
         tests = []
         if self._queue.checked is not None:
             tests += self._settle(self._checker.wait())
         self._close(in_process=False)
+        self._is_free_of_garbage = False
         return tests + self._settle(self._checker.wait())
 
     def _close(self, *, in_process: bool) -> None:

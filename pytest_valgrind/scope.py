@@ -42,6 +42,10 @@ class Scope:
             return Relevance.INTERPRETER
         return Relevance.OWN if self._is_meant(finding) else Relevance.ELSEWHERE
 
+    def is_own(self, finding: Finding) -> bool:
+        """Whether it is the user's."""
+        return self.relevance(finding) is Relevance.OWN
+
     def _is_meant(self, finding: Finding) -> bool:
         if not self._only or not finding.stack:  # of what nobody can place, nothing is hidden
             return True

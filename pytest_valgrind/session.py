@@ -70,6 +70,8 @@ class Session:
         self._running: RanTest | None = None
         # That tests took so far.
         self._seconds = 0.0
+        # Whether the session ends with a failure, or with so many.
+        self._stops_at_failures = False
 
     def between(self) -> None:
         """Take the errors since the last test or collector as belonging to neither."""
@@ -87,6 +89,8 @@ class Session:
         """Get ready for the first test."""
         # Where a test's reports are logged as soon as it ran, its start is before it runs.
         live = self._check.settles_at_once
+        option = session.config.option
+        self._stops_at_failures = bool(option.maxfail or getattr(option, "stepwise", False))
         self._held = HeldHooks(session, self._log_start if live else None)
         self.between()
         if self._children:
@@ -99,12 +103,14 @@ class Session:
 
         Its reports are logged when its leaks are known; those of earlier tests perhaps now.
         """
+        test = self._enter(item, nextitem)
         try:
-            self._run(item, nextitem, protocol, self._check)
+            self._run(test, nextitem, protocol, self._check)
         finally:
             # An interrupted test as well: what was found by then is reported in the end.
             with self.results.watch:
-                settled = self._check.settled()
+                at_once = self._stops_at_failures and self._fails_anyway(test)
+                settled = self._check.settle_all() if at_once else self._check.settled()
             self._count(settled)
             self._conclude(settled)
 
@@ -124,7 +130,7 @@ class Session:
         with self.results.watch:
             check.begin()
         for item, nextitem in zip(items, [*items[1:], None], strict=True):
-            self._run(item, nextitem, protocol, check)
+            self._run(self._enter(item, nextitem), nextitem, protocol, check)
             with self.results.watch:
                 settled = check.settled()
             for test in settled:
@@ -165,7 +171,7 @@ class Session:
     def finish(self) -> None:
         """Do what is left to do after the last test."""
         with self.results.watch:
-            settled = self._check.finish()
+            settled = self._check.settle_all()
         self._count(settled)
         self._conclude(settled)
         self.between()
@@ -175,20 +181,25 @@ class Session:
         self.results.checks += self._check.checks
         self.results.groups += self._check.groups
 
+    def _enter(self, item: pytest.Item, nextitem: pytest.Item | None) -> RanTest:
+        """Return a test that is about to run."""
+        nodeid = item.nodeid
+        test = RanTest(item, nodeid, self._roll.enter(nodeid))
+        test.is_last = nextitem is None
+        test.ends_module = nextitem is None or _file(nextitem) is not _file(item)
+        return test
+
     def _run(
         self,
-        item: pytest.Item,
+        test: RanTest,
         nextitem: pytest.Item | None,
         protocol: RunItem,
         check: LeakCheck,
     ) -> None:
         assert self._held is not None
-        nodeid = item.nodeid
-        test = RanTest(item, nodeid, self._roll.enter(nodeid))
-        test.is_last = nextitem is None
-        test.ends_module = nextitem is None or _file(nextitem) is not _file(item)
+        nodeid = test.nodeid
         if self._journal.is_read:
-            self._journal.write(Began(test.place, nodeid, item.location))
+            self._journal.write(Began(test.place, nodeid, test.item.location))
         # The last thing before the test: what was freed since would be handed out in it.
         with self.results.watch:
             check.before()
@@ -216,7 +227,7 @@ class Session:
                 # Now, so that it is in the journal if the process dies before the test is judged.
                 test.findings.extend(self._children.findings_of_ended(test))
             check.add(test)
-            self._journal.ran(test, item.config)
+            self._journal.ran(test, test.item.config)
 
     def _run_and_settle(
         self,
@@ -241,6 +252,17 @@ class Session:
         # What the hook has freed would carry its stack into the test.
         self._garbage.empty_free_lists()
         self.between()
+
+    def _fails_anyway(self, test: RanTest) -> bool:
+        """Whether a test that ran will be reported as failed, whatever it turns out to leak."""
+        failed = [report for report in test.reports if report.failed]
+        if any(report.when != "call" for report in failed):
+            return True
+        if failed and not self._settings.xfail_failures:
+            return True
+        found = [finding for finding in test.findings if self._scope.is_own(finding)]
+        marker = test.item.get_closest_marker
+        return bool(found) and judge(found, marker, completed=False).outcome is Outcome.FAILED
 
     def _count(self, settled: Iterable[RanTest]) -> None:
         """Count tests by how far they got, before their reports are changed."""

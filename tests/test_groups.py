@@ -161,7 +161,7 @@ class Played:
             self.check.add(test)
             self.logged += self.check.settled()
         process.lost.update(block for blocks in due.values() for block in blocks)
-        self.logged += self.check.finish()
+        self.logged += self.check.settle_all()
         self.lost = process.lost
 
     @property

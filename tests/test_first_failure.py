@@ -1,0 +1,107 @@
+"""With ``-x`` the session stops where a failure is known, which for an error is at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import pytest
+from conftest import INI
+from suite import Run, Suite
+
+from pytest_valgrind.findings import Finding, Frame, Kind, Owner
+from pytest_valgrind.held import Event
+from pytest_valgrind.ran import RanTest
+from pytest_valgrind.roll import Roll
+from pytest_valgrind.session import Session
+from pytest_valgrind.settings import Settings
+
+SUITE = """
+import defective
+import pytest
+
+def test_clean():
+    pass
+
+def test_fails_by_itself():
+    assert False
+
+@pytest.mark.valgrind_known_error
+def test_known_error():
+    defective.read_past_end()
+
+def test_error():
+    defective.decide_uninitialised()
+
+def test_after():
+    pass
+"""
+ERROR = Finding(Kind.INVALID_READ, "read", (Frame(1, "f", owner=Owner.EXTENSION),))
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
+    """Return a run that stops at its first failure."""
+    made = Suite(tmp_path_factory.mktemp("stopped"), extension)
+    made.write("pytest.ini", INI)
+    made.write("test_it.py", SUITE)
+    return made.run("--valgrind", "-x")
+
+
+def test_session_stops_at_the_first_error(stopped: Run) -> None:
+    """And at no failure that is expected."""
+    assert list(stopped.cases) == [
+        "test_clean",
+        "test_fails_by_itself",
+        "test_known_error",
+        "test_error",
+    ]
+    assert stopped["test_error"].outcome == "failed"
+    assert "stopping after 1 failures" in stopped.output
+
+
+class _Item:
+    """An item with markers, for a test that did not run."""
+
+    def __init__(self, *marks: str) -> None:
+        self._marks = {name: getattr(pytest.mark, name)().mark for name in marks}
+
+    def get_closest_marker(self, name: str) -> pytest.Mark | None:
+        """Return a marker."""
+        return self._marks.get(name)
+
+
+def fails_anyway(
+    settings: Settings,
+    when: Literal["setup", "call", "teardown"] = "call",
+    outcome: Literal["passed", "failed"] = "failed",
+    *,
+    found: bool = False,
+    marks: tuple[str, ...] = (),
+) -> bool:
+    """Whether a test with a report and perhaps an error is known to fail."""
+    nothing: Any = None
+    session = Session(settings, nothing, nothing, nothing, Roll(8))
+    test = RanTest(cast(pytest.Item, _Item(*marks)), "t", 0)
+    report = pytest.TestReport("t", ("t.py", 0, "t"), {}, outcome, None, when)
+    test.events.append(Event(print, {"report": report}))
+    test.findings = [ERROR] if found else []
+    return session._fails_anyway(test)
+
+
+def test_failures_that_are_known_at_once(settings: Settings) -> None:
+    """Errors, those of set-up and teardown, and ordinary ones if they are not expected."""
+    assert fails_anyway(settings, outcome="passed", found=True)
+    assert fails_anyway(settings, "setup")
+    assert fails_anyway(settings, "teardown")
+    assert fails_anyway(settings._replace(xfail_failures=False))
+
+
+def test_what_is_no_failure_yet(settings: Settings) -> None:
+    """Passes, expected failures, known errors, and what is not the user's."""
+    assert not fails_anyway(settings, outcome="passed")
+    assert not fails_anyway(settings)
+    known = ("valgrind_known_error",)
+    assert not fails_anyway(settings, outcome="passed", found=True, marks=known)
+    elsewhere = settings._replace(only=("other.so",))
+    assert not fails_anyway(elsewhere, outcome="passed", found=True)
