@@ -12,13 +12,14 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from types import FunctionType, GetSetDescriptorType, MappingProxyType, ModuleType
-from typing import NamedTuple, cast
+from types import GetSetDescriptorType, MappingProxyType
+from typing import NamedTuple
 
 from pytest_valgrind import client
 from pytest_valgrind.findings import counted, plural
 from pytest_valgrind.lines import Line, read_lines
 from pytest_valgrind.log import read_to_end
+from pytest_valgrind.reprs import safe_repr, type_name
 
 # The clone's log has the loss records twice; from here on they come with their blocks.
 BLOCKS = "pytest-valgrind: the blocks of what was lost"
@@ -31,20 +32,12 @@ _TYPE = "pytest-valgrind: types in loss record "
 _FOUND_TYPE = re.compile(re.escape(_TYPE) + r"(\d+): (\d+) (.*)")
 # Of a loss record.
 _MOST_OBJECTS = 5
-_MOST_ITEMS = 4
-_LONGEST_TEXT = 60  # characters
-_LONGEST_INT = 256  # bits
-_NUMBERS = (float, complex, bool, type(None))
-_TEXTS = (str, bytes, bytearray)
-_BRACKETS: dict[type, str] = {list: "[]", tuple: "()", set: "{}", frozenset: "{}"}
 # Of a type (Include/object.h): Py_TPFLAGS_HAVE_GC.
 _HAVE_GC = 1 << 14
 # Of code and of classes.
 _PARTS = (tuple, GetSetDescriptorType)
 # Looked up here, as a metaclass of somebody's may have others.
-_module_of = vars(type)["__module__"].__get__
 _flags_of = vars(type)["__flags__"].__get__
-_name_of = vars(type)["__qualname__"].__get__
 
 
 class _Block(NamedTuple):
@@ -90,7 +83,8 @@ def explain(log: str) -> None:
             for kind, count in _kinds(things).items():
                 client.print_to_log(f"{_TYPE}{record}: {count} {kind}")
             for line in _described(things):
-                client.print_to_log(f"{_OBJECT}{record}: {line}")
+                # A name of a file may have ends of lines in it.
+                client.print_to_log(f"{_OBJECT}{record}: {' '.join(line.splitlines())}")
 
 
 def explain_addresses(log: str, dropped: Mapping[int, int]) -> None:
@@ -204,57 +198,3 @@ def in_words(lost: _Lost) -> str:
     if held:
         parts.append(f"holds {counted(held)}")
     return f"{safe_repr(lost.thing)}  ({', '.join(parts)})"
-
-
-def safe_repr(thing: object, depth: int = 2) -> str:
-    """Return a short representation; types that are not built in are only named."""
-    kind = type(thing)
-    if kind is int:
-        assert isinstance(thing, int)
-        bits = int.bit_length(thing)
-        return repr(thing) if bits <= _LONGEST_INT else f"<int of {bits} bits>"
-    if kind in _NUMBERS:
-        return repr(thing)
-    if kind in _TEXTS:
-        assert isinstance(thing, _TEXTS)
-        text = repr(thing[:_LONGEST_TEXT])
-        return text if len(thing) <= _LONGEST_TEXT else f"{text}..."
-    if kind is dict:
-        assert isinstance(thing, dict)
-        items = (
-            f"{safe_repr(key, depth - 1)}: {safe_repr(value, depth - 1)}"
-            for key, value in dict.items(thing)
-        )
-        return _joined(items, len(thing), "{}", depth)
-    if brackets := _BRACKETS.get(kind):
-        assert isinstance(thing, (list, tuple, set, frozenset))
-        items = (safe_repr(item, depth - 1) for item in thing)
-        return _joined(items, len(thing), brackets, depth)
-    return f"<{_named(thing)}>"
-
-
-def type_name(kind: type) -> str:
-    """Return the name of a type, with its module unless it is built in."""
-    module, name = _module_of(kind), _name_of(kind)
-    return name if module == "builtins" or type(module) is not str else f"{module}.{name}"
-
-
-def _named(thing: object) -> str:
-    name = type_name(type(thing))
-    if type(thing) is FunctionType:
-        code = thing.__code__
-        return f"{name} {thing.__qualname__}, {code.co_filename}:{code.co_firstlineno}"
-    # Not isinstance, which asks a proxy for the class of its object.
-    if issubclass(type(thing), type):
-        return f"class {type_name(cast(type, thing))}"
-    if type(thing) is ModuleType:
-        return f"{name} {safe_repr(vars(thing).get('__name__'), 0)}"
-    return name
-
-
-def _joined(items: Iterator[str], count: int, brackets: str, depth: int) -> str:
-    if depth <= 0:
-        return f"{brackets[0]}...{brackets[1]}" if count else brackets
-    shown = [item for item, _ in zip(items, range(_MOST_ITEMS), strict=False)]
-    rest = ["..."] if count > len(shown) else []
-    return f"{brackets[0]}{', '.join([*shown, *rest])}{brackets[1]}"
