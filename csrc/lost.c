@@ -14,12 +14,15 @@
 
 #include "requests.h"
 
-/* "==PID== 8 bytes in 1 blocks are definitely lost in loss record 1,234 of 2,000" */
+/* "==PID== 8 bytes in 1 blocks are definitely lost in loss record 1,234 of 2,000",
+   with a time and a space before the process id if --time-stamp=yes. */
 static void
 list_blocks_of(const char *line, const char *mark)
 {
     const char *number = strstr(line, "loss record ");
-    if (strncmp(line, mark, strlen(mark)) != 0 || number == NULL
+    const char *place = strstr(line, mark);
+    if (strncmp(line, "==", 2) != 0 || place == NULL
+        || (place != line + 2 && place[-1] != ' ') || number == NULL
         || strstr(line, " definitely lost in ") == NULL) {
         return;
     }
@@ -41,13 +44,16 @@ pvg_list_lost_blocks(const char *log, long offset)
 {
     static char path[PATH_MAX], chunk[1 << 16];
     char mark[32];
-    snprintf(mark, sizeof mark, "==%d== ", (int)getpid());
-    const char *place = strstr(log, "%p");
-    size_t before = place == NULL ? strlen(log) : (size_t)(place - log);
-    snprintf(path, sizeof path, "%.*s", (int)before, log);
-    if (place != NULL) {
-        snprintf(path + before, sizeof path - before, "%d%s", (int)getpid(), place + 2);
+    snprintf(mark, sizeof mark, "%d== ", (int)getpid());
+    size_t length = 0;
+    for (const char *next = log; *next != '\0' && length < sizeof path - 16; next++) {
+        if (*next == '%' && *++next == 'p') {
+            length += (size_t)sprintf(path + length, "%d", (int)getpid());
+        } else {
+            path[length++] = *next;
+        }
     }
+    path[length] = '\0';
     int file = open(path, O_RDONLY | O_CLOEXEC);
     struct stat status;
     if (file < 0 || fstat(file, &status) < 0) {

@@ -6,8 +6,8 @@
    the records of this process that a leak check has just printed. Allocates
    nothing: from the next allocation on, valgrind does not know them any more.
 
-   `%p` in the name of the log stands for the process id; `offset` is where to
-   begin. */
+   In the name of the log, `%p` stands for the process id and `%%` for a per cent
+   sign; `offset` is where to begin. */
 void pvg_list_lost_blocks(const char *log, long offset);
 
 /* Returns the object in a block, a borrowed reference, or NULL. Whatever is in

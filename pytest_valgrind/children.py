@@ -50,13 +50,13 @@ class Children:
     """
 
     def __init__(self, evidence: Evidence, *, owns_logs: bool) -> None:
-        log = evidence.host.log
+        log, names = evidence.host.log, evidence.host.log_names
         assert log is not None
+        assert names is not None
         self._evidence = evidence
         self._owns_logs = owns_logs
         self._directory = log.parent
-        before, _, after = log.name.partition(str(os.getpid()))
-        self._name = re.compile(f"{re.escape(before)}(\\d+){re.escape(after)}")
+        self._pid_in = names.pid_in
         # Others' logs may be there.
         self._seen = {log.name} if owns_logs else set(_names(self._directory))
         self._unread: dict[int | None, list[_Child]] = {}
@@ -76,9 +76,8 @@ class Children:
         if self._has_finished:
             return
         for name in _names(self._directory):
-            if name in self._seen or not (match := self._name.fullmatch(name)):
+            if name in self._seen or (pid := self._pid_in(name)) is None:
                 continue
-            pid = int(match[1])
             if pid not in self._evidence.own_processes:
                 self._seen.add(name)
                 child = _Child(pid, self._directory / name, test)

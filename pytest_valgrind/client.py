@@ -135,7 +135,7 @@ if TYPE_CHECKING:
         :param prepare: is called in the clone before that.
         :param explain: is called in the clone after the check, when valgrind has listed the blocks
             that were lost, and may print to the log; it has some seconds of processor time.
-        :param log: the path of the clone's log, with ``%p`` for its process id.
+        :param log: the template of the clone's log, with ``%p`` and ``%%`` only.
         :param offset: where in the log it begins, in bytes.
         :raises OSError: if there cannot be another process.
         """

@@ -194,7 +194,7 @@ class Clone:
     :param which: its place.
     :param untracks: whether it takes every object out of the garbage collector's lists.
     :param prepare: is called in it before the check.
-    :param explains: says in its log what was lost; is given the path of the log.
+    :param explains: says in its log what was lost; is given the template of the log's path.
     """
 
     def __init__(
@@ -231,7 +231,7 @@ class Clone:
             self._prepare,
             partial(self._explain_all, evidence, log) if log else None,
             log.encode(),
-            0 if "%p" in log else self._mark,
+            0 if evidence.host.logs_processes_apart else self._mark,
         )
         evidence.own_processes.add(self._pid)
 

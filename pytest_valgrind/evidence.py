@@ -13,6 +13,7 @@ from pytest_valgrind.functions import PythonFunctions
 from pytest_valgrind.host import Host
 from pytest_valgrind.lines import Line, read_lines
 from pytest_valgrind.log import Log
+from pytest_valgrind.log_names import escaped
 from pytest_valgrind.lost import BLOCKS, Objects, objects_by_record, record_number
 from pytest_valgrind.objects import ObjectFiles
 from pytest_valgrind.parser import Parser, used_suppressions
@@ -48,7 +49,7 @@ class Evidence:
     ) -> None:
         self.host = host
         self.functions = functions
-        self._log = Log(host.log) if host.log else None
+        self._log = Log(host.log, host.log_names) if host.log else None
         self._leak_kinds = leak_kinds
         self._pid = os.getpid()
         objects = ObjectFiles()
@@ -116,13 +117,12 @@ class Evidence:
 
     @property
     def log_of_clone(self) -> str:
-        """The path of a clone's log, with ``%p`` for its process id; empty if there is none."""
+        """The template of a clone's log, with ``%p`` and ``%%`` only; empty if there is none."""
         if self.host.log is None:
             return ""
-        path = str(self.host.log)
-        if self.host.logs_processes_apart:
-            return path.replace(str(self._pid), "%p")
-        return path
+        if self.host.log_names and self.host.logs_processes_apart:
+            return self.host.log_names.template_of_forks
+        return escaped(str(self.host.log))
 
     def mark(self) -> int:
         """Return where the log ends."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from pytest_valgrind import client
+from pytest_valgrind.log_names import LogNames
 
 _VERSION = re.compile(r"Using Valgrind-(\S+) ")
 _COMMAND = re.compile(r"==\d+== Command: (.+)")
@@ -25,16 +26,18 @@ class Host(NamedTuple):
     program: str  #: its name in the command line
     options: tuple[str, ...]  #: of its command line
     log: Path | None
+    #: Of the logs of processes, None if they are not told apart by the names of files.
+    log_names: LogNames | None = None
 
     @property
     def error_markers(self) -> tuple[str, ...]:
         """The lines that it puts around errors (its manual, 2.6.2)."""
-        return tuple(filter(None, self._value("--error-markers").split(",")))
+        return tuple(filter(None, self.value("--error-markers").split(",")))
 
     @property
     def logs_processes_apart(self) -> bool:
         """Whether each process, a clone as well, has a log of its own."""
-        return "%p" in self._value("--log-file") and not self.has_gdbserver
+        return self.log_names is not None and not self.has_gdbserver
 
     @property
     def has_gdbserver(self) -> bool:
@@ -43,7 +46,7 @@ class Host(NamedTuple):
         From the first monitor command on, what forks print then goes into their parent's log, and
         their own has no more than a head (reset_valgrind_sink in server.c of valgrind's source).
         """
-        return self._value("--vgdb") != "no"
+        return self.value("--vgdb") != "no"
 
     @property
     def lists_errors(self) -> bool:
@@ -56,7 +59,8 @@ class Host(NamedTuple):
         options = [*options_from_elsewhere(), *self.options]
         return [option.partition("=")[2] for option in options if option.startswith(f"{name}=")]
 
-    def _value(self, name: str) -> str:
+    def value(self, name: str) -> str:
+        """Return the value that counts, empty if there is none."""
         return (self.values(name) or [""])[-1]
 
 
@@ -77,7 +81,11 @@ def find_host(given_log: Path | None) -> Host:
     log = _find_log()
     if given_log is not None:
         log = _confirmed(given_log, log)
-    return Host(_version(log), program, tuple(options), log)
+    host = Host(_version(log), program, tuple(options), log)
+    if log is None:
+        return host
+    names = LogNames.found(host.value("--log-file"), _readable_name(log), os.getpid())
+    return host._replace(log_names=names)
 
 
 def _confirmed(given: Path, found: Path | None) -> Path:
@@ -126,7 +134,9 @@ def _ends_with(path: Path, token: str) -> bool:
 
 
 def _readable_name(path: Path) -> Path:
-    return path.readlink() if path.is_symlink() and path.parts[:2] == ("/", "proc") else path
+    # Of a deleted file: proc(5).
+    is_descriptor = path.is_symlink() and path.parts[:2] == ("/", "proc")
+    return Path(str(path.readlink()).removesuffix(" (deleted)")) if is_descriptor else path
 
 
 def _command() -> list[str]:

@@ -27,6 +27,7 @@ from pytest_valgrind.estate import Estate
 from pytest_valgrind.functions import PythonFunctions
 from pytest_valgrind.handover import Handover
 from pytest_valgrind.host import options_from_elsewhere
+from pytest_valgrind.log_names import LogNames, escaped
 from pytest_valgrind.settings import Settings
 
 # Deep enough to reach from an allocation down to the frame of the test: for a call in a test, a
@@ -92,11 +93,11 @@ class Launch:
         _refuse_unusable_interpreter(command[0])
         _refuse_what_stands_in_the_way(command, settings)
         if settings.trace_children:
-            tracing.refuse_mixed(self._given_log())
+            tracing.refuse_mixed(self._given_template())
 
     def calibrate(self) -> None:
         """Find out what the interpreter's own errors are, for those that are launched later."""
-        self._noise(self._options(Path("valgrind.log")))
+        self._noise(self._options("valgrind.log"))
 
     def run(self, passed_over: Iterable[str] | None = None) -> End:
         """Run it, and wait for its end.
@@ -108,9 +109,9 @@ class Launch:
         handover = self._handover()
         if passed_over is not None:
             handover.pass_over(passed_over)
-        log = self._log(handover)
+        template = self._template(handover)
         _lower_limits()
-        options = self._options(log)
+        options = self._options(template)
         if (noise := self._noise(options)) is not None:
             handover.noise.write_text(noise, encoding="utf-8")
             options.append(f"--suppressions={handover.noise}")
@@ -128,7 +129,7 @@ class Launch:
         )
         with _leaving_signals_to(process) as forwarded:
             code = process.wait()
-        log = Path(str(log).replace("%p", str(process.pid)))
+        log = LogNames.expected(template, environment).of(process.pid)
         if not log.exists():
             shutil.rmtree(handover.directory, ignore_errors=True)
             raise pytest.UsageError(
@@ -159,16 +160,19 @@ class Launch:
             ) from None
         return Handover(self._directory)
 
-    def _log(self, handover: Handover) -> Path:
-        """Return where the log shall be; ``%p`` stands for the process id."""
+    def _template(self, handover: Handover) -> str:
+        """Return the template of where the log shall be."""
         # One for each process, as what several write at a time is mixed.
-        return self._given_log() or handover.directory / "valgrind.%p.log"
+        return self._given_template() or f"{escaped(str(handover.directory))}/valgrind.%p.log"
 
-    def _given_log(self) -> Path | None:
+    def _given_template(self) -> str | None:
         for argument in reversed(self._settings.args):
             if argument.startswith("--log-file="):
-                return Path(argument.removeprefix("--log-file="))
-        return self._settings.log
+                return argument.removeprefix("--log-file=")
+        if (log := self._settings.log) is None:
+            return None
+        # As a template, but that any other per cent sign stands for itself.
+        return f"{escaped(str(log.parent))}/{re.sub('%(?!p)', '%%', log.name)}"
 
     def _noise(self, options: list[str]) -> str | None:
         if self._settings.all_errors:
@@ -180,10 +184,10 @@ class Launch:
 
         return calibration.noise(say, anew=self._settings.calibrate)
 
-    def _options(self, log: Path) -> list[str]:
+    def _options(self, template: str) -> list[str]:
         # Valgrind reads these before its command line, which would win.
         given = _names(options_from_elsewhere())
-        options = ["--tool=memcheck", f"--log-file={_escaped(log)}"]
+        options = ["--tool=memcheck", f"--log-file={template}"]
         options += [option for option in _DEFAULTS if _name(option) not in given]
         if self._settings.python_frames and "--num-callers" not in given:
             # Each call of a function of Python's is three frames or four.
@@ -281,7 +285,8 @@ def _shim_watched_in_our_place(log: Path) -> str | None:
     with contextlib.suppress(OSError), log.open("rb") as file:
         head = file.read(4096).decode(errors="replace")
         command = re.search(r"Command: (\S+)", head)
-        if command and head.startswith(f"=={os.getpid()}=="):
+        # It may be there from another process that had this id.
+        if command and head.startswith(f"=={os.getpid()}==") and _is_script(command[1]):
             return command[1]
     return None
 
@@ -293,11 +298,6 @@ def _name(option: str) -> str:
 
 def _names(options: Iterable[str]) -> set[str]:
     return {_name(option) for option in options}
-
-
-def _escaped(log: Path) -> str:
-    # Valgrind puts the process id for %p, and rejects any other per cent sign that is single.
-    return re.sub("%(?!p)", "%%", str(log))
 
 
 def _lower_limits() -> None:

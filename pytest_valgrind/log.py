@@ -5,7 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+
+from pytest_valgrind.lines import read_lines
+from pytest_valgrind.log_names import LogNames
 
 _CHUNK = 1 << 20  # bytes
 # A line of valgrind's is shorter, whatever names are in it; one without an end is no text.
@@ -19,11 +23,13 @@ class Log:
     complete: where several processes write, one of them may be in the middle of it.
 
     :param path: the log's path, or that of an open descriptor of it.
+    :param names: of the logs of processes, None if there are no others than this.
     :raises OSError: if it cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, names: LogNames | None = None) -> None:
         self.path = path
+        self._names = names
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._offset = 0
         #: Whether somebody else has emptied the file.
@@ -41,8 +47,8 @@ class Log:
     def read_from(self, offset: int, pid: int) -> Iterator[str]:
         """Yield the lines that were written since the log had a size, in bytes.
 
-        :param pid: of a clone, which has a log of its own if the process id is part of the name
-            (valgrind's manual, 2.6.1, --log-file); this one is deleted.
+        :param pid: of a clone, which has a log of its own if the process id is part of the name;
+            this one is deleted.
         """
         if (own := self._own_log(pid)) is not None:
             with own.open("rb") as file:
@@ -57,12 +63,12 @@ class Log:
             own.unlink()
 
     def _own_log(self, pid: int) -> Path | None:
-        own = self.path.with_name(self.path.name.replace(str(os.getpid()), str(pid)))
-        if own != self.path:
-            # The digits may mean something else, and the file be somebody's.
-            with contextlib.suppress(OSError), own.open("rb") as file:
-                start = f"=={pid}==".encode()
-                return own if file.read(len(start)) == start else None
+        if self._names is None or (own := self._names.of_fork(pid)) == self.path:
+            return None
+        # It may be somebody else's, from before.
+        with contextlib.suppress(OSError), own.open("rb") as file:
+            first = map(_text, islice(_lines(file.fileno(), 0), 1))
+            return own if any(read_lines(first, pid)) else None
         return None
 
     def size(self) -> int:

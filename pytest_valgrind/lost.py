@@ -19,6 +19,7 @@ from pytest_valgrind import client
 from pytest_valgrind.findings import counted, plural
 from pytest_valgrind.lines import Line, read_lines
 from pytest_valgrind.log import read_to_end
+from pytest_valgrind.log_names import LogNames
 from pytest_valgrind.reprs import safe_repr, type_name
 
 # The clone's log has the loss records twice; from here on they come with their blocks.
@@ -74,7 +75,7 @@ class _Lost(NamedTuple):
 def explain(log: str) -> None:
     """Print, in the clone, which objects were lost.
 
-    :param log: path of its log, with ``%p`` for the process id.
+    :param log: the template of its path.
     """
     _, lost = _look(log)
     for record, things in lost.items():
@@ -90,7 +91,7 @@ def explain(log: str) -> None:
 def explain_addresses(log: str, dropped: Mapping[int, int]) -> None:
     """Print, in the clone, what was lost: the addresses, and the types of objects.
 
-    :param log: path of its log, with ``%p`` for the process id.
+    :param log: the template of its path.
     :param dropped: by the complements of their addresses, objects of which the clone itself has
         dropped so many references, and which are not lost if there are no others.
     """
@@ -108,7 +109,7 @@ def explain_addresses(log: str, dropped: Mapping[int, int]) -> None:
 def _look(
     log: str, dropped: Mapping[int, int] = MappingProxyType({})
 ) -> tuple[dict[int, list[_Block]], dict[int, list[_Lost]]]:
-    path = log.replace("%p", str(os.getpid()))
+    path = LogNames.expected(log, {}).of(os.getpid())
     blocks = _blocks(read_lines(read_to_end(path), os.getpid()))
     objects = {
         (record, block): found

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import LEAKS, Finding, Kind, PythonLine
 from pytest_valgrind.ran import RanTest
-from pytest_valgrind.rerun import LONGEST, Plan, Rerun, Runs, Seen, run_again
+from pytest_valgrind.rerun import Plan, Rerun, Runs, Seen, run_again
 
 # Seconds: that the checks of one run may take.
 _FOR_CHECKS = 8.0
@@ -19,7 +19,6 @@ _MOST_RUNS = 4
 NOT_REPRODUCED = "it did not happen again when the test ran once more"
 _AFTER = "it was lost after the last line of the test, by a fixture or the garbage collection"
 _HUNG = "the test hung, and was not run once more"
-_TOO_LONG = f"the test, run once more line by line, took more than {LONGEST:.0f} seconds"
 
 
 class Pinpoint:
@@ -40,8 +39,8 @@ class Pinpoint:
                 for finding in findings
             ]
         first = self._run(test, Plan())
-        if first is None:
-            return [replace(finding, python_note=_TOO_LONG) for finding in findings]
+        if isinstance(first, str):
+            return [replace(finding, python_note=first) for finding in findings]
         seen = first.errors
         if first.leaks and any(finding.kind.is_leak for finding in findings):
             seen += self._lines_of_leaks(test, first)
@@ -56,7 +55,7 @@ class Pinpoint:
         for _ in range(_MOST_RUNS):
             checks = _spread(low, high, most)
             found = self._run(test, Plan(checks, types=types))
-            if found is None or not found.leaks:
+            if isinstance(found, str) or not found.leaks:
                 return leaks
             leaks = found.leaks
             numbers = [leak.number for leak in leaks if leak.number is not None]
@@ -75,14 +74,14 @@ class Pinpoint:
         # A check comes before a line, and so tells of the one before.
         for number in sorted({leak.number - 1 for leak in leaks if leak.number}):
             count = inner.get(number, 0)
-            found = self._run(test, Plan(_spread(0, count, most), number, types)) if count else None
-            if found:
+            found = self._run(test, Plan(_spread(0, count, most), number, types)) if count else ""
+            if isinstance(found, Rerun):
                 better += [leak for leak in found.leaks if leak.python]
         # A line of a function that the test calls says more than the line that calls it.
         known = [(leak.stack, leak.type) for leak in better]
         return better + [leak for leak in leaks if (leak.stack, leak.type) not in known]
 
-    def _run(self, test: RanTest, plan: Plan) -> Rerun | None:
+    def _run(self, test: RanTest, plan: Plan) -> Rerun | str:
         return run_again(self._evidence, self._runs, test, plan)
 
 

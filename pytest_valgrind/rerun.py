@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import FrameType
-from typing import IO, Any, NamedTuple, NoReturn
+from typing import IO, Any, NamedTuple
 
 import pytest
 from _pytest.runner import SetupState
@@ -31,8 +31,10 @@ from pytest_valgrind.ran import RanTest
 from pytest_valgrind.references import drop_locals, unknown_references
 from pytest_valgrind.watch import Watch
 
-#: Seconds that a run may take.
-LONGEST = 120.0
+# Seconds that a run may take.
+_LONGEST = 120.0
+_TOO_LONG = f"the test, run once more line by line, took more than {_LONGEST:.0f} seconds"
+_DIED = "the process in which the test ran once more came to no end"
 # Seconds between looks at it.
 _INTERVAL = 0.05
 #: A place for a clone that nobody else uses.
@@ -93,12 +95,13 @@ class Rerun(NamedTuple):
         return cls(**values)
 
 
-def run_again(evidence: Evidence, runs: Runs, test: RanTest, plan: Plan) -> Rerun | None:
-    """Run a test once more, and return what was seen, None if it took too long or died.
+def run_again(evidence: Evidence, runs: Runs, test: RanTest, plan: Plan) -> Rerun | str:
+    """Run a test once more, and return what was seen, or why nothing was, in words.
 
     :param evidence: of this process.
     :param runs: runs a test, in a process that has nothing else to do.
     """
+    this = os.getpid()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as answers:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -106,35 +109,32 @@ def run_again(evidence: Evidence, runs: Runs, test: RanTest, plan: Plan) -> Reru
         with warnings.catch_warnings():
             # From 3.12 on, if there are threads: none of theirs has a lock that is needed.
             warnings.simplefilter("ignore", DeprecationWarning)
-            pid = os.fork()
-        if pid == 0:
-            _run_in_child(_Child(evidence, test, plan, runs), answers)
-        client.log_forks_as_before()
+            try:
+                if (pid := os.fork()) == 0:
+                    _Child(evidence, test, plan, runs).run().write(answers)
+            except OSError as error:
+                return f"the test cannot be run once more in a process of its own: {error}"
+            finally:
+                # Whatever was raised, pytest must not go on in two processes.
+                if os.getpid() != this:
+                    os._exit(0)
+                client.log_forks_as_before()
         evidence.own_processes.add(pid)
-        _wait(pid)
+        has_ended = _wait(pid)
         evidence.forget_clone(pid)
-        return Rerun.read(answers)
+        return Rerun.read(answers) or (_DIED if has_ended else _TOO_LONG)
 
 
-def _run_in_child(child: _Child, answers: IO[str]) -> NoReturn:
-    """Do the work in the forked process, which ends here whatever happens."""
-    try:
-        # What is found in child processes has no line of Python here.
-        client.log_forks(False)
-        client.change_option("--trace-children=no")
-        child.run().write(answers)
-    finally:
-        os._exit(0)
-
-
-def _wait(pid: int) -> None:
-    end = time.monotonic() + LONGEST
+def _wait(pid: int) -> bool:
+    """Wait for a process, and return whether it ended by itself."""
+    end = time.monotonic() + _LONGEST
     while time.monotonic() < end:
         if os.waitpid(pid, os.WNOHANG)[0]:
-            return
+            return True
         time.sleep(_INTERVAL)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
+    return False
 
 
 class _Child:
@@ -142,9 +142,8 @@ class _Child:
 
     def __init__(self, evidence: Evidence, test: RanTest, plan: Plan, runs: Runs) -> None:
         host, functions = evidence.host, evidence.functions
-        if host.log and host.logs_processes_apart:
-            own = str(host.log).replace(str(os.getppid()), str(os.getpid()))
-            host = host._replace(log=type(host.log)(own))
+        if host.log_names and host.logs_processes_apart:
+            host = host._replace(log=host.log_names.of_fork(os.getpid()))
         self._evidence = Evidence(host, frozenset(), functions)
         self._leaks = Evidence(host, frozenset({Kind.DEFINITE}), functions)
         self._test = test
@@ -158,6 +157,9 @@ class _Child:
 
     def run(self) -> Rerun:
         """Run the test and return what was seen."""
+        # What is found in child processes has no line of Python here.
+        client.log_forks(False)
+        client.change_option("--trace-children=no")
         _detach_output(self._test.item.config)
         # What was lost before is not listed again by the clones' checks.
         client.leak_check()

@@ -13,6 +13,7 @@ import pytest
 
 from pytest_valgrind import client
 from pytest_valgrind.host import Host
+from pytest_valgrind.log_names import tells_apart
 from pytest_valgrind.repairs import preloadable
 from pytest_valgrind.settings import Settings
 
@@ -71,7 +72,7 @@ def follow(settings: Settings, host: Host, *, is_launched: bool) -> None:
             "--valgrind-trace-children: each process needs a log of its own: start valgrind with "
             "--log-file=valgrind.%p.log, or let pytest --valgrind start it."
         )
-    if "%p" not in "".join(host.values("--log-file")) or str(os.getpid()) not in host.log.name:
+    if host.log_names is None:
         raise pytest.UsageError(_MIXED.format(log="valgrind.%p.log"))
     if host.has_gdbserver:
         raise pytest.UsageError(
@@ -84,13 +85,14 @@ def follow(settings: Settings, host: Host, *, is_launched: bool) -> None:
         _prepare_late(settings)
 
 
-def refuse_mixed(log: Path | None) -> None:
+def refuse_mixed(template: str | None) -> None:
     """Refuse a log that is not one for each process.
 
-    :param log: the one that was asked for, None if none was.
+    :param template: the one that was asked for, None if none was.
     :raises pytest.UsageError: if it is.
     """
-    if log is not None and "%p" not in log.name:
+    if template is not None and not tells_apart(template):
+        log = Path(template)
         raise pytest.UsageError(_MIXED.format(log=f"{log.stem}.%p{log.suffix}"))
 
 

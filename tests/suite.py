@@ -18,6 +18,9 @@ PATIENCE = 300
 #: Before a command that SIGINT shall end: a shell has all that it runs in the background ignore it.
 INTERRUPTIBLE = ("env", "--default-signal=INT")
 
+#: Before a command that shall have process ids as in a container, from 1 on.
+CONTAINED = ("unshare", "--fork", "--kill-child", "--pid", "--mount-proc")
+
 
 @dataclass(frozen=True)
 class Case:
@@ -121,6 +124,14 @@ class Suite:
         """Copy a suite's files."""
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(source, self.directory, dirs_exist_ok=True, ignore=ignored)
+
+
+def can_be_contained() -> bool:
+    """Whether this user may have processes in a namespace of their own."""
+    return (
+        shutil.which("unshare") is not None
+        and not subprocess.run([*CONTAINED, "true"], capture_output=True, check=False).returncode
+    )
 
 
 def _read(case: ElementTree.Element) -> Case:

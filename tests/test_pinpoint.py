@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import INI
-from suite import PATIENCE, Run, Suite
+from suite import CONTAINED, PATIENCE, Run, Suite, can_be_contained
 
 TESTS = """\
 import os
@@ -86,9 +86,15 @@ def pinpointed(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run
     made = Suite(tmp_path_factory.mktemp("pinpointed"), extension)
     made.write("pytest.ini", INI)
     made.write("test_lines.py", TESTS)
-    options = ("--valgrind", "--valgrind-pinpoint", "-rA")
-    # Each test that fails runs some times more.
-    return made.run(*options, patience=4 * PATIENCE)
+    # Digits of process ids stand in the path of the log, too, as they do in containers.
+    temporary = made.directory / "d0123456789"
+    temporary.mkdir()
+    return made.run(
+        *("--valgrind", "--valgrind-pinpoint", "-rA"),
+        before=CONTAINED if can_be_contained() else (),
+        environment={"TMPDIR": str(temporary)},
+        patience=4 * PATIENCE,  # each test that fails runs some times more
+    )
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +154,15 @@ def test_lines_of_two_errors(pinpointed: Run) -> None:
         f"test_lines.py:{first} in {name}",
         f"test_lines.py:{first + 1} in {name}",
     ]
+
+
+def test_short_process_ids(pinpointed: Run) -> None:
+    """Their digits in a directory's name are none: logs of forks and clones are found."""
+    assert "INTERNALERROR" not in pinpointed.output
+    assert "list: " in pinpointed["test_reference_to_local_variable"].text
+    (log,) = (line for line in pinpointed.summary if line.startswith("log: "))
+    assert "/d0123456789/pytest-valgrind-" in log
+    assert len(re.findall(r"\d+", Path(log).name)[0]) < 3 or not can_be_contained()
 
 
 def test_line_of_a_fixture(pinpointed: Run) -> None:
