@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_valgrind import client, report, timeouts, tracing, unsettled
+from pytest_valgrind import client, report, timeouts, unsettled
 from pytest_valgrind.arithmetic import ignore_now
-from pytest_valgrind.children import Children
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Kind, plural
 from pytest_valgrind.firstresult import Rest
-from pytest_valgrind.functions import NumberedFunctions
 from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.host import find_host
 from pytest_valgrind.journal import Collected, Collecting, Ended, Journal
@@ -36,6 +34,8 @@ from pytest_valgrind.timeouts import Timeouts
 from pytest_valgrind.verdict import Outcome
 
 if TYPE_CHECKING:
+    from pytest_valgrind.children import Children
+    from pytest_valgrind.functions import NumberedFunctions
     from pytest_valgrind.launched import Launched
     from pytest_valgrind.settings import Settings
     from pytest_valgrind.worker import XdistWorker
@@ -96,6 +96,8 @@ class ValgrindChecker:
 
     def _number_functions(self) -> str:
         """Have native stacks name functions of Python's, or return why they cannot."""
+        from pytest_valgrind.functions import NumberedFunctions
+
         path = self._handover.functions if self._handover else None
         try:
             self._functions = NumberedFunctions(path)
@@ -123,6 +125,9 @@ class ValgrindChecker:
         self._evidence.skip()
 
     def _follow_children(self) -> Children:
+        from pytest_valgrind import tracing
+        from pytest_valgrind.children import Children
+
         is_launched = self._handover is not None
         tracing.follow(self._settings, self._host, is_launched=is_launched)
         log = self._host.log

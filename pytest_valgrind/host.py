@@ -16,7 +16,6 @@ from pytest_valgrind import client
 from pytest_valgrind.log_names import LogNames
 
 _VERSION = re.compile(r"Using Valgrind-(\S+) ")
-_COMMAND = re.compile(r"==\d+== Command: (.+)")
 
 
 class Host(NamedTuple):

@@ -13,20 +13,20 @@ from pathlib import Path
 
 from pytest_valgrind.findings import Owner
 
-_MAPPED = re.compile(r"([0-9a-f]+)-([0-9a-f]+) ..(.)\S+ +(?:\S+ +){2}\S+ *(.*)")
+_MAPPED = r"([0-9a-f]+)-([0-9a-f]+) ..(.)\S+ +(?:\S+ +){2}\S+ *(.*)"
 #: In place of a path, for code in memory that is no file's.
 GENERATED = "[generated code]"
 _BY_NAME = (
-    (re.compile(r"libpython3[\d.]*[a-z]*\.so|python3[\d.]*[a-z-]*$"), Owner.INTERPRETER),
-    (re.compile(r"lib(c|m|dl|rt|util|pthread)[.-]|ld[.-]|ld-linux"), Owner.LIBC),
+    (r"libpython3[\d.]*[a-z]*\.so|python3[\d.]*[a-z-]*$", Owner.INTERPRETER),
+    (r"lib(c|m|dl|rt|util|pthread)[.-]|ld[.-]|ld-linux", Owner.LIBC),
     # Our preloaded objects act for it.
-    (re.compile(r"vgpreload_|memcheck-|_(repairs|children)\."), Owner.VALGRIND),
-    (re.compile(re.escape(GENERATED)), Owner.GENERATED),
+    (r"vgpreload_|memcheck-|_(repairs|children)\.", Owner.VALGRIND),
+    (re.escape(GENERATED), Owner.GENERATED),
 )
-_SYSTEM_LIBRARIES = re.compile(r"/(usr/)?(local/)?lib(32|64)?/")
+_SYSTEM_LIBRARIES = r"/(usr/)?(local/)?lib(32|64)?/"
 # Those of csrc/defects.c.
 _DELIBERATE_DEFECTS = ("create_leak", "access_invalid")
-_PYTHON_MODULES = re.compile(r"/(site|dist)-packages/|/lib-dynload/")
+_PYTHON_MODULES = r"/(site|dist)-packages/|/lib-dynload/"
 
 
 class ObjectFiles:
@@ -67,11 +67,11 @@ class ObjectFiles:
             return Owner.EXTENSION if is_defect else Owner.CHECKER
         name = Path(path).name
         for files, owner in _BY_NAME:
-            if files.match(name):
+            if re.match(files, name):
                 return owner
         if path.startswith(self._interpreter):
             return Owner.INTERPRETER
-        if _SYSTEM_LIBRARIES.match(path) and not _PYTHON_MODULES.search(path):
+        if re.match(_SYSTEM_LIBRARIES, path) and not re.search(_PYTHON_MODULES, path):
             return Owner.LIBRARY
         return Owner.EXTENSION
 
@@ -86,7 +86,7 @@ class ObjectFiles:
     def _refresh(self) -> None:
         found = []
         for line in self._read_map():
-            if match := _MAPPED.match(line):
+            if match := re.match(_MAPPED, line):
                 start, end, executable, path = match.groups()
                 if not path.startswith("/"):
                     if executable != "x" or path:

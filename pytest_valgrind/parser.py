@@ -16,21 +16,21 @@ from pytest_valgrind.functions import PythonFunctions
 from pytest_valgrind.lines import Line
 from pytest_valgrind.stacks import FRAME_STARTS, Frames, ObjectAt, OwnerOf, Stacks
 
-_LOSS_RECORD = re.compile(
+# No pattern is compiled before it is needed: under valgrind that takes 5 to 20 ms each, and most
+# processes need none of them.
+_LOSS_RECORD = (
     r"(?P<bytes>[\d,]+)(?: \((?P<more_bytes>[+-][\d,]+)\))?(?: \(.* direct, .* indirect\))?"
     r" bytes in (?P<blocks>[\d,]+)(?: \((?P<more_blocks>[+-][\d,]+)\))? blocks?"
     r" (?:is|are) (?P<kind>definitely lost|indirectly lost|possibly lost|still reachable)"
 )
 # From 3.24 on, suppressed ones are listed as well.
-_CONTEXT = re.compile(r"([\d,]+) errors (\(suppressed by .*\) )?in context \d+ of \d+:")
-_THREAD = re.compile(r"Thread \d+.*:")
-_USED_SUPPRESSION = re.compile(
-    r"used_suppression: +\d+ (.*?)(?: suppressed: [\d,]+ bytes in [\d,]+ blocks)?"
-)
+_CONTEXT = r"([\d,]+) errors (\(suppressed by .*\) )?in context \d+ of \d+:"
+_THREAD = r"Thread \d+.*:"
+_USED_SUPPRESSION = r"used_suppression: +\d+ (.*?)(?: suppressed: [\d,]+ bytes in [\d,]+ blocks)?"
 # Advice that goes on for lines.
 _GUESS_AT_A_CRASH = " If you believe this happened as a result of a stack"
 # These have stacks, and are no errors.
-_NO_FINDINGS = re.compile(
+_NO_FINDINGS = (
     r"Warning: |WARNING: |Emulation warning: |Open (file descriptor|AF_)|Thread \d+: status"
     r"|Blocks allocation contexts"
 )
@@ -59,7 +59,7 @@ _KINDS = {
     "Process terminating": Kind.FATAL_SIGNAL,
     HANG: Kind.TIMEOUT,
 }
-_BAD_SIZE = re.compile(r"\w+\(\) (with size|invalid size value)")
+_BAD_SIZE = r"\w+\(\) (with size|invalid size value)"
 _DAMAGED = "An error whose message is damaged in valgrind's log."
 # A message is shorter, however deep its stacks: its end has been lost.
 _MOST_LINES = 5000
@@ -96,7 +96,7 @@ class Parser:
         """Yield the error contexts of ``v.info all_errors``, each with its count."""
         for paragraph in self._paragraphs(lines):
             first, *rest = paragraph.lines
-            count = _CONTEXT.fullmatch(first.text)
+            count = re.fullmatch(_CONTEXT, first.text)
             if count and not count[2]:
                 # The same ones come again with every such answer.
                 text = "\n".join(line.text for line in rest)
@@ -133,13 +133,13 @@ class Parser:
                 break
             elif line.text.startswith(" ") or stacks:
                 stacks.announce(line.text.strip())
-            elif _CONTEXT.fullmatch(line.text):
+            elif re.fullmatch(_CONTEXT, line.text):
                 continue
-            elif not (is_known or _THREAD.fullmatch(line.text)):
+            elif not (is_known or re.fullmatch(_THREAD, line.text)):
                 message, is_known = line.text, _begins_finding(line.text)
             kept.append(line.raw)
         is_known = is_known and not paragraph.needs_stack
-        if not (is_known or stacks) or _NO_FINDINGS.match(message):
+        if not (is_known or stacks) or re.match(_NO_FINDINGS, message):
             return None
         finding = Finding(
             kind=_kind(message),
@@ -203,12 +203,12 @@ class _Paragraph:
 
 def used_suppressions(lines: Iterable[Line]) -> set[str]:
     """Return name, file and line of the suppressions that ``v.info all_errors`` lists as used."""
-    matches = (_USED_SUPPRESSION.fullmatch(line.text) for line in lines if line.mark == "--")
+    matches = (re.fullmatch(_USED_SUPPRESSION, line.text) for line in lines if line.mark == "--")
     return {match[1] for match in matches if match}
 
 
 def _with_loss(finding: Finding) -> Finding:
-    record = _LOSS_RECORD.match(finding.message)
+    record = re.match(_LOSS_RECORD, finding.message)
     if record is None:
         return finding
     return replace(
@@ -220,7 +220,7 @@ def _with_loss(finding: Finding) -> Finding:
 
 
 def _begins_finding(text: str) -> bool:
-    return _kind(text) is not Kind.OTHER_ERROR or _LOSS_RECORD.match(text) is not None
+    return _kind(text) is not Kind.OTHER_ERROR or re.match(_LOSS_RECORD, text) is not None
 
 
 def _finding_at_end(words: str) -> str:
@@ -236,7 +236,7 @@ def _finding_at_end(words: str) -> str:
 
 
 def _kind(message: str) -> Kind:
-    if _BAD_SIZE.match(message):
+    if re.match(_BAD_SIZE, message):
         return Kind.FISHY_SIZE
     return next((_KINDS[start] for start in _KINDS if message.startswith(start)), Kind.OTHER_ERROR)
 

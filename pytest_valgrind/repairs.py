@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-_WRITABLE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw")
+_WRITABLE = r"([0-9a-f]+)-([0-9a-f]+) rw"
 # Valgrind lays its own memory above this (aspacemgr-linux.c in its source, for 64 bits), and the
 # tool itself into that range.
 _OF_VALGRIND = 0x10_0000_0000
@@ -50,7 +50,7 @@ def apply_late(errors_so_far: int) -> None:
     untaint.restype = ctypes.c_ulong
     zero = id(0)
     for line in Path("/proc/self/maps").read_text().splitlines():
-        if match := _WRITABLE.match(line):
+        if match := re.match(_WRITABLE, line):
             start, end = (int(address, 16) for address in match.groups())
             if start < _OF_VALGRIND and start not in _TOOL:
                 untaint(start, end, zero)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import pytest
 from _pytest._code.code import (
@@ -14,9 +15,11 @@ from _pytest._code.code import (
     ReprTraceback,
 )
 
-from pytest_valgrind.crash import Death
 from pytest_valgrind.findings import Finding, Frame, Kind, Owner, Stack, counted, plural
 from pytest_valgrind.verdict import Outcome, Verdict, crashed
+
+if TYPE_CHECKING:
+    from pytest_valgrind.crash import Death
 
 _EXCERPT = "valgrind log"
 #: A subinterpreter, say, loses thousands of blocks in as many ways.

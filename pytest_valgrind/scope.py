@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pytest_valgrind.findings import Finding, Frame, Kind, Owner
 
 # What allocates bytes for others; PyObject_Malloc and the like make objects.
-_RAW_ALLOCATOR = re.compile(r"_?PyMem_\w+")
+_RAW_ALLOCATOR = r"_?PyMem_\w+"
 
 
 class Relevance(Enum):
@@ -60,7 +60,9 @@ class Scope:
         The reference to an object may have been lost by anybody.
         """
         for frame in leak.stack:
-            if frame.owner is Owner.INTERPRETER and not _RAW_ALLOCATOR.fullmatch(frame.function):
+            if frame.owner is Owner.INTERPRETER and not re.fullmatch(
+                _RAW_ALLOCATOR, frame.function
+            ):
                 return True
             if self._fits(frame):
                 return True

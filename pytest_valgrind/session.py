@@ -6,28 +6,30 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from time import perf_counter  # by name, as tests replace the functions of the module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from _pytest.runner import runtestprotocol
 
 from pytest_valgrind import client
 from pytest_valgrind.checks import LeakCheck
-from pytest_valgrind.children import Children
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Finding, Origin, merged
 from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.groups import Unsettled
 from pytest_valgrind.held import HeldHooks
 from pytest_valgrind.journal import Began
-from pytest_valgrind.pinpoint import Pinpoint
 from pytest_valgrind.ran import RanTest
 from pytest_valgrind.report import give
 from pytest_valgrind.results import Judged, Results
 from pytest_valgrind.roll import Roll
 from pytest_valgrind.scope import Scope
-from pytest_valgrind.settings import Settings
 from pytest_valgrind.verdict import MARKERS, Outcome, judge
+
+if TYPE_CHECKING:
+    from pytest_valgrind.children import Children
+    from pytest_valgrind.pinpoint import Pinpoint
+    from pytest_valgrind.settings import Settings
 
 _RULE = "*" * 70
 
@@ -65,13 +67,18 @@ class Session:
         self._roll = roll
         self._journal = roll.journal
         self._scope = Scope(settings.only, all_errors=settings.all_errors)
-        self._pinpoint = Pinpoint(evidence, self.run_alone) if settings.pinpoint else None
+        self._pinpoint = self._make_pinpoint() if settings.pinpoint else None
         self._held: HeldHooks | None = None
         self._running: RanTest | None = None
         # That tests took so far.
         self._seconds = 0.0
         # Whether the session ends with a failure, or with so many.
         self._stops_at_failures = False
+
+    def _make_pinpoint(self) -> Pinpoint:
+        from pytest_valgrind.pinpoint import Pinpoint
+
+        return Pinpoint(self._evidence, self.run_alone)
 
     def between(self) -> None:
         """Take the errors since the last test or collector as belonging to neither."""

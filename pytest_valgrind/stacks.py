@@ -9,14 +9,12 @@ from pytest_valgrind.findings import Frame, Further, Origin, Owner
 from pytest_valgrind.functions import PythonFunctions
 
 FRAME_STARTS = ("   at ", "   by ")
-_FRAME = re.compile(
-    r"   (?:at|by) 0x([0-9A-Fa-f]+): (.+?)(?: \((?:(?:with)?in (.+)|(/.+|[^()]+):(\d+))\))?"
-)
+_FRAME = r"   (?:at|by) 0x([0-9A-Fa-f]+): (.+?)(?: \((?:(?:with)?in (.+)|(/.+|[^()]+):(\d+))\))?"
 # The functions of csrc/frames.c and csrc/threads.c. What is below them in a stack is pytest's.
-_DIGIT = re.compile(r"pvg_(low|high)_([0-7]{2})")
+_DIGIT = r"pvg_(low|high)_([0-7]{2})"
 _DIGIT_VALUES = 64
 # Those of csrc/functions.c.
-_CODE_DIGIT = re.compile(r"pvg_code_(low|high)_([0-7]{3})")
+_CODE_DIGIT = r"pvg_code_(low|high)_([0-7]{3})"
 _CODE_DIGIT_VALUES = 256
 _BETWEEN_TESTS = "pvg_between"
 _THREAD_OF_TEST = "pvg_thread"
@@ -49,7 +47,7 @@ class Frames:
     def read(self, text: str) -> Frame | None:
         """Return the frame in a line, None if there is none."""
         frame = self._known.get(text)
-        if frame is None and (match := _FRAME.fullmatch(text)):
+        if frame is None and (match := re.fullmatch(_FRAME, text)):
             address, function, path, file, line = match.groups()
             path = path or self._object_at(int(address, 16))
             frame = self._known[text] = Frame(
@@ -89,9 +87,9 @@ class _Stack:
             if self._low_digit is None:
                 self.frames.append(frame)
             return self._low_digit is None
-        if digit := _CODE_DIGIT.fullmatch(frame.function):
+        if digit := re.fullmatch(_CODE_DIGIT, frame.function):
             self._take_code_digit(frame, digit[1], int(digit[2], 8))
-        elif digit := _DIGIT.fullmatch(frame.function):
+        elif digit := re.fullmatch(_DIGIT, frame.function):
             value = int(digit[2], 8)
             if digit[1] == "low":
                 self._low_digit = value

@@ -13,7 +13,7 @@ from pytest_valgrind.findings import Finding, Owner, Stack
 _PLACES = ("fun:", "obj:")
 _ANYTHING = "..."
 #: The frame of Python code, below which stacks are all alike.
-_EVALUATION = re.compile(r"_PyEval_EvalFrame\w*")
+_EVALUATION = r"_PyEval_EvalFrame\w*"
 # Valgrind itself tells errors apart by four frames (VG_(eq_ExeContext) in m_execontext.c).
 _FEWEST_PLACES = 4
 # More of a stack without an extension's frame makes it no more particular, and longer to read.
@@ -60,7 +60,7 @@ class Suppression(NamedTuple):
         ends = [
             index + 1
             for index, frame in enumerate(finding.stack)
-            if _EVALUATION.fullmatch(frame.function) and index + 1 >= _FEWEST_PLACES
+            if re.fullmatch(_EVALUATION, frame.function) and index + 1 >= _FEWEST_PLACES
         ]
         end = min([*ends, _MOST_PLACES])
         return found._replace(places=found.places[:end])
