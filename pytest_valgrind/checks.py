@@ -220,7 +220,9 @@ class GroupCheck:
     def _settle(self, checked: Checked) -> list[RanTest]:
         if checked.is_late:
             self._queue.merge()
-        group = self._queue.settle(checked.seconds)
+        # What it takes besides: that there is no garbage which it would take for lost.
+        besides = self._garbage.price if self._checker.sees_references else 0.0
+        group = self._queue.settle(checked.seconds + besides)
         self._compare_with_begin(checked)
         for lost in self._ledger.grown(checked.records, in_process=checked.in_process):
             self._blame(lost, group)

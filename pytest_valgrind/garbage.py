@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from time import perf_counter  # by name, as tests replace the functions of the module
+from time import process_time  # by name, as tests replace the functions of the module
 
 # At the ends of modules: seconds that looks at everything may take, and what part of the tests'
 # time they may beyond. A suite may consist of a thousand files with a test each.
@@ -24,8 +24,9 @@ class Garbage:
     def __init__(self, *, freeze: bool) -> None:
         self._freeze = freeze
         self._slice: slice | None = None
-        # Seconds: of the last look at everything, and of all of them.
-        self._price = 0.0
+        #: Seconds of processor time that the last look at everything took.
+        self.price = 0.0
+        # And all of them.
         self._spent = 0.0
 
     def empty_free_lists(self) -> None:
@@ -53,16 +54,16 @@ class Garbage:
 
         One round looks at everything; those after it, if frozen, at what finalisers have made.
         """
-        start = perf_counter()
+        start = process_time()
         if self._freeze:
             gc.unfreeze()
         self.settle()
-        self._price = perf_counter() - start
-        self._spent += self._price
+        self.price = process_time() - start
+        self._spent += self.price
 
     def may_settle_everything(self, seconds: float) -> bool:
         """Whether the time for this is in proportion.
 
         :param seconds: that the tests took so far.
         """
-        return self._spent + self._price <= _FREE + _SHARE * seconds
+        return self._spent + self.price <= _FREE + _SHARE * seconds

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+# Without its twin in Python, whose import takes as long as that of ten of our modules.
+import _pickle as pickle
 import contextlib
 import os
-import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+# By name, as tests replace the functions of the module.
+from time import perf_counter, process_time
+
 import pytest
 
 from pytest_valgrind.findings import Finding
 from pytest_valgrind.held import Event
+
+# The part of all time that counts besides that of the processor.
+_WAITING = 0.1
+
+
+def effort() -> float:
+    """Return a clock, in seconds, of what the work of tests amounts to: mostly processor time.
+
+    That is what a leak check costs, and what must be in proportion to it however busy the machine
+    is. Time that passes counts a little, too: reports are held back until there is a check.
+    """
+    return process_time() + _WAITING * perf_counter()
 
 
 class RanTest:
@@ -26,7 +41,7 @@ class RanTest:
         self.is_last = False
         #: By Ctrl-C, pytest.exit or an internal error.
         self.was_interrupted = False
-        #: Seconds: when it began, and how long it took.
+        #: Seconds by :func:`effort`: when it began, and how long it took.
         self.start = 0.0
         self.seconds = 0.0
         #: How many threads it started, and whether any still ran at its end.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from time import perf_counter  # by name, as tests replace the functions of the module
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -19,7 +18,7 @@ from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.groups import Unsettled
 from pytest_valgrind.held import HeldHooks
 from pytest_valgrind.journal import Began
-from pytest_valgrind.ran import RanTest
+from pytest_valgrind.ran import RanTest, effort
 from pytest_valgrind.report import give
 from pytest_valgrind.results import Judged, Results
 from pytest_valgrind.roll import Roll
@@ -215,7 +214,7 @@ class Session:
         threads = client.threads_started()
         self._running = test
         self._held.hold(test.events)
-        test.start = perf_counter()
+        test.start = effort()
         try:
             client.inside_test(test.place, self._run_and_settle, test, nextitem, protocol, check)
         except BaseException:
@@ -223,7 +222,7 @@ class Session:
             self.phase_ended("interrupted")
             raise
         finally:
-            test.seconds = perf_counter() - test.start
+            test.seconds = effort() - test.start
             self._seconds += test.seconds
             test.threads = client.threads_started() - threads
             test.leaves_threads = client.threads_alive() > 0
@@ -245,7 +244,7 @@ class Session:
     ) -> None:
         protocol(test.item, nextitem)
         with self.results.watch:
-            test.seconds = perf_counter() - test.start
+            test.seconds = effort() - test.start
             if check.may_follow(test) or (
                 test.ends_module and self._garbage.may_settle_everything(self._seconds)
             ):
