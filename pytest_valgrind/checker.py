@@ -21,7 +21,7 @@ from pytest_valgrind.findings import Kind, plural
 from pytest_valgrind.firstresult import Rest
 from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.host import find_host
-from pytest_valgrind.journal import Collected, Collecting, Ended, Journal
+from pytest_valgrind.journal import Collected, Collecting, Ended, Interrupted, Journal
 from pytest_valgrind.modes import choose, exact
 from pytest_valgrind.progress import show_waiting
 from pytest_valgrind.repairs import apply_late
@@ -147,7 +147,9 @@ class ValgrindChecker:
 
         from pytest_valgrind.calibration import Calibration
 
-        calibration = Calibration(self._host.program, self._host.options, os.environ)
+        calibration = Calibration(
+            self._host.program, self._host.options, os.environ, version=self._host.number
+        )
         self._noise = calibration.noise(self._say, anew=self._settings.calibrate)
         if self._noise:
             with tempfile.NamedTemporaryFile("w", suffix=".supp", encoding="utf-8") as file:
@@ -200,6 +202,9 @@ class ValgrindChecker:
             show_waiting(self._mode.check, session.config)
         try:
             return client.outside_tests(self._rest.call, hook, arguments)
+        except KeyboardInterrupt:
+            self.pytest_keyboard_interrupt()
+            raise
         finally:
             try:
                 if not collects_only:
@@ -216,6 +221,11 @@ class ValgrindChecker:
             if self._session.results.is_void and not (self._worker or session.testsfailed):
                 void = report.of_void_run(self._session.results.hidden)
                 session.ihook.pytest_collectreport(report=void)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self) -> None:
+        """Tell the launcher, which would interrupt this process else."""
+        self._journal.write(Interrupted())
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

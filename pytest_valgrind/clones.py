@@ -230,7 +230,7 @@ class Clone:
             self._untracks,
             self._prepare,
             partial(self._explain_all, evidence, log) if log else None,
-            log.encode(),
+            os.fsencode(log),
             0 if evidence.host.logs_processes_apart else self._mark,
         )
         evidence.own_processes.add(self._pid)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_valgrind import journal
+from pytest_valgrind.command import Command
 from pytest_valgrind.estate import Estate, not_checked
 from pytest_valgrind.findings import plural
 from pytest_valgrind.home import Home
@@ -52,7 +53,7 @@ class Controller:
         self._homes: dict[str, Home] = {}
         self._unused: list[set[Any]] = []
         self._starts: dict[str, float] = {}
-        launch = Launch([sys.executable, "-c", ""], settings)
+        launch = Launch(Command([sys.executable]), settings)
         # Once for all workers, as far as they have this interpreter.
         launch.calibrate()
         self._settings_of_workers = settings._replace(calibrate=False)

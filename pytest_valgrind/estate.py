@@ -16,6 +16,7 @@ from pytest_valgrind.journal import (
     Collecting,
     Ended,
     Finished,
+    Interrupted,
     Location,
     Packed,
     Passed,
@@ -64,6 +65,7 @@ class Estate:
         #: Whether all tests ran, and whether the interpreter came to its end.
         self.has_ended = False
         self.has_finished = False
+        self.was_interrupted = False
         self.death: Death | None = None
         for record in records:
             self._take(record)
@@ -170,6 +172,8 @@ class Estate:
             self.collecting = record.nodeid
         elif isinstance(record, Collected):
             self.collected = record.tests
+        elif isinstance(record, Interrupted):
+            self.was_interrupted = True
         elif isinstance(record, Ended):
             self.results = record.results
             self.hints = record.hints

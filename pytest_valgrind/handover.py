@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from pytest_valgrind.repairs import preloaded
+from pytest_valgrind import preload
 
 _DIRECTORY = "PYTEST_VALGRIND_DIRECTORY"
+_HOLDS = "PYTEST_VALGRIND_HOLDS_SIGINT"
 _SAVED = "PYTEST_VALGRIND_SAVED_"
 _FOUND = "found"
 _MAP = "maps"
@@ -26,10 +28,23 @@ class Handover(NamedTuple):
 
     directory: Path
 
-    def environment(self) -> dict[str, str]:
-        """Return the environment for the process to launch."""
-        changes = {"PYTHONMALLOC": "malloc", **preloaded(self.directory)}
+    def environment(
+        self, preloaded: Iterable[Path | None], *, holds_interrupts: bool
+    ) -> dict[str, str]:
+        """Return the environment for the process to launch.
+
+        :param preloaded: shared objects that it shall start with.
+        :param holds_interrupts: whether SIGINT is blocked when it starts.
+        :raises pytest.UsageError: if the loader cannot be told of one.
+        """
+        present = os.environ.get(preload.NAME)
+        changes = {
+            "PYTHONMALLOC": "malloc",
+            **preload.changes(preloaded, present, self.directory),
+        }
         environment = {**os.environ, **changes, _DIRECTORY: str(self.directory)}
+        if holds_interrupts:
+            environment[_HOLDS] = "1"
         for name in changes:
             # Saved even where it is not set, so that the other side knows what to undo.
             environment[_SAVED + name] = os.environ.get(name, "")
@@ -50,6 +65,8 @@ class Handover(NamedTuple):
         directory = os.environ.pop(_DIRECTORY, None)
         if directory is None:
             return None
+        if os.environ.pop(_HOLDS, None):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         for name in [name for name in os.environ if name.startswith(_SAVED)]:
             value = os.environ.pop(name)
             if not restores:

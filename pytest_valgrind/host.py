@@ -29,6 +29,11 @@ class Host(NamedTuple):
     log_names: LogNames | None = None
 
     @property
+    def number(self) -> str:
+        """The version without the date that ``-v`` has there."""
+        return self.version.partition("-")[0]
+
+    @property
     def error_markers(self) -> tuple[str, ...]:
         """The lines that it puts around errors (its manual, 2.6.2)."""
         return tuple(filter(None, self.value("--error-markers").split(",")))
@@ -164,6 +169,7 @@ def _version(log: Path | None) -> str:
 def options_from_elsewhere() -> Iterator[str]:
     """Return the options that valgrind reads by itself (its manual, 2.6.11)."""
     yield from os.environ.get("VALGRIND_OPTS", "").split()
-    for directory in (Path.home(), Path.cwd()):
-        with contextlib.suppress(OSError):
-            yield from (directory / ".valgrindrc").read_text(errors="replace").split()
+    for directory in (os.environ.get("HOME"), os.curdir):
+        if directory is not None:
+            with contextlib.suppress(OSError):
+                yield from Path(directory, ".valgrindrc").read_text(errors="replace").split()

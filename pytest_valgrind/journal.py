@@ -80,6 +80,10 @@ class Settled(NamedTuple):
     news: Results
 
 
+class Interrupted(NamedTuple):
+    """Somebody has interrupted the session, and the process has noticed."""
+
+
 class Ended(NamedTuple):
     """The session came to its end."""
 
@@ -92,7 +96,9 @@ class Finished(NamedTuple):
     """The interpreter came to its end by itself, whatever the session did."""
 
 
-Record: TypeAlias = "Collecting | Collected | Began | Ran | Settled | Ended | Finished | Death"
+Record: TypeAlias = (
+    "Collecting | Collected | Began | Ran | Settled | Interrupted | Ended | Finished | Death"
+)
 
 
 class Journal:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import re
 import resource
@@ -14,14 +13,15 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from pytest_valgrind import journal, tracing
-from pytest_valgrind.calibration import Calibration
+from pytest_valgrind import journal, preload, tracing
+from pytest_valgrind.calibration import Calibration, version_of
+from pytest_valgrind.command import Command
 from pytest_valgrind.crash import examine
 from pytest_valgrind.estate import Estate
 from pytest_valgrind.functions import PythonFunctions
@@ -29,6 +29,7 @@ from pytest_valgrind.handover import Handover
 from pytest_valgrind.host import options_from_elsewhere
 from pytest_valgrind.log_names import LogNames, escaped
 from pytest_valgrind.settings import Settings
+from pytest_valgrind.waiting import Progress, Waiting
 
 # Deep enough to reach from an allocation down to the frame of the test: for a call in a test, a
 # fixture, a unittest or a doctest, 6 to 34 C frames of CPython's are in between (3.11 to 3.13), or
@@ -54,7 +55,7 @@ _DEFAULTS = (
 # Valgrind takes descriptors at the top of the limit, and keeps a table up to there; Docker's
 # limit of 2^30 is too much for it from 3.21 on ("Private file creation failed").
 _MOST_DESCRIPTORS = 1 << 20
-_PR_SET_PDEATHSIG = 1
+_SOCKET_SERVER = "execnet/script/socketserver.py"
 _SMALLEST_STACK = 8 << 20  # bytes; Linux's default
 
 
@@ -64,7 +65,11 @@ class End(NamedTuple):
     code: int  #: its exit code, as a shell says it
     estate: Estate
     #: Whether somebody has asked for it, by a signal to this process.
-    was_asked_for: bool
+    was_asked_for: bool = False
+    #: Whether somebody has interrupted it before it ran a session of pytest.
+    was_interrupted: bool = False
+    #: Whether it came to pytest.
+    reached_pytest: bool = True
 
     @property
     def goes_on(self) -> bool:
@@ -73,25 +78,33 @@ class End(NamedTuple):
         died = estate.death is not None and not self.was_asked_for
         return died and bool(estate.began and estate.not_run)
 
+    @property
+    def ran_session(self) -> bool:
+        """Whether it ran or listed tests, or died of that."""
+        return self.reached_pytest and (self.estate.has_ended or self.estate.death is not None)
+
+    @property
+    def words(self) -> str:
+        """How it ended without a session, for a sentence."""
+        before = "it ran a session" if self.reached_pytest else "it came to pytest"
+        return f"the process under valgrind ended with exit code {self.code} before {before}"
+
 
 class Launch:
     """A command that runs once more, under valgrind.
 
-    :param command: the command's words, the interpreter first.
     :param directory: for the log and all else that belongs to the process; must not exist. A
         temporary one if there is none.
     :raises pytest.UsageError: if this cannot work here, with what to do about it.
     """
 
-    def __init__(
-        self, command: list[str], settings: Settings, directory: Path | None = None
-    ) -> None:
+    def __init__(self, command: Command, settings: Settings, directory: Path | None = None) -> None:
         self._directory = directory
         self._valgrind = _find_valgrind()
         self._command = command
         self._settings = settings
-        _refuse_unusable_interpreter(command[0])
-        _refuse_what_stands_in_the_way(command, settings)
+        _refuse_unusable_interpreter(command.words[0])
+        _refuse_what_stands_in_the_way(command.words, settings)
         if settings.trace_children:
             tracing.refuse_mixed(self._given_template())
 
@@ -106,36 +119,47 @@ class Launch:
             for the first process.
         :raises pytest.UsageError: if there is no room for the log, or valgrind does not start.
         """
-        handover = self._handover()
-        if passed_over is not None:
-            handover.pass_over(passed_over)
-        template = self._template(handover)
+        # Before there is anything that would be left behind.
+        noise = self._noise(self._options("valgrind.log"))
         _lower_limits()
+        with Waiting() as waiting:
+            handover = self._handover()
+            try:
+                if passed_over is not None:
+                    handover.pass_over(passed_over)
+                return self._run(handover, noise, waiting)
+            except BaseException:
+                shutil.rmtree(handover.directory, ignore_errors=True)
+                raise
+
+    def _run(self, handover: Handover, noise: str | None, waiting: Waiting) -> End:
+        template = self._template(handover)
         options = self._options(template)
-        if (noise := self._noise(options)) is not None:
+        if noise is not None:
             handover.noise.write_text(noise, encoding="utf-8")
             options.append(f"--suppressions={handover.noise}")
-        sys.stdout.flush()
-        sys.stderr.flush()
-        environment = handover.environment()
+        preloaded = [preload.repairs()]
+        changes: dict[str, str] = {}
         if self._settings.trace_children:
             options += tracing.options(self._settings, [*options_from_elsewhere(), *options])
-            environment = tracing.environment(self._settings, handover.directory, environment)
-        process = subprocess.Popen(
-            [self._valgrind, *options, *self._command],
-            env=environment,
-            close_fds=False,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 (there are no threads)
-        )
-        with _leaving_signals_to(process) as forwarded:
-            code = process.wait()
-        log = LogNames.expected(template, environment).of(process.pid)
-        if not log.exists():
+            preloaded.insert(0, preload.children())
+            changes = tracing.environment(self._settings)
+        # pytest's own command does nothing before it takes over; a user's program may do anything.
+        held_back = set() if self._command.program else {signal.SIGINT}
+        environment = handover.environment(preloaded, holds_interrupts=bool(held_back))
+        environment |= changes
+        process = self._start(options, environment, lambda: waiting.prepare(held_back))
+        code = waiting.end_of(process, lambda: _progress(handover))
+        names = LogNames.expected(template, environment)
+        log = Path(self._command.directory or "", names.of(process.pid))
+        text = journal.read(handover.journal)
+        if waiting.was_interrupted and not text:
             shutil.rmtree(handover.directory, ignore_errors=True)
-            raise pytest.UsageError(
-                f"--valgrind: valgrind did not start (exit code {code}); its own message is above."
-            )
-        estate = Estate(journal.records(journal.read(handover.journal)))
+            code, estate = pytest.ExitCode.INTERRUPTED, Estate([])
+            return End(code, estate, was_asked_for=True, was_interrupted=True)
+        if not log.exists():
+            raise pytest.UsageError(self._no_start(code))
+        estate = Estate(journal.records(text))
         # Without a journal, it was replaced by another program before it was adopted.
         is_known = handover.journal.exists()
         if code < 0 or (is_known and not (estate.has_ended or estate.has_finished)):
@@ -146,7 +170,36 @@ class Launch:
                 journal.append(handover.journal, death)
         elif not handover.log_is_kept:
             shutil.rmtree(handover.directory, ignore_errors=True)
-        return End(128 - code if code < 0 else code, estate, -code in forwarded)
+        was_asked_for = -code in waiting.forwarded
+        return End(128 - code if code < 0 else code, estate, was_asked_for, reached_pytest=is_known)
+
+    def _start(
+        self, options: list[str], environment: dict[str, str], prepare: Callable[[], None]
+    ) -> subprocess.Popen[bytes]:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        try:
+            return subprocess.Popen(
+                [self._valgrind, *options, *self._command.words],
+                cwd=self._command.directory,
+                env=environment,
+                close_fds=False,
+                preexec_fn=prepare,  # noqa: PLW1509 (no thread holds a lock that it needs)
+            )
+        except OSError as error:
+            raise pytest.UsageError(
+                f"--valgrind: {self._valgrind} cannot be started: {error.strerror}."
+            ) from None
+
+    def _no_start(self, code: int) -> str:
+        """Say what is known of a valgrind that has not begun a log."""
+        how = f"ended with exit code {code}" if code >= 0 else f"died of signal {-code}"
+        version = version_of(self._valgrind)
+        known = f"its version is {version}" if version else "it does not tell its version"
+        return (
+            f"--valgrind: valgrind did not start: {self._valgrind} {how} without a log, and "
+            f"{known}; if it has said why, that is above."
+        )
 
     def _handover(self) -> Handover:
         try:
@@ -155,7 +208,7 @@ class Launch:
             self._directory.mkdir(mode=0o700)
         except OSError as error:
             raise pytest.UsageError(
-                f"--valgrind: there is no room for valgrind's log in {tempfile.gettempdir()} "
+                f"--valgrind: there is no room for valgrind's log in {_temporary_directory()} "
                 f"({error.strerror}): make some, or name another directory in TMPDIR."
             ) from None
         return Handover(self._directory)
@@ -203,7 +256,8 @@ class Launch:
 
 def is_started_by_execnet() -> bool:
     """Whether this interpreter was started to execute what comes over a pipe or a socket."""
-    return "exec(eval(sys.stdin.readline()))" in sys.orig_argv[-1] or "socketserver" in sys.argv[0]
+    code = "".join(sys.orig_argv[-1:])
+    return "exec(eval(sys.stdin.readline()))" in code or sys.argv[0].endswith(_SOCKET_SERVER)
 
 
 def tests_will_run(option: object) -> bool:
@@ -291,6 +345,13 @@ def _shim_watched_in_our_place(log: Path) -> str | None:
     return None
 
 
+def _temporary_directory() -> str:
+    try:
+        return tempfile.gettempdir()
+    except OSError:  # none can be written
+        return "any of the usual directories"
+
+
 def _name(option: str) -> str:
     name = option.partition("=")[0]
     return "--show-error-list" if name == "-s" else name
@@ -313,30 +374,9 @@ def _lower_limits() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def _die_with_parent() -> None:
-    """Have the kernel kill this process when its parent dies, by SIGKILL say (prctl(2))."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-@contextlib.contextmanager
-def _leaving_signals_to(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
-    """Have the process that runs the tests deal with signals; yield those that it was sent.
-
-    Ctrl-C reaches it by itself: the terminal sends it to the whole process group.
-    """
-    forwarded: list[int] = []
-
-    def ignore(_number: int, _frame: object) -> None:
-        """Not SIG_IGN, which the process would inherit."""
-
-    def forward(number: int, _frame: object) -> None:
-        forwarded.append(number)
-        process.send_signal(number)
-
-    handlers = {signal.SIGINT: ignore, signal.SIGTERM: forward, signal.SIGHUP: forward}
-    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield forwarded
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+def _progress(handover: Handover) -> Progress:
+    """Return how far a process has come that runs the tests."""
+    text = journal.read(handover.journal)
+    if not text:
+        return "starts"
+    return "is interrupted" if Estate(journal.records(text)).was_interrupted else "runs"

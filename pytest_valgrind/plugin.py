@@ -51,7 +51,12 @@ def pytest_load_initial_conftests(
 
         option = early_config.known_args_namespace
         option.pythonwarnings = [*(option.pythonwarnings or []), *OPTIONS]
-    return (yield)
+    try:
+        return (yield)
+    except KeyboardInterrupt:
+        if early_config.stash.get(_LAUNCHED, None):  # the launcher says it
+            raise SystemExit(pytest.ExitCode.INTERRUPTED) from None
+        raise
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -81,7 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(checker, CHECKER)
         if worker is not None:
             config.pluginmanager.register(worker)
-    elif config.option.valgrind and _is_distributed(config.option) and not _replays(config):
+    elif config.option.valgrind and _is_distributed(config.option) and not _is_ours(config):
         _register_controller(config)
 
 
@@ -125,19 +130,39 @@ def _launch(config: pytest.Config, args: list[str]) -> None:
     from pytest_valgrind.settings import Settings
 
     option = config.known_args_namespace
-    if not launch.tests_will_run(option) or _replays(config):
+    if not launch.tests_will_run(option) or _is_ours(config):
         return
     if launch.is_started_by_execnet():
         raise pytest.UsageError(
             "--valgrind: this worker of pytest-xdist was not started under valgrind, so nothing "
             "would be checked: give -n or --tx with popen, ssh or socket."
         )
-    if not _is_distributed(option):
-        command = [sys.executable, *sys.orig_argv[1:]]
-        settings = Settings.of(config, option)
-        raise SystemExit(
-            _run_until_the_end(launch.Launch(command, settings), settings, config, args)
-        )
+    if _is_distributed(option):
+        return
+    from pytest_valgrind.command import Command
+    from pytest_valgrind.rehearsal import rehearse
+    from pytest_valgrind.waiting import ending_orderly
+
+    settings = Settings.of(config, option)
+    command = Command.of_this_process()
+    launched = launch.Launch(command, settings)
+    try:
+        with ending_orderly():
+            rehearse(config)
+            if command.program:
+                _say(
+                    f"valgrind: {command.program} starts again under valgrind, so its code before "
+                    "pytest.main runs twice"
+                )
+            code = _run_until_the_end(launched, settings, config, args)
+    except KeyboardInterrupt:
+        _say("\nvalgrind: Interrupted before any test ran")
+        code = pytest.ExitCode.INTERRUPTED
+    raise SystemExit(code)
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
 
 
 def _run_until_the_end(
@@ -147,6 +172,13 @@ def _run_until_the_end(
     from pytest_valgrind.findings import plural
 
     end = launch.run()
+    if end.was_interrupted:
+        raise KeyboardInterrupt
+    if not end.ran_session and end.code == 0:
+        _say(f"ERROR: --valgrind: nothing was checked: {end.words}.")
+        return pytest.ExitCode.USAGE_ERROR
+    if not end.reached_pytest:
+        _say(f"valgrind: nothing was checked: {end.words}")
     estates = [end.estate]
     while end.goes_on and settings.resume:
         done = [test.nodeid for estate in estates for test in estate.began.values()]
@@ -173,8 +205,10 @@ def _is_distributed(option: object) -> bool:
     return getattr(option, "dist", "no") not in ("no", None)
 
 
-def _replays(config: pytest.Config) -> bool:
-    return bool(config.pluginmanager.has_plugin("valgrind_replay"))
+def _is_ours(config: pytest.Config) -> bool:
+    """Whether a session is one of those that the launcher itself runs."""
+    has_plugin = config.pluginmanager.has_plugin
+    return has_plugin("valgrind_replay") or has_plugin("valgrind_rehearsal")
 
 
 def _register_controller(config: pytest.Config) -> None:

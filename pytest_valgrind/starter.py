@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
+from pytest_valgrind.command import Command
 from pytest_valgrind.findings import Kind
 from pytest_valgrind.launch import Launch
 from pytest_valgrind.settings import Settings
@@ -71,8 +72,8 @@ def main() -> int:
         # One for each worker.
         settings = settings._replace(log=log.with_name(f"{log.stem}.%p{log.suffix}"))
     try:
-        launch = Launch([sys.executable, *arguments], settings, directory(orders.token))
-        return launch.run().code
+        command = Command([sys.executable, *arguments], program="execnet")
+        return Launch(command, settings, directory(orders.token)).run().code
     except pytest.UsageError as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return pytest.ExitCode.USAGE_ERROR

@@ -16,8 +16,8 @@ _ANYTHING = "..."
 _EVALUATION = r"_PyEval_EvalFrame\w*"
 # Valgrind itself tells errors apart by four frames (VG_(eq_ExeContext) in m_execontext.c).
 _FEWEST_PLACES = 4
-# More of a stack without an extension's frame makes it no more particular, and longer to read.
-_MOST_PLACES = 24
+#: More of a stack without an extension's frame makes it no more particular, and longer to read.
+MOST_PLACES = 24
 
 
 class Suppression(NamedTuple):
@@ -38,7 +38,7 @@ class Suppression(NamedTuple):
             return None
         own = _outermost(finding.stack, Owner.EXTENSION) or _outermost(finding.stack, Owner.LIBRARY)
         if not own:
-            return found._replace(places=found.places[:_MOST_PLACES])
+            return found._replace(places=found.places[:MOST_PLACES])
         places: list[str] = []
         for place, frame in zip(found.places[:own], finding.stack, strict=False):
             if places and frame.owner in (Owner.INTERPRETER, Owner.LIBC):
@@ -62,7 +62,7 @@ class Suppression(NamedTuple):
             for index, frame in enumerate(finding.stack)
             if re.fullmatch(_EVALUATION, frame.function) and index + 1 >= _FEWEST_PLACES
         ]
-        end = min([*ends, _MOST_PLACES])
+        end = min([*ends, MOST_PLACES])
         return found._replace(places=found.places[:end])
 
     @classmethod

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from pytest_valgrind import client
+from pytest_valgrind import client, preload
 from pytest_valgrind.host import Host
 from pytest_valgrind.log_names import tells_apart
-from pytest_valgrind.repairs import preloadable
 from pytest_valgrind.settings import Settings
 
 #: For csrc/children.c: the kinds of leak that count, ``none`` for none.
@@ -46,26 +44,17 @@ def options(settings: Settings, given: Iterable[str]) -> list[str]:
     ]
 
 
-def environment(
-    settings: Settings, directory: Path, environment: Mapping[str, str]
-) -> dict[str, str]:
-    """Return an environment to which is added what valgrind cannot say about child processes.
-
-    :param directory: where a link may be put, under a name without spaces and colons.
-    """
-    changed = {**environment, _LEAK_KINDS: _kinds(settings)}
-    if path := _speaker():
-        link = directory / path.name
-        link.symlink_to(path)
-        changed["LD_PRELOAD"] = f"{link} {environment.get('LD_PRELOAD', '')}".strip()
-    return changed
+def environment(settings: Settings) -> dict[str, str]:
+    """Return what the environment must hold for what is preloaded into child processes."""
+    return {_LEAK_KINDS: _kinds(settings)}
 
 
 def follow(settings: Settings, host: Host, *, is_launched: bool) -> None:
     """Have valgrind follow the children of this process from here on.
 
     :param is_launched: whether :func:`options` and :func:`environment` are in force.
-    :raises pytest.UsageError: if not every process has a log of its own.
+    :raises pytest.UsageError: if not every process has a log of its own, or the loader cannot be
+        told what to preload.
     """
     if host.log is None:
         raise pytest.UsageError(
@@ -101,27 +90,20 @@ def _prepare_late(settings: Settings) -> None:
     client.change_option("--trace-children=yes")
     os.environ[_LEAK_KINDS] = _kinds(settings)
     os.environ["PYTHONMALLOC"] = "malloc"
-    path = _speaker()
+    path = preload.children()
     if path is None:
         return
     import ctypes
 
     ctypes.CDLL(str(path)).pvg_speak_in_forks()
-    preloaded = [str(found) for found in (path, preloadable()) if found]
-    # The loader takes both for separators.
-    if not re.search("[ :]", str(path)):
-        os.environ["LD_PRELOAD"] = " ".join([*preloaded, os.environ.get("LD_PRELOAD", "")]).strip()
+    present = os.environ.get(preload.NAME)
+    os.environ.update(preload.changes([path, preload.repairs()], present))
 
 
 def _kinds(settings: Settings) -> str:
     if not settings.memcheck:
         return "none"
     return ",".join(sorted(kind.name.lower() for kind in settings.leak_kinds))
-
-
-def _speaker() -> Path | None:
-    """Return the shared object of csrc/children.c, None if it was not built."""
-    return next(Path(__file__).parent.glob("_children*.so"), None)
 
 
 def _privileged_programs() -> list[str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
 from suite import Suite
 
-from pytest_valgrind import calibration
+from pytest_valgrind import calibration, preload
 from pytest_valgrind.calibration import Calibration
 from pytest_valgrind.selftest import EXERCISES
 from pytest_valgrind.suppressions import count
@@ -35,7 +37,7 @@ class Said(list[str]):
 
 def made(cache: Path, *options: str, valgrind: str = "valgrind") -> Calibration:
     """Return a calibration of this interpreter."""
-    return Calibration(valgrind, [*OPTIONS, *options], os.environ, cache)
+    return Calibration(valgrind, [*OPTIONS, *options], os.environ, cache=cache)
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.__name__)
@@ -65,7 +67,7 @@ def test_measured_once(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="others raise no errors")
 def test_noise_is_suppressed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the self-test of 3.11 shows without our repairs does not show again."""
-    monkeypatch.setattr(calibration, "preloaded", lambda _directory: {})
+    monkeypatch.setattr(preload, "repairs", lambda: None)
     noise = made(tmp_path).noise(Said())
     assert noise is not None
     if count(noise) == 0:
@@ -87,11 +89,56 @@ def test_noise_is_suppressed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_other_options_are_another_matter(tmp_path: Path) -> None:
-    """But not where the log is, say."""
+    """But not where the log is, how deep stacks are that are deep enough, or what is no option."""
     path = made(tmp_path).path
     assert made(tmp_path, "--log-file=x", "--suppressions=y").path == path
+    assert made(tmp_path, "--track-origins=yes", "--num-callers=100", "--no-such").path == path
     assert made(tmp_path, "--partial-loads-ok=no").path != path
+    assert made(tmp_path, "--num-callers=12").path != path
     assert made(tmp_path, valgrind="/bin/true").path != path
+
+
+def test_options_from_elsewhere_matter_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of valgrind's own variable."""
+    path = made(tmp_path).path
+    monkeypatch.setenv("VALGRIND_OPTS", "--partial-loads-ok=no --time-stamp=yes")
+    assert made(tmp_path).path == made(tmp_path, "--partial-loads-ok=no").path != path
+
+
+@pytest.mark.parametrize("how", ["--symlinks", "--copies"])
+def test_same_interpreter_elsewhere(tmp_path: Path, how: str) -> None:
+    """One self-test serves all virtual environments, however old their files are."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", how, tmp_path], check=True)
+    package = Path(calibration.__file__).parent
+    shutil.copytree(package, tmp_path / "pytest_valgrind", copy_function=shutil.copyfile)
+    code = (
+        "import os, sys; from pathlib import Path\n"
+        "from pytest_valgrind.calibration import Calibration\n"
+        f"print(Calibration('valgrind', {OPTIONS!r}, os.environ, cache=Path('/x')).path.name)"
+    )
+    others = sysconfig.get_path("purelib")
+    done = subprocess.run(
+        [tmp_path / "bin" / "python", "-c", code],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{others}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == made(tmp_path).path.name
+
+
+def test_says_what_it_took_last_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On this machine, for whichever interpreter."""
+    monkeypatch.setattr(Calibration, "_measured", lambda _self: "")
+    said = Said()
+    made(tmp_path).noise(said)
+    assert "(which may take a minute)" in said.line
+    (tmp_path / "seconds").write_text("17\n")
+    said = Said()
+    made(tmp_path, "--partial-loads-ok=no").noise(said)
+    assert "(about 17 s)" in said.line
 
 
 def test_self_test_that_fails(tmp_path: Path) -> None:
@@ -100,8 +147,9 @@ def test_self_test_that_fails(tmp_path: Path) -> None:
     assert made(tmp_path, valgrind="/nonexistent").noise(said) is None
     assert "/nonexistent does not start: No such file or directory" in said.line
     said = Said()
-    assert made(tmp_path, "--no-such-option").noise(said) is None
-    assert "it ended with exit code" in said.line
+    # Valgrind says why to those who run their tests under it.
+    assert made(tmp_path, "--num-callers=many").noise(said) is None
+    assert said.line.endswith("it failed: valgrind does not start\n")
 
 
 def test_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +169,7 @@ def test_option_calibrates_anew(suite: Suite, tmp_path: Path) -> None:
     environment = {"XDG_CACHE_HOME": str(cache)}
     first = suite.run("--valgrind", environment=environment)
     assert SAYS in first.errors
-    (known,) = (cache / "pytest-valgrind").iterdir()
+    (known,) = (cache / "pytest-valgrind").glob("*.supp")
     known.write_text(
         "{\n   one\n   Memcheck:Cond\n   fun:f\n}\n{\n   two\n   Memcheck:Cond\n   fun:g\n}\n"
     )

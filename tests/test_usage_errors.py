@@ -17,6 +17,7 @@ import pytest
 from suite import Run, Suite
 
 from pytest_valgrind import launch, plugin
+from pytest_valgrind.command import Command
 from pytest_valgrind.settings import Settings
 
 
@@ -55,7 +56,7 @@ def test_shim_in_the_place_of_python(tmp_path: Path, settings: Settings) -> None
     shim = tmp_path / "python"
     shim.write_text("#!/bin/sh\nexec python3\n")
     with pytest.raises(pytest.UsageError, match=r"is a script that starts Python.*-m pytest"):
-        launch.Launch([str(shim)], settings)
+        launch.Launch(Command([str(shim)]), settings)
 
 
 def test_shim_under_valgrind(clean: Suite) -> None:
@@ -79,7 +80,7 @@ def test_setuid_interpreter(tmp_path: Path, settings: Settings) -> None:
     shutil.copy("/bin/true", program)
     program.chmod(program.stat().st_mode | stat.S_ISUID)
     with pytest.raises(pytest.UsageError, match=r"setuid.*use a copy"):
-        launch.Launch([str(program)], settings)
+        launch.Launch(Command([str(program)]), settings)
 
 
 def test_free_threaded_interpreter(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,14 +90,14 @@ def test_free_threaded_interpreter(settings: Settings, monkeypatch: pytest.Monke
         sysconfig, "get_config_var", lambda name: name == "Py_GIL_DISABLED" or known(name)
     )
     with pytest.raises(pytest.UsageError, match=r"free-threaded.*use a build with the GIL"):
-        launch.Launch([sys.executable], settings)
+        launch.Launch(Command([sys.executable]), settings)
 
 
 def test_static_interpreter(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Valgrind cannot replace its malloc."""
     monkeypatch.setattr(launch, "_is_linked_dynamically", lambda: False)
     with pytest.raises(pytest.UsageError, match="linked statically"):
-        launch.Launch([sys.executable], settings)
+        launch.Launch(Command([sys.executable]), settings)
 
 
 def test_loader_is_recognised() -> None:
@@ -124,10 +125,33 @@ def test_other_tool_in_the_command_line(clean: Suite) -> None:
 
 
 def test_option_that_valgrind_does_not_know(clean: Suite) -> None:
-    """Valgrind's own message stands above ours."""
-    run = clean.run("--valgrind", "--valgrind-args=--no-such-option")
-    assert "no-such-option" in run.errors
-    assert_usage_error(run, "valgrind did not start")
+    """Valgrind's own message stands above ours, once, whether or not there is a self-test."""
+    cache = {"XDG_CACHE_HOME": str(clean.directory / "cache")}
+    for options, environment in (
+        (["--valgrind-args=--no-such-option"], {}),
+        (["--valgrind-args=--num-callers=no-such-option"], cache),
+    ):
+        run = clean.run("--valgrind", *options, environment=environment)
+        assert len(re.findall("Unknown option|Bad option", run.errors)) == 1
+        assert "no-such-option" in run.errors
+        assert_usage_error(run, "valgrind did not start", "exit code 1 without a log", "3.")
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("exit 0", "ended with exit code 0 without a log, and it does not tell its version"),
+        ("[ $1 = --version ] && echo valgrind-3.99.1; exit 0", "its version is 3.99.1"),
+        ("kill -9 $$", "died of signal 9"),
+    ],
+)
+def test_program_that_is_no_valgrind(clean: Suite, script: str, words: str) -> None:
+    """What is known of it, as it says nothing."""
+    program = clean.directory / "valgrind"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    path = f"{clean.directory}:{os.environ['PATH']}"
+    assert_usage_error(clean.run("--valgrind", environment={"PATH": path}), str(program), words)
 
 
 def test_arguments_that_are_no_words(clean: Suite) -> None:
