@@ -88,6 +88,8 @@ def pytest_configure(config: pytest.Config) -> None:
             config.pluginmanager.register(worker)
     elif config.option.valgrind and _is_distributed(config.option) and not _is_ours(config):
         _register_controller(config)
+    elif not config.option.valgrind and not hasattr(config, "workerinput"):
+        _warn_of_missing_option(config)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -195,6 +197,18 @@ def _run_until_the_end(
 
     code = replay(estates, settings, config, args)
     return end.code if end.was_asked_for else code
+
+
+def _warn_of_missing_option(config: pytest.Config) -> None:
+    from pytest_valgrind.settings import without_effect
+
+    # Not those of the ini file, which say what shall hold if --valgrind is given.
+    if names := without_effect(config.invocation_params.args):
+        words = f"{', '.join(names)}: without effect, as --valgrind is missing"
+        try:
+            config.issue_config_time_warning(pytest.PytestConfigWarning(words), stacklevel=2)
+        except pytest.PytestConfigWarning:  # by -W error
+            raise pytest.UsageError(f"{words}.") from None
 
 
 def _is_distributed(option: object) -> bool:

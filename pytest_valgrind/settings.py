@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 import shlex
+from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +15,8 @@ import pytest
 from pytest_valgrind.findings import LEAKS, Kind
 
 _LEAK_CHECKS = ("group", "exact", "off")
+# The names of 0.x that do not begin with ours.
+_OLD_OPTIONS = ("--memcheck-before-func", "--no-memcheck")
 _LEAK_KINDS = {kind.name.lower(): kind for kind in Kind if kind in LEAKS}
 
 
@@ -295,6 +299,13 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("valgrind_timeout", "See --valgrind-timeout.")
     parser.addini("valgrind_timeout_factor", "See --valgrind-timeout-factor.")
     parser.addini("valgrind_no_freeze", "See --valgrind-no-freeze.", type="bool", default=False)
+
+
+def without_effect(arguments: Iterable[str]) -> list[str]:
+    """Return those of our options among arguments that act only together with ``--valgrind``."""
+    options = takewhile(lambda word: word != "--", map(str, arguments))
+    names = dict.fromkeys(word.partition("=")[0] for word in options)
+    return [name for name in names if name.startswith("--valgrind-") or name in _OLD_OPTIONS]
 
 
 def _leak_check(config: pytest.Config, option: argparse.Namespace) -> str:

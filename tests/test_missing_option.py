@@ -1,0 +1,53 @@
+"""Options of ours that are given without the one that they belong to."""
+
+from __future__ import annotations
+
+import pytest
+from suite import Suite
+
+from pytest_valgrind.settings import without_effect
+
+WORDS = "without effect, as --valgrind is missing"
+
+
+def test_options_that_are_meant() -> None:
+    """Ours and those of 0.x, each once, up to the end of the options."""
+    given = ["--valgrind-leak-check=exact", "-k", "x", "--no-memcheck", "--valgrind-args", "--x"]
+    given += ["--valgrind-args=--y", "--", "--valgrind-log"]
+    assert without_effect(given) == ["--valgrind-leak-check", "--no-memcheck", "--valgrind-args"]
+    assert without_effect(["--valgrind", "--durations=3", "test_valgrind.py"]) == []
+
+
+@pytest.mark.parametrize("before", [(), ("valgrind", "--tool=none", "-q")])
+def test_warning(suite: Suite, before: tuple[str, ...]) -> None:
+    """Natively, and where valgrind has been started by hand; the tests run."""
+    suite.write("test_it.py", "def test_it(): pass\n")
+    run = suite.run("--valgrind-leak-check=exact", "--valgrind-pinpoint", before=before)
+    assert run.code == pytest.ExitCode.OK
+    assert f"--valgrind-leak-check, --valgrind-pinpoint: {WORDS}" in run.output
+    assert "1 passed, 1 warning" in run.totals
+
+
+def test_warning_that_is_an_error(suite: Suite) -> None:
+    """In one sentence."""
+    run = suite.run("--no-memcheck", "-W", "error")
+    assert run.code == pytest.ExitCode.USAGE_ERROR
+    assert f"--no-memcheck: {WORDS}." in run.errors
+    assert "Traceback" not in run.errors + run.output
+
+
+def test_warning_with_workers(suite: Suite) -> None:
+    """One is enough."""
+    pytest.importorskip("xdist")
+    suite.write("test_it.py", "def test_it(): pass\n")
+    assert suite.run("--valgrind-strict", "-n", "2").output.count(WORDS) == 1
+
+
+def test_no_warning(suite: Suite) -> None:
+    """About what the ini file says for the case that the option is given."""
+    suite.write("pytest.ini", "[pytest]\naddopts = --valgrind-timeout=5\nvalgrind_strict = true\n")
+    suite.write("test_it.py", "def test_it(): pass\n")
+    run = suite.run()
+    assert run.code == pytest.ExitCode.OK
+    assert "1 passed" in run.totals
+    assert WORDS not in run.output
