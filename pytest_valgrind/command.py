@@ -56,7 +56,8 @@ def _refuse_what_cannot_start_again() -> None:
     if not sys.executable or not sys.orig_argv:
         raise pytest.UsageError(
             "--valgrind: Python is embedded in another program, which cannot be started again: "
-            "start valgrind yourself, as docs/usage.md says."
+            "start it under valgrind yourself (PYTHONMALLOC=malloc valgrind "
+            "--log-file=valgrind.%p.log PROGRAM)."
         )
     if threading.current_thread() is not threading.main_thread():
         raise pytest.UsageError(

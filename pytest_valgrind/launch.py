@@ -66,8 +66,8 @@ class End(NamedTuple):
     estate: Estate
     #: Whether somebody has asked for it, by a signal to this process.
     was_asked_for: bool = False
-    #: Whether somebody has interrupted it before it ran a session of pytest.
-    was_interrupted: bool = False
+    #: Whether that was before it ran a session of pytest.
+    was_stopped_early: bool = False
     #: Whether it came to pytest.
     reached_pytest: bool = True
 
@@ -125,8 +125,7 @@ class Launch:
         with Waiting() as waiting:
             handover = self._handover()
             try:
-                if passed_over is not None:
-                    handover.pass_over(passed_over)
+                self._hand_over(handover, noise, passed_over)
                 return self._run(handover, noise, waiting)
             except BaseException:
                 shutil.rmtree(handover.directory, ignore_errors=True)
@@ -136,7 +135,6 @@ class Launch:
         template = self._template(handover)
         options = self._options(template)
         if noise is not None:
-            handover.noise.write_text(noise, encoding="utf-8")
             options.append(f"--suppressions={handover.noise}")
         preloaded = [preload.repairs()]
         changes: dict[str, str] = {}
@@ -153,10 +151,10 @@ class Launch:
         names = LogNames.expected(template, environment)
         log = Path(self._command.directory or "", names.of(process.pid))
         text = journal.read(handover.journal)
-        if waiting.was_interrupted and not text:
+        if (waiting.was_interrupted or waiting.forwarded) and not text:
             shutil.rmtree(handover.directory, ignore_errors=True)
-            code, estate = pytest.ExitCode.INTERRUPTED, Estate([])
-            return End(code, estate, was_asked_for=True, was_interrupted=True)
+            code = 128 + waiting.forwarded[0] if waiting.forwarded else pytest.ExitCode.INTERRUPTED
+            return End(code, Estate([]), was_asked_for=True, was_stopped_early=True)
         if not log.exists():
             raise pytest.UsageError(self._no_start(code))
         estate = Estate(journal.records(text))
@@ -207,11 +205,19 @@ class Launch:
                 return Handover(Path(tempfile.mkdtemp(prefix="pytest-valgrind-")))
             self._directory.mkdir(mode=0o700)
         except OSError as error:
-            raise pytest.UsageError(
-                f"--valgrind: there is no room for valgrind's log in {_temporary_directory()} "
-                f"({error.strerror}): make some, or name another directory in TMPDIR."
-            ) from None
+            raise _no_room(error) from None
         return Handover(self._directory)
+
+    def _hand_over(
+        self, handover: Handover, noise: str | None, passed_over: Iterable[str] | None
+    ) -> None:
+        try:
+            if passed_over is not None:
+                handover.pass_over(passed_over)
+            if noise is not None:
+                handover.noise.write_text(noise, encoding="utf-8")
+        except OSError as error:
+            raise _no_room(error) from None
 
     def _template(self, handover: Handover) -> str:
         """Return the template of where the log shall be."""
@@ -345,11 +351,15 @@ def _shim_watched_in_our_place(log: Path) -> str | None:
     return None
 
 
-def _temporary_directory() -> str:
+def _no_room(error: OSError) -> pytest.UsageError:
     try:
-        return tempfile.gettempdir()
+        directory = tempfile.gettempdir()
     except OSError:  # none can be written
-        return "any of the usual directories"
+        directory = "any of the usual directories"
+    return pytest.UsageError(
+        f"--valgrind: there is no room for valgrind's log in {directory} "
+        f"({error.strerror}): make some, or name another directory in TMPDIR."
+    )
 
 
 def _name(option: str) -> str:

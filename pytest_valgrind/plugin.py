@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 CHECKER = "valgrind_checker"
 _CONTROLLER = "valgrind_controller"
 _LAUNCHED = pytest.StashKey[object]()
+_INTERRUPTED = "\nvalgrind: Interrupted before any test ran"
+#: The sessions of this process that have begun, one within another.
+_sessions: list[pytest.Config] = []
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -71,6 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
             from pytest_valgrind.launched import Launched
             from pytest_valgrind.settings import Settings
             from pytest_valgrind.worker import XdistWorker, is_worker
+    _sessions.append(config)
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}(reason=None): {meaning}")
     if checks:
@@ -90,6 +94,12 @@ def pytest_configure(config: pytest.Config) -> None:
         _register_controller(config)
     elif not config.option.valgrind and not hasattr(config, "workerinput"):
         _warn_of_missing_option(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Take note of the end of a session."""
+    if config in _sessions:
+        _sessions.remove(config)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -139,6 +149,12 @@ def _launch(config: pytest.Config, args: list[str]) -> None:
             "--valgrind: this worker of pytest-xdist was not started under valgrind, so nothing "
             "would be checked: give -n or --tx with popen, ssh or socket."
         )
+    if _sessions:
+        raise pytest.UsageError(
+            "--valgrind: pytest was called within a session of pytest's that is not under "
+            "valgrind, and only a whole process can be: give --valgrind to that session, or start "
+            "this one in a process of its own (as pytester.runpytest_subprocess does)."
+        )
     if _is_distributed(option):
         return
     from pytest_valgrind.command import Command
@@ -158,7 +174,7 @@ def _launch(config: pytest.Config, args: list[str]) -> None:
                 )
             code = _run_until_the_end(launched, settings, config, args)
     except KeyboardInterrupt:
-        _say("\nvalgrind: Interrupted before any test ran")
+        _say(_INTERRUPTED)
         code = pytest.ExitCode.INTERRUPTED
     raise SystemExit(code)
 
@@ -174,8 +190,9 @@ def _run_until_the_end(
     from pytest_valgrind.findings import plural
 
     end = launch.run()
-    if end.was_interrupted:
-        raise KeyboardInterrupt
+    if end.was_stopped_early:
+        _say(_INTERRUPTED)
+        return end.code
     if not end.ran_session and end.code == 0:
         _say(f"ERROR: --valgrind: nothing was checked: {end.words}.")
         return pytest.ExitCode.USAGE_ERROR

@@ -101,6 +101,14 @@ def test_what_cannot_start_again(
     assert re.search(f"ERROR: --valgrind: {sentence}", done.stderr)
 
 
+def test_session_within_a_session(suite: Suite) -> None:
+    """The command of the process is another's."""
+    suite.write("test_outer.py", f"import pytest\ndef test_outer():\n    assert {CALL} == 4\n")
+    outer = suite.run("-rA")
+    assert "within a session of pytest's that is not under valgrind" in outer.output
+    assert outer.code == pytest.ExitCode.OK
+
+
 def test_embedded_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody knows how it was started."""
     monkeypatch.setattr(sys, "orig_argv", [])
