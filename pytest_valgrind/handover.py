@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from pytest_valgrind import preload
-
 _DIRECTORY = "PYTEST_VALGRIND_DIRECTORY"
 _HOLDS = "PYTEST_VALGRIND_HOLDS_SIGINT"
 _SAVED = "PYTEST_VALGRIND_SAVED_"
@@ -37,6 +35,8 @@ class Handover(NamedTuple):
         :param holds_interrupts: whether SIGINT is blocked when it starts.
         :raises pytest.UsageError: if the loader cannot be told of one.
         """
+        from pytest_valgrind import preload
+
         present = os.environ.get(preload.NAME)
         changes = {
             "PYTHONMALLOC": "malloc",

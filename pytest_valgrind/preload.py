@@ -15,7 +15,7 @@ import pytest
 #: The variable's name.
 NAME = "LD_PRELOAD"
 # The loader takes the first two for separators, and expands what follows the third (ld.so(8)).
-_TROUBLE = re.compile("[ :$]")
+_TROUBLE = "[ :$]"
 _ELSEWHERE = ("/tmp", "/dev/shm", "/var/tmp")
 
 
@@ -44,7 +44,7 @@ def changes(
 
 
 def _name(path: Path, directory: Path | None) -> str:
-    if not _TROUBLE.search(str(path)):
+    if not re.search(_TROUBLE, str(path)):
         return str(path)
     for place in _places(directory):
         link = place / path.name
@@ -62,10 +62,10 @@ def _name(path: Path, directory: Path | None) -> str:
 
 def _places(directory: Path | None) -> Iterator[Path]:
     """Yield directories without troublesome characters that may be there."""
-    if directory and not _TROUBLE.search(str(directory)):
+    if directory and not re.search(_TROUBLE, str(directory)):
         yield directory
     for place in (os.environ.get("TMPDIR", ""), *_ELSEWHERE):
-        if not Path(place).is_absolute() or _TROUBLE.search(place):
+        if not Path(place).is_absolute() or re.search(_TROUBLE, place):
             continue
         try:
             made = tempfile.mkdtemp(prefix="pytest-valgrind-", dir=place)

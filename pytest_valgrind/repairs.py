@@ -6,8 +6,6 @@ import re
 import sys
 from pathlib import Path
 
-from pytest_valgrind import preload
-
 _WRITABLE = r"([0-9a-f]+)-([0-9a-f]+) rw"
 # Valgrind lays its own memory above this (aspacemgr-linux.c in its source, for 64 bits), and the
 # tool itself into that range.
@@ -20,6 +18,8 @@ def apply_late(errors_so_far: int) -> None:
 
     On CPython 3.11 this takes about a second if ints have been tainted.
     """
+    from pytest_valgrind import preload
+
     path = preload.repairs()
     if path is None:
         return
