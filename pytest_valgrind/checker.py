@@ -284,7 +284,10 @@ class ValgrindChecker:
         __tracebackhide__ = True
         hook = request.node.ihook.pytest_fixture_setup
         arguments = {"fixturedef": fixturedef, "request": request}
-        value = self._session.nearer(self._rest.call, hook, arguments)
+        try:
+            value = self._session.nearer(self._rest.call, hook, arguments)
+        finally:
+            self._session.fixture_was_set_up(fixturedef.func)
         # No result would mean that the hook calls them all again. Nobody uses it but to know
         # that there is one: the value is in the fixture's cache.
         return True if value is None else value

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_valgrind.crash import Death
-from pytest_valgrind.findings import merged, plural
+from pytest_valgrind.findings import Caller, PythonLine, merged, plural
 from pytest_valgrind.journal import (
     Began,
     Collected,
@@ -107,6 +108,8 @@ class Estate:
             marks = {mark.name: mark for mark in ran.marks}
             if findings := merged(self.results.sorted_out(ran.findings, scope)):
                 verdict = judge(findings, marks.get, completed=False)
+                test = Caller(PythonLine.of_test(self.began[place].location), is_test=True)
+                findings = [replace(found, caller=found.caller or test) for found in findings]
                 judged = Judged(self.began[place].nodeid, verdict, findings)
                 self._late[place] = judged
                 self.results.judged.append(judged)

@@ -144,14 +144,36 @@ Stack = tuple[Frame, ...]
 
 
 class PythonLine(NamedTuple):
-    """A line of Python's that ran."""
+    """A line of Python's that ran, or the first line of a function that did."""
 
     file: str
-    line: int
+    line: int  #: 0 if it is not known
     function: str
 
+    @property
+    def place(self) -> str:
+        """``file:line``, as far as known."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+    @classmethod
+    def of_test(cls, location: tuple[str, int | None, str]) -> PythonLine:
+        """Return the function of a test, by what pytest says of where it is (``item.location``)."""
+        path, line, name = location
+        return cls(path, 0 if line is None else line + 1, name)
+
     def __str__(self) -> str:
-        return f"{self.file}:{self.line} in {self.function}"
+        return f"{self.place} in {self.function}"
+
+
+class Caller(NamedTuple):
+    """What of Python's a stack ends below."""
+
+    line: PythonLine
+    #: Whether all that is known is the test: it may be its function, or some fixture's.
+    is_test: bool = False
+
+    def __str__(self) -> str:
+        return f"{'in' if self.is_test else 'py'} {self.line.function} ({self.line.place})"
 
 
 class Origin(NamedTuple):
@@ -168,6 +190,7 @@ class Further(NamedTuple):
     stack: Stack
     #: None if the stack does not reach down to the test's number.
     origin: Origin | None = None
+    caller: Caller | None = None
 
 
 @dataclass(frozen=True)
@@ -192,6 +215,8 @@ class Finding:
     shown_in: str = ""
     #: Of the stack, which for a lost block is where it was allocated.
     origin: Origin | None = None
+    #: The test, its function, a fixture or a module.
+    caller: Caller | None = None
     #: The test that allocated the lost block, if it was another.
     made_in: str = ""
     #: Its lines in the log.
@@ -218,6 +243,12 @@ class Finding:
                         return frame
         others = (Owner.CHECKER, Owner.VALGRIND)
         return next((frame for frame in self.stack if frame.owner not in others), None)
+
+    @property
+    def has_python_frames(self) -> bool:
+        """Whether functions of Python's stand in its stacks."""
+        stacks = [self.stack, *(further.stack for further in self.further)]
+        return any(frame.owner is Owner.PYTHON for stack in stacks for frame in stack)
 
     @property
     def objects_without_source(self) -> set[str]:
@@ -253,7 +284,7 @@ class Finding:
         called before.
         """
         stacks = (self.stack, *(further.stack for further in self.further))
-        context = (self.kind, self.phase, self.shown_in, self.made_in, self.process)
+        context = (self.kind, self.phase, self.shown_in, self.made_in, self.process, self.caller)
         return (*context, *(_extension_part(stack) for stack in stacks))
 
     @property

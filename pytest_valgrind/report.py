@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,17 @@ from _pytest._code.code import (
     ReprTraceback,
 )
 
-from pytest_valgrind.findings import Finding, Frame, Kind, Owner, Stack, counted, plural
+from pytest_valgrind.findings import (
+    Caller,
+    Finding,
+    Frame,
+    Kind,
+    Owner,
+    PythonLine,
+    Stack,
+    counted,
+    plural,
+)
 from pytest_valgrind.verdict import Outcome, Verdict, crashed
 
 if TYPE_CHECKING:
@@ -123,7 +134,9 @@ def of_crash(
     :param obituary: how and when that was, in sentences.
     """
     path, line, _ = location
-    longrepr = _of_death(death, obituary, path, line or 0)
+    caller = Caller(PythonLine.of_test(location), is_test=True)
+    findings = tuple(replace(found, caller=caller) for found in death.findings)
+    longrepr = _of_death(death._replace(findings=findings), obituary, path, line or 0)
     return pytest.TestReport(nodeid, location, {}, "failed", longrepr, "call")
 
 
@@ -181,9 +194,15 @@ def rendered(finding: Finding) -> Iterator[str]:
         yield f"  {counted(finding.types)}"
     yield from (f"  {thing}" for thing in finding.objects[:_MOST_OBJECTS])
     yield from stack_lines(finding.stack)
+    # Where lines are known, or functions, these say more.
+    names_caller = not (finding.python or finding.has_python_frames)
+    if finding.caller and names_caller:
+        yield f"  {finding.caller}"
     for further in finding.further:
         yield f"  {further.caption}"
         yield from stack_lines(further.stack)
+        if further.caller and names_caller:
+            yield f"  {further.caller}"
     yield from _python_lines(finding)
 
 

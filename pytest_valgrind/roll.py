@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_valgrind.journal import Journal
+from pytest_valgrind.findings import PythonLine
+from pytest_valgrind.journal import Journal, Location
 
 
 class Roll:
@@ -16,10 +17,15 @@ class Roll:
         self.numbers = numbers
         self.journal = journal or Journal(None)
         self._nodeids: list[str] = []
+        self._locations: list[Location] = []
 
-    def enter(self, nodeid: str) -> int:
-        """Take a test that is about to run and return its place, from 0."""
+    def enter(self, nodeid: str, location: Location = ("", None, "")) -> int:
+        """Take a test that is about to run and return its place, from 0.
+
+        :param location: of its function, as pytest has it.
+        """
         self._nodeids.append(nodeid)
+        self._locations.append(location)
         return len(self._nodeids) - 1
 
     def place(self, number: int, last: int) -> int:
@@ -29,3 +35,8 @@ class Roll:
     def name(self, place: int) -> str:
         """Return a test's node id, an empty string for a place before the first."""
         return self._nodeids[place] if place >= 0 else ""
+
+    def function(self, place: int) -> PythonLine | None:
+        """Return a test's function, None for a place before the first."""
+        known = place >= 0 and self._locations[place][0]
+        return PythonLine.of_test(self._locations[place]) if known else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,7 +15,7 @@ from _pytest.runner import runtestprotocol
 from pytest_valgrind import client
 from pytest_valgrind.checks import LeakCheck
 from pytest_valgrind.evidence import Evidence
-from pytest_valgrind.findings import Finding, Origin, merged
+from pytest_valgrind.findings import Caller, Finding, Origin, PythonLine, merged
 from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.groups import Unsettled
 from pytest_valgrind.held import HeldHooks
@@ -88,6 +90,9 @@ class Session:
     def collected(self, nodeid: str) -> None:
         """Take the errors raised while a collector was at work."""
         if found := self._own(self._evidence.errors(nodeid, "import")):
+            if nodeid.endswith(".py"):
+                module = Caller(PythonLine(nodeid, 0, "<module>"))
+                found = [replace(finding, caller=module) for finding in found]
             self.results.modules.setdefault(nodeid, []).extend(found)
             self._write_down()
 
@@ -169,6 +174,14 @@ class Session:
             if found:
                 self._running.findings.extend(found)
 
+    def fixture_was_set_up(self, function: Callable[..., object]) -> None:
+        """Take the errors of a fixture's function."""
+        if self._running is not None:
+            found = self._evidence.errors(self._running.nodeid, "setup")
+            if found:
+                caller = _function(function, self._running.item)
+                self._running.findings.extend(replace(error, caller=caller) for error in found)
+
     def add(self, finding: Finding) -> None:
         """Take what was found in the running test by others."""
         if self._running is not None:
@@ -190,7 +203,7 @@ class Session:
     def _enter(self, item: pytest.Item, nextitem: pytest.Item | None) -> RanTest:
         """Return a test that is about to run."""
         nodeid = item.nodeid
-        test = RanTest(item, nodeid, self._roll.enter(nodeid))
+        test = RanTest(item, nodeid, self._roll.enter(nodeid, item.location))
         test.is_last = nextitem is None
         test.ends_module = nextitem is None or _file(nextitem) is not _file(item)
         return test
@@ -356,14 +369,36 @@ class Session:
         client.inside_test(test.place, run)
 
     def _named(self, finding: Finding, test: RanTest) -> Finding:
-        """Name the tests in which an error's block was allocated or freed, if they are others."""
+        """Name the functions below which its stacks end, and the tests, if they are others."""
+        if not (finding.caller or finding.process):
+            finding = replace(finding, caller=self._caller(finding, test))
         if finding.shown_in or not any(further.origin for further in finding.further):
             return finding  # valgrind knows where the block of the first such error was from
         further = tuple(
-            further._replace(caption=further.caption + self._where(further.origin, test))
+            further._replace(
+                caption=further.caption + self._where(further.origin, test),
+                caller=self._maker(further.origin, test),
+            )
             for further in finding.further
         )
         return replace(finding, further=further)
+
+    def _caller(self, finding: Finding, test: RanTest) -> Caller | None:
+        """Return what a finding's own stack ends below."""
+        if finding.kind.is_leak:
+            return self._maker(finding.origin, test)
+        function = self._roll.function(test.place)
+        # Else the stack is a thread's, or another test's, or does not reach down to this one.
+        is_its_own = finding.origin and not (finding.origin.in_thread or finding.shown_in)
+        is_test = not (is_its_own and finding.phase == "call")
+        return Caller(function, is_test=is_test) if function else None
+
+    def _maker(self, origin: Origin | None, test: RanTest) -> Caller | None:
+        """Return the test whose number the stack of a block has."""
+        if origin is None or origin.number is None:
+            return None
+        function = self._roll.function(self._roll.place(origin.number, test.place))
+        return Caller(function, is_test=True) if function else None
 
     def _where(self, origin: Origin | None, test: RanTest) -> str:
         if origin is None:
@@ -376,6 +411,16 @@ class Session:
     def _own(self, findings: Iterable[Finding]) -> list[Finding]:
         """Return those that are the user's concern; keep the others for the summary."""
         return self.results.sorted_out(findings, self._scope)
+
+
+def _function(function: Callable[..., object], item: pytest.Item) -> Caller | None:
+    """Return where a fixture's function is."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:
+        return None
+    path = os.path.relpath(code.co_filename, item.config.rootpath)
+    path = code.co_filename if path.startswith("..") else path
+    return Caller(PythonLine(path, code.co_firstlineno, code.co_name))
 
 
 def _file(item: pytest.Item) -> pytest.File | None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from pytest_valgrind.findings import Finding, Frame, Further, Kind, Owner
+from pytest_valgrind.findings import Caller, Finding, Frame, Further, Kind, Owner, PythonLine
 from pytest_valgrind.report import give, one_line, rendered, stack_lines, text
 from pytest_valgrind.results import Results
 from pytest_valgrind.summary import summary, weaknesses
@@ -163,6 +163,34 @@ def test_further_stacks_in_words() -> None:
     further = Further("Block was alloc'd at", (EXTENSION,))
     finding = Finding(Kind.INVALID_READ, "Invalid read of size 1", (EXTENSION,), (further,))
     assert list(rendered(finding))[2:] == ["  Block was alloc'd at", "  > work (ext.c:7)"]
+
+
+AT = PythonLine("test_it.py", 3, "test_it")
+
+
+def test_stacks_end_in_python() -> None:
+    """Each of them, in what is known about it."""
+    further = Further("Block was alloc'd at", (EXTENSION,), caller=Caller(AT, is_test=True))
+    finding = replace(ERROR, further=(further,), caller=Caller(AT))
+    assert list(rendered(finding))[1:] == [
+        "  > work (ext.c:7)",
+        "  py test_it (test_it.py:3)",
+        "  Block was alloc'd at",
+        "  > work (ext.c:7)",
+        "  in test_it (test_it.py:3)",
+    ]
+    line = PythonLine("test_it.py", 5, "test_it")
+    exact = list(rendered(replace(finding, further=(), python=(line,))))
+    assert exact[1:] == [
+        "  > work (ext.c:7)",
+        "  in Python, by running the test once more, the most recent call first:",
+        "  > test_it.py:5 in test_it",
+    ]
+    named = Frame(1, "helper", "test_it.py", 9, owner=Owner.PYTHON)
+    assert list(rendered(replace(finding, stack=(EXTENSION, named), further=())))[1:] == [
+        "  > work (ext.c:7)",
+        "  py helper (test_it.py:9)",
+    ]
 
 
 def test_frames_of_the_interpreter_are_folded() -> None:

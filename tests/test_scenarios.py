@@ -156,6 +156,25 @@ def test_extension_frames_are_marked(scenarios: Run) -> None:
     assert "more frames of the interpreter" in text
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("test_uninitialised", "py test_uninitialised (test_outcomes.py:"),
+        ("test_leak", "in test_leak (test_outcomes.py:"),
+        ("test_invalid_read_again", "in test_invalid_read_again (test_outcomes.py:"),
+        ("test_error_in_python_thread", "in test_error_in_python_thread (test_outcomes.py:"),
+        ("test_error_in_setup", "py errs_in_setup (test_outcomes.py:"),
+        ("test_error_in_teardown", "in test_error_in_teardown (test_outcomes.py:"),
+        ("test_unittest_leak", "in TestUnittest.test_unittest_leak (test_kinds.py:"),
+        ("test_kinds.documented", "in [doctest] test_kinds.documented (test_kinds.py"),
+        ("test_import_error", "py <module> (test_import_error.py)"),
+    ],
+)
+def test_stack_ends_in_python(scenarios: Run, name: str, line: str) -> None:
+    """In the test's function, a fixture's, a module; or in the test, where no more is known."""
+    assert f"\n  {line}" in scenarios[name].text
+
+
 def test_finding_is_a_property_in_the_xml(scenarios: Run) -> None:
     """For programs that read JUnit XML, of known findings too."""
     for name in ("test_leak", "test_known_leak"):
