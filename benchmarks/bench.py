@@ -229,7 +229,8 @@ def _wheel(python: Path, package: Package, work: Path) -> Path:
 
 def _source(package: Package, work: Path) -> Path:
     """Return where the files of a package's sdist are."""
-    return work / "packages" / package.name / f"{package.name}-{package.version}"
+    name = f"{package.name}-{package.version}"
+    return work / "packages" / name / name
 
 
 def _printed(python: Path, code: str) -> str:
