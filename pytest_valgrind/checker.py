@@ -109,6 +109,9 @@ class ValgrindChecker:
         self._evidence.asks_for_suppressions = bool(self._given_suppressions())
         kinds = ",".join(sorted(kind.name.lower() for kind in self._settings.leak_kinds))
         client.change_option(f"--show-leak-kinds={kinds}")
+        if self._settings.leak_kinds <= {Kind.DEFINITE, Kind.INDIRECT}:
+            # They tell what is possibly lost from what is reachable, and are an eighth of a check.
+            client.change_option("--leak-check-heuristics=none")
         # Leaks have a counter of their own; as errors they would be counted twice.
         client.change_option("--errors-for-leak-kinds=none")
         # A forked child would write what nobody reads, amid what is read.
