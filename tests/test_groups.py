@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_valgrind import ran as ran_test
 from pytest_valgrind.checks import GroupCheck
 from pytest_valgrind.clones import Checked
 from pytest_valgrind.findings import Finding, Frame, Kind, Origin
@@ -282,6 +283,29 @@ def test_group_is_due_when_a_check_is_cheap(
     queue.expect(1.0)
     queue.add(ran(seconds, ends_module=ends_module))
     assert queue.is_due is is_due
+
+
+def test_group_must_be_worth_the_garbage_collection_as_well() -> None:
+    """Everything is collected before a check that takes garbage for lost."""
+    process = Process(has_clones=True)
+    process.sees_references = True
+    garbage = NoGarbage(freeze=False)
+    garbage.price = 10.0
+    check = GroupCheck(process, garbage, Roll(NUMBERS))
+    check.begin()
+    groups = []
+    for seconds in (1.0, 200.0, 100.0):
+        check.add(ran(seconds))
+        check.settled()
+        groups.append(check.groups)
+    assert groups == [1, 1, 2]
+
+
+def test_time_in_which_a_test_waits_counts_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a suite that waits, and a busy machine, would have too many checks."""
+    monkeypatch.setattr(ran_test, "process_time", lambda: 3.0)
+    monkeypatch.setattr(ran_test, "perf_counter", lambda: 50.0)
+    assert ran_test.effort() == pytest.approx(8.0)
 
 
 def test_no_check_while_another_is_under_way() -> None:
