@@ -52,7 +52,9 @@ setup(
     cffi_modules=["csrc/build.py:ffibuilder"] if HAS_VALGRIND else [],
     # Preloaded, never imported.
     ext_modules=[
-        Extension(f"pytest_valgrind._{name}", [f"csrc/{name}.c"])
+        # Without debug information, which names the directory of the build: the contents tell
+        # whether a self-test with these repairs has been done (calibration.py).
+        Extension(f"pytest_valgrind._{name}", [f"csrc/{name}.c"], extra_compile_args=["-g0"])
         for name in ("repairs", "children")
         if HAS_VALGRIND
     ],

@@ -314,6 +314,12 @@ def _refuse_what_stands_in_the_way(command: list[str], settings: Settings) -> No
     tool = next((arg for arg in settings.args if arg.startswith("--tool=")), "--tool=memcheck")
     if tool != "--tool=memcheck":
         raise pytest.UsageError(f"--valgrind needs memcheck: leave {tool} out of valgrind_args.")
+    for argument in settings.args:
+        if argument.startswith(("--log-fd=", "--log-socket=", "--xml=yes")):
+            raise pytest.UsageError(
+                f"--valgrind reads valgrind's log from a file, and {argument} stands in the way: "
+                "leave it out of valgrind_args; --log-file=FILE says which file."
+            )
     if Handover.is_pending():
         raise pytest.UsageError(
             "--valgrind: Python was started under valgrind and has started another process, which "

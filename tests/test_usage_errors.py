@@ -118,6 +118,14 @@ def test_other_tool_in_the_arguments(clean: Suite) -> None:
     assert_usage_error(run, "needs memcheck", "--tool=massif")
 
 
+@pytest.mark.parametrize("option", ["--log-fd=2", "--log-socket=127.0.0.1", "--xml=yes"])
+def test_log_that_nobody_can_read(settings: Settings, option: str) -> None:
+    """Which option it is."""
+    settings = settings._replace(args=(option,))
+    with pytest.raises(pytest.UsageError, match=rf"{option} stands in the way: leave it out"):
+        launch.Launch(Command([sys.executable]), settings)
+
+
 def test_other_tool_in_the_command_line(clean: Suite) -> None:
     """Only memcheck can check."""
     run = clean.run("--valgrind", before=["valgrind", "--tool=none", "--log-file=/dev/null"])

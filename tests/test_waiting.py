@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +75,24 @@ def test_interrupt_of_the_waiting_process_alone() -> None:
 def test_interrupt_of_the_process_group() -> None:
     """The other process has got it, and gets it once."""
     assert wait(("runs", "is interrupted"), INTERRUPT_GROUP) == ["1", "0 True"]
+
+
+def test_interrupt_by_the_terminal() -> None:
+    """It goes to both, whatever the other process has said by then."""
+    child = COUNTS.format(first="print('ready', flush=True)", seconds=3.5)
+    code = WAITS.format(first="", child=child, progress=("runs",))
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvp(INTERRUPTIBLE[0], [*INTERRUPTIBLE, sys.executable, "-c", code])
+    output = b""
+    with contextlib.suppress(OSError):  # the end, for a terminal
+        while data := os.read(terminal, 4096):
+            output += data
+            if data.startswith(b"ready"):
+                os.write(terminal, b"\x03")
+    os.close(terminal)
+    os.waitpid(pid, 0)
+    assert output.replace(b"^C", b"").split()[-3:] == [b"1", b"0", b"True"]
 
 
 def test_second_interrupt() -> None:
