@@ -19,13 +19,13 @@ from pytest_valgrind.arithmetic import ignore_now
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Kind, plural
 from pytest_valgrind.firstresult import Rest
+from pytest_valgrind.fixtures import finalizers_of, is_shared, phases_of, wrap_finalizers
 from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.host import find_host
 from pytest_valgrind.journal import Collected, Collecting, Ended, Interrupted, Journal
 from pytest_valgrind.modes import choose, exact
 from pytest_valgrind.progress import show_waiting
 from pytest_valgrind.repairs import apply_late
-from pytest_valgrind.results import Undecided
 from pytest_valgrind.roll import Roll
 from pytest_valgrind.session import Session
 from pytest_valgrind.summary import write_summary, write_suppressions
@@ -283,17 +283,40 @@ class ValgrindChecker:
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
     ) -> object:
-        """Call a fixture's function near to the frame that bears the number of the test."""
+        """Call a fixture's function near to the frame that bears the number of the test.
+
+        One that several tests share has a number of its own, and its teardown another.
+        """
         __tracebackhide__ = True
         hook = request.node.ihook.pytest_fixture_setup
         arguments = {"fixturedef": fixturedef, "request": request}
-        try:
-            value = self._session.nearer(self._rest.call, hook, arguments)
-        finally:
-            self._session.fixture_was_set_up(fixturedef.func)
+        if is_shared(fixturedef):
+            value = self._set_up_shared(fixturedef, request, hook, arguments)
+        else:
+            try:
+                value = self._session.nearer(self._rest.call, hook, arguments)
+            finally:
+                self._session.fixture_was_set_up(fixturedef.func)
         # No result would mean that the hook calls them all again. Nobody uses it but to know
         # that there is one: the value is in the fixture's cache.
         return True if value is None else value
+
+    def _set_up_shared(
+        self,
+        fixturedef: pytest.FixtureDef[object],
+        request: pytest.FixtureRequest,
+        *call: object,
+    ) -> object:
+        __tracebackhide__ = True
+        setup, teardown = phases_of(fixturedef, request)
+        before = len(finalizers_of(fixturedef))
+        in_phase = self._session.in_fixture
+        try:
+            return in_phase(setup, self._rest.call, *call)
+        finally:
+            wrap_finalizers(
+                fixturedef, before, lambda finalizer: partial(in_phase, teardown, finalizer)
+            )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
@@ -317,12 +340,10 @@ class ValgrindChecker:
                 self._roll,
                 references=self._settings.references,
             )
-            found = self._session.run_again(unsettled.items_of(lost), self._protocol, check)
-            lost = unsettled.not_among(lost, found)
-        self._session.results.undecided = [
-            Undecided(finding, tuple(test.nodeid for test in group.tests))
-            for finding, group in lost
-        ]
+            doubts = unsettled.Doubts(lost)
+            self._session.run_again(doubts, self._protocol, check)
+            lost = doubts.left
+        self._session.results.undecided = unsettled.undecided(lost)
         for group, findings in unsettled.by_group(lost):
             made = unsettled.report(group, findings, session, ran_again=ran_again)
             session.ihook.pytest_collectreport(report=made)
@@ -330,7 +351,7 @@ class ValgrindChecker:
     def _report_late_children(self, session: pytest.Session) -> None:
         for late in self._session.results.late:
             if late.verdict.outcome is Outcome.FAILED:
-                found = report.of_late_children(*late)
+                found = report.of_late_children(late.nodeid, late.verdict, late.findings)
                 session.ihook.pytest_collectreport(report=found)
 
     def _look_back(self) -> None:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from pytest_valgrind.clones import Checked, Checker
 from pytest_valgrind.findings import Finding
+from pytest_valgrind.fixtures import FixturePhase
 from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.groups import Group, Queue, Unsettled
 from pytest_valgrind.ledger import Ledger
@@ -115,9 +116,11 @@ class GroupCheck:
     :param every_test: whether each test is a group of its own, and checked in the process.
     :param also_before: whether to check before every test as well, so that a block lost between
         two tests is never taken for one of the second's.
+    :param settles_later: whether tests will be run again where it is not certain which of them has
+        lost a block.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         checker: Checker,
         garbage: Garbage,
@@ -125,6 +128,7 @@ class GroupCheck:
         *,
         every_test: bool = False,
         also_before: bool = False,
+        settles_later: bool = False,
     ) -> None:
         self.outside: list[Finding] = []
         self.unsettled: list[Unsettled] = []
@@ -135,6 +139,7 @@ class GroupCheck:
         self._roll = roll
         self.settles_at_once = every_test
         self._also_before = also_before
+        self._settles_later = settles_later
         # Half of the numbers, as two groups are under way.
         self._queue = Queue(1 if every_test else roll.numbers // 2, checker.share)
         self._ledger = Ledger()
@@ -250,20 +255,72 @@ class GroupCheck:
         if not group.tests or (origin is not None and origin.number is None):
             self.outside.append(lost)
             return
-        place = None
-        if origin is not None and origin.number is not None:
-            place = self._roll.place(origin.number, group.last)
-        maker = None if place is None else group.at(place)
-        if len(group.tests) == 1:
-            loser: RanTest | None = group.tests[0]
-        elif origin is not None and origin.in_thread and maker and maker.leaves_threads:
-            # The thread may have made it for a test that came later.
-            loser = None
+        alone = group.tests[0] if len(group.tests) == 1 else None
+        if origin is None or origin.number is None:
+            self._settle_or_not(lost, alone, group)
+            return
+        place = self._roll.place(origin.number, group.last)
+        maker = group.at(place)
+        end = group.teardown_of(place)
+        fixture: FixturePhase | None
+        # What a thread made that goes on, it may have made for a test that came later.
+        if maker and not (origin.in_thread and maker.leaves_threads and not alone):
+            loser, fixture = maker, maker.fixture_at(place)
+        elif end and not origin.in_thread:
+            loser, fixture = end
         else:
-            loser = maker
-        if place is not None and (loser is None or loser.place != place):
             lost = replace(lost, made_in=self._roll.name(place))
+            self._settle_or_not(lost, alone, group)
+            return
+        if (
+            self._settles_later
+            and not alone
+            and group.tests[-1] is not maker
+            and not loser.is_known_to_leak
+        ):
+            rest = group.since(place) if maker else group
+            lost = replace(lost, made_in=self._roll.name(place))
+            self.unsettled.append(Unsettled(lost, rest, knows_maker=maker is not None))
+            return
+        loser.findings.append(self._explained(lost, place, loser, fixture, group))
+
+    def _settle_or_not(self, lost: Finding, loser: RanTest | None, group: Group) -> None:
         if loser is None:
             self.unsettled.append(Unsettled(lost, group))
         else:
             loser.findings.append(lost)
+
+    def _explained(
+        self, lost: Finding, place: int, loser: RanTest, fixture: FixturePhase | None, group: Group
+    ) -> Finding:
+        """Say in which phase of a fixture a block was lost, and in which tests it may be instead.
+
+        :param place: where it was made.
+        """
+        maker = self._roll.name(place)
+        others = group.since(place).tests
+        if fixture is None:
+            others = others[1:]
+            name = _short_name(loser, loser)
+            here = f"Made in {name}, lost in {name} or"
+        else:
+            lost = replace(lost, fixture=fixture.words, phase=fixture.when)
+            here = f"Made in {maker}, lost there or in"
+            if fixture.place != place:
+                lost = replace(lost, made_in=maker)
+                here = f"Made in {maker}, lost in its teardown or in"
+            elif fixture.setup:
+                others = others[1:]
+            elif group.teardown_of(place):
+                here = f"Made in {maker}, lost there, in its teardown or in"
+        if not others:
+            return lost
+        first, last = (_short_name(test, loser) for test in (others[0], others[-1]))
+        rest = f"one of {first} to {last}" if len(others) > 1 else last
+        return replace(lost, doubt=f"{here} {rest}.")
+
+
+def _short_name(test: RanTest, reader: RanTest) -> str:
+    """Return a test's name, with its file if the report in which it stands is of another file."""
+    file, _, name = test.nodeid.partition("::")
+    return name if name and file == reader.nodeid.partition("::")[0] else test.nodeid

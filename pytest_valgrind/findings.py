@@ -217,8 +217,12 @@ class Finding:
     origin: Origin | None = None
     #: The test, its function, a fixture or a module.
     caller: Caller | None = None
-    #: The test that allocated the lost block, if it was another.
+    #: The test, or phase of a fixture, that allocated the lost block, if it was another.
     made_in: str = ""
+    #: The phase of a fixture that several tests share, in words, if it was in one.
+    fixture: str = ""
+    #: Where else a block may have been lost, as a sentence.
+    doubt: str = ""
     #: Its lines in the log.
     raw: str = ""
     #: Python objects to which references were lost, in words: the first of them.
@@ -284,7 +288,8 @@ class Finding:
         called before.
         """
         stacks = (self.stack, *(further.stack for further in self.further))
-        context = (self.kind, self.phase, self.shown_in, self.made_in, self.process, self.caller)
+        where = (self.phase, self.fixture, self.shown_in, self.made_in, self.process, self.caller)
+        context = (self.kind, *where)
         return (*context, *(_extension_part(stack) for stack in stacks))
 
     @property
@@ -319,6 +324,15 @@ def merged(findings: Iterable[Finding]) -> list[Finding]:
         known = places.get(finding.place)
         places[finding.place] = known.plus(finding) if known else finding
     return list(places.values())
+
+
+def apart(findings: Iterable[Finding]) -> tuple[list[Finding], dict[str, list[Finding]]]:
+    """Return a test's own findings, and those of fixtures that it shares, by its phases."""
+    own: list[Finding] = []
+    shared: dict[str, list[Finding]] = {}
+    for finding in findings:
+        (shared.setdefault(finding.phase, []) if finding.fixture else own).append(finding)
+    return own, shared
 
 
 def _extension_part(stack: Stack) -> tuple[str, ...]:

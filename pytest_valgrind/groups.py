@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import NamedTuple
 
 from pytest_valgrind.findings import Finding
+from pytest_valgrind.fixtures import FixturePhase
 from pytest_valgrind.ran import RanTest
 
 #: A group closes when its check takes this part of the time that it ran; twice as much at the end
@@ -20,14 +22,35 @@ class Group:
 
     @property
     def last(self) -> int:
-        """The place of its last test."""
-        return self.tests[-1].place if self.tests else -1
+        """The last place that is of one of its tests."""
+        return self.tests[-1].last_place if self.tests else -1
+
+    @property
+    def places(self) -> int:
+        """How many places are of its tests: one each, and one for each phase of a fixture."""
+        return self.last - self.tests[0].place + 1 if self.tests else 0
 
     def at(self, place: int) -> RanTest | None:
-        """Return the test at a place in the order of all tests, None if it is not of the group."""
-        if not self.tests or place < self.tests[0].place or place > self.last:
+        """Return the test to which a place belongs, None if it is not of the group."""
+        if place > self.last:
             return None
-        return self.tests[place - self.tests[0].place]
+        index = bisect_right(self.tests, place, key=lambda test: test.place) - 1
+        return self.tests[index] if index >= 0 else None
+
+    def since(self, place: int) -> Group:
+        """Return those of its tests that ran from a place on."""
+        rest = Group()
+        rest.tests = [test for test in self.tests if test.last_place >= place]
+        return rest
+
+    def teardown_of(self, place: int) -> tuple[RanTest, FixturePhase] | None:
+        """Return the test in which a fixture was torn down, and that phase.
+
+        :param place: of the fixture's set-up.
+        """
+        phases = ((test, phase) for test in self.tests for phase in test.fixtures)
+        ends = (found for found in phases if found[1].setup and found[1].setup.place == place)
+        return next(ends, None)
 
 
 class Unsettled(NamedTuple):
@@ -35,12 +58,14 @@ class Unsettled(NamedTuple):
 
     finding: Finding
     group: Group
+    #: Whether it is known in which of them it was made, the first.
+    knows_maker: bool = False
 
 
 class Queue:
     """The group that is open, and the one whose check is under way.
 
-    :param most: tests in a group; there are no more that can be told apart.
+    :param most: places in a group; there are no more that can be told apart.
     :param share: of a group's time that its check may take.
     """
 
@@ -60,7 +85,7 @@ class Queue:
     @property
     def is_full(self) -> bool:
         """Whether the open group cannot take another test."""
-        return len(self.open.tests) >= self._most
+        return self.open.places >= self._most
 
     @property
     def is_due(self) -> bool:

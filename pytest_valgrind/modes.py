@@ -58,7 +58,8 @@ def choose(
         at_once=bool(why_at_once),
         is_crowded=workers >= cores(),
     )
-    return Mode(GroupCheck(checker, garbage, roll), description)
+    check = GroupCheck(checker, garbage, roll, settles_later=settings.exact_rerun)
+    return Mode(check, description)
 
 
 def exact(

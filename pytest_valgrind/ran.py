@@ -8,7 +8,9 @@ from time import perf_counter, process_time
 import pytest
 
 from pytest_valgrind.findings import Finding
+from pytest_valgrind.fixtures import FixturePhase
 from pytest_valgrind.held import Event
+from pytest_valgrind.verdict import KNOWN_LEAK
 
 # The part of all time that counts besides that of the processor.
 _WAITING = 0.1
@@ -35,6 +37,8 @@ class RanTest:
         self.place = place
         self.events: list[Event] = []
         self.findings: list[Finding] = []
+        #: Set-ups and teardowns of fixtures that other tests use as well, in this order.
+        self.fixtures: list[FixturePhase] = []
         #: Whether it is the last of its module.
         self.ends_module = False
         #: Whether no other is to follow.
@@ -47,6 +51,20 @@ class RanTest:
         #: How many threads it started, and whether any still ran at its end.
         self.threads = 0
         self.leaves_threads = False
+
+    @property
+    def is_known_to_leak(self) -> bool:
+        """Whether a marker says that it leaks."""
+        return self.item.get_closest_marker(KNOWN_LEAK) is not None
+
+    @property
+    def last_place(self) -> int:
+        """Its own, or the last of such a phase in it."""
+        return self.fixtures[-1].place if self.fixtures else self.place
+
+    def fixture_at(self, place: int) -> FixturePhase | None:
+        """Return such a phase by its place."""
+        return next((phase for phase in self.fixtures if phase.place == place), None)
 
     @property
     def logged(self) -> list[pytest.TestReport]:

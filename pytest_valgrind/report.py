@@ -90,6 +90,27 @@ def give(
     return is_hidden
 
 
+def give_to_fixtures(
+    verdict: Verdict, findings: Sequence[Finding], reports: Sequence[pytest.TestReport]
+) -> None:
+    """Have the set-up or teardown of a test say what is about fixtures that others use as well.
+
+    The test's own outcome is left alone, as when a fixture raises an exception there.
+
+    :param findings: all of one of these two phases.
+    """
+    phases = (report for report in reports if report.when == findings[0].phase)
+    report = next(phases, reports[-1])
+    reports[-1].user_properties.append(("valgrind", one_line(findings)))
+    if verdict.outcome is Outcome.FAILED:
+        report.longrepr = _evidence(verdict, findings, report)
+        report.outcome = "failed"
+        vars(report).pop("wasxfail", None)
+    else:
+        report.sections.append((verdict.header, text(verdict, findings)))
+        report.sections.append((_EXCERPT, excerpt(findings)))
+
+
 def of_void_run(hidden: int) -> pytest.CollectReport:
     """Return the report of a session in which no test got to its end.
 
@@ -170,6 +191,7 @@ def text(verdict: Verdict, findings: Iterable[Finding]) -> str:
     if verdict.outcome is Outcome.FAILED and verdict.reason:
         parts.append(verdict.reason)
     findings = list(findings)
+    parts.extend(dict.fromkeys(finding.doubt for finding in findings if finding.doubt))
     parts.extend("\n".join(rendered(finding)) for finding in findings[:_MOST_IN_FULL])
     if rest := findings[_MOST_IN_FULL:]:
         parts.append("\n".join(one_line([finding]) for finding in rest))
@@ -185,7 +207,9 @@ def rendered(finding: Finding) -> Iterator[str]:
         details.append(f"in child process {finding.process}")
     if finding.count > 1:
         details.append(finding.size)
-    if not finding.kind.is_leak and finding.phase:
+    if finding.fixture:
+        details.append(f"in {finding.fixture}")
+    elif not finding.kind.is_leak and finding.phase:
         details.append(_PHASES[finding.phase])
     if finding.shown_in:
         details.append(f"first seen in {finding.shown_in}")
@@ -232,14 +256,15 @@ def one_line(findings: Iterable[Finding]) -> str:
     findings = list(findings)
     more = f"; and {len(findings) - _MOST_IN_FULL:,} more" if len(findings) > _MOST_IN_FULL else ""
     words = "; ".join(
-        f"{finding.kind.value}{_size(finding)}: {_culprit(finding)}{_process(finding)}"
+        f"{finding.kind.value}{_size(finding)}: {_culprit(finding)}{_where(finding)}"
         for finding in findings[:_MOST_IN_FULL]
     )
     return f"{words}{more}"
 
 
-def _process(finding: Finding) -> str:
-    return f", in child process {finding.pid}" if finding.process else ""
+def _where(finding: Finding) -> str:
+    process = f", in child process {finding.pid}" if finding.process else ""
+    return f"{process}, in {finding.fixture}" if finding.fixture else process
 
 
 def _culprit(finding: Finding) -> str:

@@ -27,11 +27,13 @@ class Stopwatch:
 
 
 class Judged(NamedTuple):
-    """A test and what valgrind has to say about it."""
+    """A test, or fixtures that it shares with others, and what valgrind has to say about it."""
 
     nodeid: str
     verdict: Verdict
     findings: list[Finding]
+    #: Whether it is about fixtures, in the test's set-up or teardown.
+    in_fixtures: bool = False
 
 
 class Undecided(NamedTuple):

@@ -1,4 +1,4 @@
-"""The tests in the order in which they ran, and which of them a number stands for."""
+"""Tests, and phases of fixtures that they share, as they ran; what a number stands for."""
 
 from __future__ import annotations
 
@@ -7,36 +7,37 @@ from pytest_valgrind.journal import Journal, Location
 
 
 class Roll:
-    """Knows the tests by their place in the order.
+    """Knows tests, and set-ups and teardowns of shared fixtures, by their place in the order.
 
-    :param numbers: after so many tests the numbers begin again.
+    :param numbers: after so many places the numbers begin again.
     :ivar journal: in which it is written down what becomes of them.
     """
 
     def __init__(self, numbers: int, journal: Journal | None = None) -> None:
         self.numbers = numbers
         self.journal = journal or Journal(None)
-        self._nodeids: list[str] = []
+        self._names: list[str] = []
         self._locations: list[Location] = []
 
-    def enter(self, nodeid: str, location: Location = ("", None, "")) -> int:
-        """Take a test that is about to run and return its place, from 0.
+    def enter(self, name: str, location: Location = ("", None, "")) -> int:
+        """Take what is about to run and return its place, from 0.
 
-        :param location: of its function, as pytest has it.
+        :param name: a test's node id, or a fixture's phase in words.
+        :param location: of a test's function, as pytest has it.
         """
-        self._nodeids.append(nodeid)
+        self._names.append(name)
         self._locations.append(location)
-        return len(self._nodeids) - 1
+        return len(self._names) - 1
 
     def place(self, number: int, last: int) -> int:
-        """Return the place of the latest test with a number, up to the one at ``last``."""
+        """Return the latest place with a number, up to ``last``."""
         return last - (last - number) % self.numbers
 
     def name(self, place: int) -> str:
-        """Return a test's node id, an empty string for a place before the first."""
-        return self._nodeids[place] if place >= 0 else ""
+        """Return the name at a place, an empty string for one before the first."""
+        return self._names[place] if place >= 0 else ""
 
     def function(self, place: int) -> PythonLine | None:
-        """Return a test's function, None for a place before the first."""
+        """Return a test's function, None for a place that is no test's."""
         known = place >= 0 and self._locations[place][0]
         return PythonLine.of_test(self._locations[place]) if known else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -15,16 +16,18 @@ from _pytest.runner import runtestprotocol
 from pytest_valgrind import client
 from pytest_valgrind.checks import LeakCheck
 from pytest_valgrind.evidence import Evidence
-from pytest_valgrind.findings import Caller, Finding, Origin, PythonLine, merged
+from pytest_valgrind.findings import Caller, Finding, Origin, PythonLine, apart, merged
+from pytest_valgrind.fixtures import FixturePhase
 from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.groups import Unsettled
 from pytest_valgrind.held import HeldHooks
 from pytest_valgrind.journal import Began
 from pytest_valgrind.ran import RanTest, effort
-from pytest_valgrind.report import give
+from pytest_valgrind.report import give, give_to_fixtures
 from pytest_valgrind.results import Judged, Results
 from pytest_valgrind.roll import Roll
 from pytest_valgrind.scope import Scope
+from pytest_valgrind.unsettled import Doubts, undecided
 from pytest_valgrind.verdict import MARKERS, Outcome, judge
 
 if TYPE_CHECKING:
@@ -58,6 +61,7 @@ class Session:
         self.results = Results()
         # How much of them is in the journal.
         self._written = self.results.sizes
+        self._unsettled_written = 0
         #: Leaks of which it is not known which test lost them.
         self.unsettled: list[Unsettled] = []
         self._children = children
@@ -71,6 +75,7 @@ class Session:
         self._pinpoint = self._make_pinpoint() if settings.pinpoint else None
         self._held: HeldHooks | None = None
         self._running: RanTest | None = None
+        self._fixture: FixturePhase | None = None
         # That tests took so far.
         self._seconds = 0.0
         # Whether the session ends with a failure, or with so many.
@@ -125,14 +130,9 @@ class Session:
             self._count(settled)
             self._conclude(settled)
 
-    def run_again(
-        self, items: Sequence[pytest.Item], protocol: RunItem, check: LeakCheck
-    ) -> list[Finding]:
-        """Run tests once more, each with its own leak check; report what was not on them before.
-
-        :return: the leaks that were not.
-        """
-        found = []
+    def run_again(self, doubts: Doubts, protocol: RunItem, check: LeakCheck) -> None:
+        """Run tests once more, each with its own leak check; report what is in doubt."""
+        hidden = self.results.hidden
         known = {
             (judged.nodeid, finding.stack_of_extension)
             for judged in self.results.judged
@@ -140,8 +140,13 @@ class Session:
         }
         with self.results.watch:
             check.begin()
-        for item, nextitem in zip(items, [*items[1:], None], strict=True):
-            self._run(self._enter(item, nextitem), nextitem, protocol, check)
+        tests = doubts.tests
+        for before, after in zip(tests, [*tests[1:], None], strict=True):
+            if not doubts.concern(before):
+                continue
+            nextitem = after.item if after else None
+            test = self._enter(before.item, nextitem)
+            self._run(test, nextitem, partial(_after_teardown, protocol), check)
             with self.results.watch:
                 settled = check.settled()
             for test in settled:
@@ -149,13 +154,13 @@ class Session:
                     finding
                     for finding in test.findings
                     if finding.kind.is_leak
+                    and doubts.answered_by(test.nodeid, finding)
                     and (test.nodeid, finding.stack_of_extension) not in known
                 ]
-                found.extend(test.findings)
                 if test.findings:
                     self._conclude([test])
         self.results.checks += check.checks
-        return found
+        self.results.hidden = hidden  # each test once
 
     def nearer(self, work: Callable[..., object], *arguments: object) -> object:
         """Call a test's function in a frame of its own, with few of pytest's in between.
@@ -165,12 +170,42 @@ class Session:
         __tracebackhide__ = True
         if self._running is None:
             return work(*arguments)
-        return client.inside_test(self._running.place, work, *arguments)
+        place = self._fixture.place if self._fixture else self._running.place
+        return client.inside_test(place, work, *arguments)
+
+    def in_fixture(
+        self, phase: FixturePhase, work: Callable[..., object], *arguments: object
+    ) -> object:
+        """Set up a fixture that several tests share, or run a finalizer of it.
+
+        It has a place of its own in the order, so that stacks tell what it allocates from what
+        the test does at whose beginning or end it runs.
+        """
+        __tracebackhide__ = True
+        test = self._running
+        if test is None:  # the session was interrupted
+            return work(*arguments)
+        is_setup = phase.setup is None
+        # A finalizer runs in the set-up of the next test where that has another parameter.
+        when = "setup" if is_setup or not test.logged else "teardown"
+        self.phase_ended(when)
+        # Each finalizer is a phase of its own.
+        phase = phase if is_setup else replace(phase)
+        phase.place, phase.when = self._roll.enter(phase.words), when
+        test.fixtures.append(phase)
+        outer, self._fixture = self._fixture, phase
+        try:
+            return client.inside_test(phase.place, work, *arguments)
+        finally:
+            self.phase_ended(when)
+            self._fixture = outer
 
     def phase_ended(self, phase: str) -> None:
         """Take the errors of setup, call or teardown."""
         if self._running is not None:
             found = self._evidence.errors(self._running.nodeid, phase)
+            if found and self._fixture:
+                found = [replace(error, fixture=self._fixture.words) for error in found]
             if found:
                 self._running.findings.extend(found)
 
@@ -302,8 +337,14 @@ class Session:
 
     def _write_down(self, settled: Sequence[RanTest] = (), changed: Sequence[RanTest] = ()) -> None:
         """Have the parent know what is known by now, even if this process dies."""
-        self._journal.settled(settled, changed, self.results.since(self._written))
+        news = self.results.since(self._written)
         self._written = self.results.sizes
+        unsettled = self._check.unsettled
+        if len(unsettled) > self._unsettled_written:
+            new = unsettled[self._unsettled_written :]
+            self._unsettled_written = len(unsettled)
+            news.undecided = undecided(lost for lost in new if self._scope.is_own(lost.finding))
+        self._journal.settled(settled, changed, news)
 
     def _finish_children(self) -> None:
         """Take what was found in child processes that belong to no test, or outlived theirs."""
@@ -331,14 +372,20 @@ class Session:
         if not (test.findings or marked) and all(report.passed for report in reports):
             return False
         findings = [self._named(found, test) for found in self._own(test.findings)]
-        findings = merged(findings)
+        findings, of_fixtures = apart(merged(findings))
+        marker = test.item.get_closest_marker
+        shared = [
+            Judged(test.nodeid, judge(found, marker, completed=False), found, in_fixtures=True)
+            for found in of_fixtures.values()
+        ]
         verdict = judge(
             findings,
-            test.item.get_closest_marker,
+            marker,
             checked_for_leaks=self._settings.memcheck,
             completed=any(report.when == "call" and report.passed for report in reports)
             and not (self._children and self._children.has_living(test)),
             strict=self._settings.strict,
+            used={name for judged in shared for name in judged.verdict.used_markers},
         )
         if self._pinpoint and verdict.outcome is Outcome.FAILED and findings:
             # What a child process did is not to be seen in this one.
@@ -347,13 +394,16 @@ class Session:
             findings = [*(findings and self._pinpoint.named(test, findings)), *of_children]
         if findings or verdict.unused_markers:
             self.results.judged.append(Judged(test.nodeid, verdict, findings))
+        self.results.judged.extend(shared)
         has_call = any(report.when == "call" for report in reports)
-        if findings and not has_call and (test.was_interrupted or not reports):
+        if (findings or shared) and not has_call and (test.was_interrupted or not reports):
             reports.append(test.add_report())
         if reports and give(
             verdict, findings, reports, xfail_failures=self._settings.xfail_failures
         ):
             self.results.hidden += 1
+        for judged in shared:
+            give_to_fixtures(judged.verdict, judged.findings, reports)
         return True
 
     def run_alone(self, test: RanTest, evidence: Evidence) -> None:
@@ -376,7 +426,7 @@ class Session:
             return finding  # valgrind knows where the block of the first such error was from
         further = tuple(
             further._replace(
-                caption=further.caption + self._where(further.origin, test),
+                caption=further.caption + self._where(finding, further.origin, test),
                 caller=self._maker(further.origin, test),
             )
             for further in finding.further
@@ -387,6 +437,9 @@ class Session:
         """Return what a finding's own stack ends below."""
         if finding.kind.is_leak:
             return self._maker(finding.origin, test)
+        if finding.fixture:
+            phases = (phase for phase in test.fixtures if phase.words == finding.fixture)
+            return _function_of(next(phases), test.item)
         function = self._roll.function(test.place)
         # Else the stack is a thread's, or another test's, or does not reach down to this one.
         is_its_own = finding.origin and not (finding.origin.in_thread or finding.shown_in)
@@ -394,23 +447,30 @@ class Session:
         return Caller(function, is_test=is_test) if function else None
 
     def _maker(self, origin: Origin | None, test: RanTest) -> Caller | None:
-        """Return the test whose number the stack of a block has."""
+        """Return the test whose number the stack of a block has, or the fixture."""
         if origin is None or origin.number is None:
             return None
-        function = self._roll.function(self._roll.place(origin.number, test.place))
+        place = self._roll.place(origin.number, test.last_place)
+        if phase := test.fixture_at(place):
+            return _function_of(phase, test.item)
+        function = self._roll.function(place)
         return Caller(function, is_test=True) if function else None
 
-    def _where(self, origin: Origin | None, test: RanTest) -> str:
+    def _where(self, finding: Finding, origin: Origin | None, test: RanTest) -> str:
         if origin is None:
             return ""
         if origin.number is None:
             return ", between two tests"
-        place = self._roll.place(origin.number, test.place)
-        return "" if place == test.place else f", in {self._roll.name(place)}"
+        name = self._roll.name(self._roll.place(origin.number, test.last_place))
+        return "" if name == (finding.fixture or test.nodeid) else f", in {name}"
 
     def _own(self, findings: Iterable[Finding]) -> list[Finding]:
         """Return those that are the user's concern; keep the others for the summary."""
         return self.results.sorted_out(findings, self._scope)
+
+
+def _function_of(phase: FixturePhase, item: pytest.Item) -> Caller | None:
+    return _function(phase.function, item) if phase.function else None
 
 
 def _function(function: Callable[..., object], item: pytest.Item) -> Caller | None:
@@ -426,6 +486,14 @@ def _function(function: Callable[..., object], item: pytest.Item) -> Caller | No
 def _file(item: pytest.Item) -> pytest.File | None:
     # Not the item's path, which may be that of its data.
     return item.getparent(pytest.File)  # type: ignore[type-abstract]
+
+
+def _after_teardown(protocol: RunItem, item: pytest.Item, nextitem: pytest.Item | None) -> object:
+    """Run a test where the one before was torn down as if another would follow."""
+    # What a fixture raises in the end was reported when the tests ran first.
+    with contextlib.suppress(Exception):
+        item.session._setupstate.teardown_exact(item)
+    return protocol(item, nextitem)
 
 
 def _log(test: RanTest) -> None:

@@ -108,6 +108,7 @@ def write_suppressions(path: Path, results: Results, hints: set[str]) -> None:
 
 def _can_be_pinpointed(test: Judged) -> bool:
     failed = test.verdict.outcome is Outcome.FAILED and not test.verdict.is_death
+    failed = failed and not test.in_fixtures
     return failed and any(finding.kind is not Kind.TIMEOUT for finding in test.findings)
 
 
@@ -135,12 +136,12 @@ def _totals(results: Results) -> str:
     failed = [test for test in results.judged if test.verdict.outcome is Outcome.FAILED]
     known = [test for test in results.judged if test.verdict.outcome is Outcome.KNOWN]
     found = [
-        (test.nodeid, finding)
+        (test, finding)
         for test in failed
         for finding in test.findings
         if not (test.verdict.is_death and _is_death(finding))
     ]
-    in_tests = plural(len({nodeid for nodeid, _ in found}), "test")
+    in_tests = plural(len({test.nodeid for test, _ in found if not test.in_fixtures}), "test")
     imported = [finding for findings in results.modules.values() for finding in findings]
     undecided = [lost.finding for lost in results.undecided]
     crashes = sum(test.verdict.is_crash for test in failed)
@@ -148,14 +149,16 @@ def _totals(results: Results) -> str:
     parts += [
         f"{total} {where}"
         for findings, where in (
-            ([finding for _, finding in found], f"in {in_tests}"),
+            ([finding for test, finding in found if not test.in_fixtures], f"in {in_tests}"),
+            ([finding for test, finding in found if test.in_fixtures], "in fixtures"),
             (undecided, "in one of several tests"),
             (imported, "at import"),
         )
         if (total := total_line(findings))
     ]
     if known:
-        parts.append(f"known {'ones' if parts else 'findings'} in {plural(len(known), 'test')}")
+        tests = plural(len({test.nodeid for test in known}), "test")
+        parts.append(f"known {'ones' if parts else 'findings'} in {tests}")
     if parts or not results.tests:
         return "; ".join([*parts, _checked(results)])
     if not results.completed:

@@ -10,7 +10,9 @@ import pytest
 
 from pytest_valgrind.findings import Finding, merged, plural
 from pytest_valgrind.groups import Group, Unsettled
+from pytest_valgrind.ran import RanTest
 from pytest_valgrind.report import of_group
+from pytest_valgrind.results import Undecided
 
 #: More tests than this are not named one by one.
 _MOST_NAMED = 10
@@ -18,23 +20,62 @@ _MOST_NAMED = 10
 
 def by_group(unsettled: Iterable[Unsettled]) -> Iterator[tuple[Group, list[Finding]]]:
     """Return the leaks of each group, those of the same place together."""
-    groups: dict[int, tuple[Group, list[Finding]]] = {}
+    groups: dict[tuple[int, int], tuple[Group, list[Finding]]] = {}
     for lost in unsettled:
-        groups.setdefault(id(lost.group), (lost.group, []))[1].append(lost.finding)
+        key = lost.group.tests[0].place, lost.group.last
+        groups.setdefault(key, (lost.group, []))[1].append(lost.finding)
     for group, findings in groups.values():
         yield group, merged(findings)
 
 
-def not_among(unsettled: Iterable[Unsettled], leaks: Iterable[Finding]) -> list[Unsettled]:
-    """Return those that are not of the place of any leak that was found again."""
-    places = {leak.stack_of_extension for leak in leaks}
-    return [lost for lost in unsettled if lost.finding.stack_of_extension not in places]
+class Doubts:
+    """Unsettled leaks, and which of them have appeared again when tests were run once more."""
+
+    def __init__(self, unsettled: Iterable[Unsettled]) -> None:
+        self._all = list(unsettled)
+        self._appeared: set[int] = set()
+
+    @property
+    def tests(self) -> list[RanTest]:
+        """The tests that may have lost something, in the order in which they ran."""
+        tests = {test.place: test for lost in self._all for test in lost.group.tests}
+        return [tests[place] for place in sorted(tests)]
+
+    @property
+    def left(self) -> list[Unsettled]:
+        """Those that have not appeared."""
+        return [lost for n, lost in enumerate(self._all) if n not in self._appeared]
+
+    def concern(self, test: RanTest) -> bool:
+        """Whether it is worth while to run a test again.
+
+        Most blocks are lost where they were made, and the tests after that need not be run then.
+        """
+        return any(
+            lost.group.tests[0].place <= test.place <= lost.group.last
+            for n, lost in enumerate(self._all)
+            if not (lost.knows_maker and n in self._appeared)
+        )
+
+    def answered_by(self, nodeid: str, leak: Finding) -> bool:
+        """Take a leak of a test that was run again; return whether it is one of these."""
+        maker = leak.made_in or leak.fixture or nodeid
+        found = {
+            n
+            for n, (finding, _, knows_maker) in enumerate(self._all)
+            if finding.stack_of_extension == leak.stack_of_extension
+            and not (knows_maker and finding.made_in != maker)
+        }
+        self._appeared |= found
+        return bool(found)
 
 
-def items_of(unsettled: Iterable[Unsettled]) -> list[pytest.Item]:
-    """Return the tests that may have lost them, in the order in which they ran."""
-    tests = {test.place: test.item for lost in unsettled for test in lost.group.tests}
-    return [tests[place] for place in sorted(tests)]
+def undecided(unsettled: Iterable[Unsettled]) -> list[Undecided]:
+    """Return them as plain values."""
+    return [
+        Undecided(lost.finding, tuple(test.nodeid for test in lost.group.tests))
+        for lost in unsettled
+    ]
 
 
 def report(

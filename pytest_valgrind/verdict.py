@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
@@ -65,19 +65,21 @@ class Mark(Protocol):
     def kwargs(self) -> Mapping[str, Any]: ...
 
 
-def judge(
+def judge(  # noqa: PLR0913
     findings: Iterable[Finding],
     markers: Callable[[str], Mark | None],
     *,
     checked_for_leaks: bool = True,
     completed: bool = True,
     strict: bool = False,
+    used: Container[str] = (),
 ) -> Verdict:
     """Judge a test.
 
     :param findings: those of the test, noise left out.
     :param markers: the test's closest marker of a name.
     :param completed: whether the test ran to its end, so that a known defect could occur.
+    :param used: markers of the test that say something known of a fixture.
     """
     findings = list(findings)
     markers_for_findings = {_marker_for(finding) for finding in findings}
@@ -85,7 +87,9 @@ def judge(
     known = {name: markers(name) for name in found}
     could_occur = {KNOWN_ERROR: completed, KNOWN_LEAK: completed and checked_for_leaks}
     unused = tuple(
-        name for name, mark in known.items() if mark and not found[name] and could_occur[name]
+        name
+        for name, mark in known.items()
+        if mark and not found[name] and could_occur[name] and name not in used
     )
     used = tuple(name for name, mark in known.items() if mark and found[name])
     if findings:

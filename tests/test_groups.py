@@ -14,8 +14,9 @@ from pytest_valgrind import ran as ran_test
 from pytest_valgrind.checks import GroupCheck
 from pytest_valgrind.clones import Checked
 from pytest_valgrind.findings import Finding, Frame, Kind, Origin
+from pytest_valgrind.fixtures import FixturePhase
 from pytest_valgrind.garbage import Garbage
-from pytest_valgrind.groups import Queue
+from pytest_valgrind.groups import Group, Queue
 from pytest_valgrind.ran import RanTest
 from pytest_valgrind.roll import Roll
 
@@ -254,6 +255,33 @@ def test_block_of_an_earlier_group_is_unsettled() -> None:
     (lost,) = Played(plan, has_clones=False, every_test=False).check.unsettled
     assert lost.finding.made_in == "t0"
     assert [test.nodeid for test in lost.group.tests] == ["t1", "t2"]
+
+
+def test_maker_that_is_not_the_last_of_its_group_is_blamed_with_a_doubt() -> None:
+    """The block may have been lost by one of those after it."""
+    leak = Loss(1, is_numbered=True, in_thread=False, tests_later=0)
+    played = Played([loses(leak), loses(), loses(leak)], has_clones=False, every_test=False)
+    first, _, last = (test.findings for test in played.logged)
+    assert [lost.doubt for lost in first] == ["Made in t0, lost in t0 or one of t1 to t2."]
+    assert [lost.doubt for lost in last] == [""]
+
+
+def test_places_between_tests_are_of_the_phases_of_fixtures_in_them() -> None:
+    """They belong to the test at whose beginning or end they were."""
+    group = Group()
+    setup = FixturePhase("the setup of fixture db (module scope)", place=4)
+    teardown = FixturePhase("the teardown of fixture db (module scope)", None, setup, place=6)
+    for place, phases in ((3, [setup]), (5, [teardown])):
+        test = RanTest(cast(pytest.Item, None), f"t{place}", place)
+        test.fixtures = phases
+        group.tests.append(test)
+    first, second = group.tests
+    assert [group.at(place) for place in range(2, 8)] == [None, first, first, second, second, None]
+    assert first.fixture_at(3) is None
+    assert first.fixture_at(4) is setup
+    assert group.teardown_of(4) == (second, teardown)
+    assert (group.last, group.places) == (6, 4)
+    assert group.since(5).tests == [second]
 
 
 def test_group_of_one_settles_everything() -> None:
