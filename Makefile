@@ -4,17 +4,24 @@ VENV ?= .venv
 BIN = $(abspath $(VENV))/bin
 READY = $(VENV)/.ready
 
+# What the tools need besides; `make example` alone needs none of it.
+EXTRAS ?= [test,lint,docs]
 # Not among the requirements, as a debug build of Python would have to compile it.
 NUMPY = 'numpy<2.4; python_version < "3.14"'
 
-.PHONY: example test lint format bench docs wheel tables clean
+.PHONY: example test test-all lint format bench docs wheel tables clean
 
 ## Set up, and run the nine tests of the example. Four of them fail, as they should.
 example: $(READY)
 	cd example && { $(BIN)/pytest --valgrind; test $$? -eq 1; }
 
-## Set up, and run all tests.
+## Set up, and run the tests: all but those that take long and seldom break.
 test: $(READY)
+	$(BIN)/pip install --quiet $(NUMPY)
+	$(BIN)/pytest -n auto --dist loadfile -m 'not slow'
+
+## Run these as well. It takes two to three times as long, and is done every night.
+test-all: $(READY)
 	$(BIN)/pip install --quiet $(NUMPY)
 	$(BIN)/pytest -n auto --dist loadfile
 
@@ -69,7 +76,7 @@ $(READY): pyproject.toml setup.py $(wildcard csrc/*)
 	tools/install-valgrind.sh
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable '.[test,lint,docs]'
+	$(BIN)/pip install --quiet --editable '.$(EXTRAS)'
 	touch $@
 
 clean:

@@ -1,6 +1,14 @@
 """Fixtures for suites that run under valgrind.
 
-A process under valgrind takes seconds to start, so that one run feeds many tests.
+A process under valgrind takes ten seconds or more to start, so that one run feeds many tests:
+
+* What fits into a run that there is already costs nothing: a further test in tests/scenarios (the
+  fixture ``scenarios``), planted, references, children, crashes, hanging or invisible.
+* A run of its own is a fixture of the module, and the module's tests assert upon it: a module is
+  run by one worker of pytest-xdist's, from its first test to its last (``--dist loadfile``).
+* ``suite.run`` is the last resort: one start for one test. It leaves out other plugins than ours
+  unless an option of theirs is given or ``Suite(plugins=...)`` names them.
+* What is slow and seldom breaks is marked ``slow``: it runs by ``make test-all``, every night.
 """
 
 from __future__ import annotations
@@ -28,7 +36,7 @@ collect_ignore = [
     "scenarios",
 ]
 
-INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
+INI = "[pytest]\n"
 
 
 @pytest.fixture(scope="session")
@@ -61,10 +69,15 @@ def suite(tmp_path: Path, extension: Path) -> Suite:
 @pytest.fixture(scope="session")
 def scenarios(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
     """Return the run of all scenarios from the one command."""
-    made = Suite(tmp_path_factory.mktemp("scenarios"), extension)
-    made.write("pytest.ini", INI)
+    return run_scenarios(tmp_path_factory, extension, "--strict-markers", "-rA", "-v")
+
+
+def run_scenarios(tmp_path_factory: pytest.TempPathFactory, extension: Path, *options: str) -> Run:
+    """Run all scenarios."""
+    made = Suite(tmp_path_factory.mktemp("scenarios"), extension, plugins=["asyncio"])
+    made.write("pytest.ini", f"{INI}asyncio_default_fixture_loop_scope = function\n")
     made.copy(HERE / "scenarios")
-    return made.run("--valgrind", "--doctest-modules", "--strict-markers", "-rA", "-v")
+    return made.run("--valgrind", "--doctest-modules", *options)
 
 
 @pytest.fixture(scope="session")

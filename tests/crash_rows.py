@@ -11,7 +11,7 @@ KINDS = {
     "test_bus_error": "died of SIGBUS",
     "test_floating_point_exception": "died of SIGFPE",
     "test_killed": "died of SIGKILL",
-    "test_exit": "ended with exit code 3",
+    "test_exit": "exited early with code 3",
     "test_setup": "died of SIGSEGV",
     "test_teardown": "died of SIGSEGV",
 }

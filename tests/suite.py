@@ -6,20 +6,32 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from xml.etree import ElementTree
 
-#: No run of the tests' takes longer, in seconds, unless it hangs.
-PATIENCE = 300
+#: No run of the tests' takes longer, in seconds, unless it hangs; the machine may be busy.
+PATIENCE = 1500
 
 #: Before a command that SIGINT shall end: a shell has all that it runs in the background ignore it.
 INTERRUPTIBLE = ("env", "--default-signal=INT")
 
 #: Before a command that shall have process ids as in a container, from 1 on.
 CONTAINED = ("unshare", "--fork", "--kill-child", "--pid", "--mount-proc")
+
+#: Plugins that nearly halve the start of pytest under valgrind where they are left out, by their
+#: entry points, and the options that need them.
+_LEFT_OUT: Mapping[str, tuple[str, ...]] = {
+    "asyncio": (),
+    "hypothesispytest": (),  # imports all of hypothesis at the end of every run
+    "platformdirs": (),
+    "rerunfailures": ("--reruns",),
+    "timeout": ("--timeout", "--session-timeout"),
+    "xdist": ("-n", "--dist", "--tx"),
+    "xdist.looponfail": (),
+}
 
 
 @dataclass(frozen=True)
@@ -74,10 +86,13 @@ class Suite:
     """Tests in a directory of their own.
 
     :ivar path: where Python finds the modules of the tests' extension.
+    :ivar plugins: pytest's plugins that the tests need, by their entry points (``timeout``,
+        ``asyncio``); what an option in the command line needs is loaded anyway.
     """
 
     directory: Path
     path: Path
+    plugins: Collection[str] = ()
 
     def run(
         self,
@@ -99,7 +114,7 @@ class Suite:
         done = subprocess.run(
             [*command, f"--junitxml={xml}", *options],
             cwd=self.directory,
-            env=self.environment(environment),
+            env=self.environment(environment, options),
             input=stdin,
             capture_output=True,
             text=True,
@@ -109,12 +124,25 @@ class Suite:
         )
         return Run(done.returncode, done.stdout, done.stderr, xml)
 
-    def environment(self, changes: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return the environment of the run."""
+    def environment(
+        self, changes: Mapping[str, str] | None = None, options: Sequence[str] = ()
+    ) -> dict[str, str]:
+        """Return the environment of the run.
+
+        :param options: of its command line.
+        """
         # Without byte code files, every run would compile all of pytest under valgrind.
         unwanted = ("PYTEST_ADDOPTS", "PYTHONDONTWRITEBYTECODE")
         kept = {name: value for name, value in os.environ.items() if name not in unwanted}
-        return {**kept, "PYTHONPATH": str(self.path), "COLUMNS": "200", **(changes or {})}
+        made = {**kept, "PYTHONPATH": str(self.path), "COLUMNS": "200", **(changes or {})}
+        left_out = [f"-p no:{name}" for name in _LEFT_OUT if not self._needs(name, options)]
+        made["PYTEST_ADDOPTS"] = " ".join([*left_out, made.get("PYTEST_ADDOPTS", "")]).strip()
+        return made
+
+    def _needs(self, plugin: str, options: Sequence[str]) -> bool:
+        return plugin in self.plugins or any(
+            option.startswith(_LEFT_OUT[plugin]) for option in options
+        )
 
     def write(self, name: str, text: str) -> None:
         """Write a file of the suite's."""

@@ -64,6 +64,7 @@ def test_measured_once(tmp_path: Path) -> None:
     assert not silence
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="others raise no errors")
 def test_noise_is_suppressed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the self-test of 3.11 shows without our repairs does not show again."""
@@ -181,6 +182,7 @@ def test_option_calibrates_anew(suite: Suite, tmp_path: Path) -> None:
     assert "one" not in known.read_text()
 
 
+@pytest.mark.slow
 def test_classic_command_line_calibrates(suite: Suite, tmp_path: Path) -> None:
     """From below valgrind."""
     suite.write("test_it.py", "def test_it(): pass\n")

@@ -13,8 +13,6 @@ from suite import Run, Suite
 LEAK = "[VALGRIND LEAK]"
 ERROR = "[VALGRIND ERROR]"
 BOTH = "[VALGRIND ERROR+LEAK]"
-#: Of tests that start many processes, each of which takes seconds; the machine may be busy.
-PATIENCE = 900
 TRACE = "--valgrind-trace-children"
 
 FAILED = {
@@ -71,7 +69,7 @@ def children(tmp_path_factory: pytest.TempPathFactory, path: Path) -> Suite:
 @pytest.fixture(scope="module")
 def run(children: Suite) -> Run:
     """Return its run with all processes under valgrind."""
-    return children.run("--valgrind", TRACE, "--valgrind-failures=report", patience=PATIENCE)
+    return children.run("--valgrind", TRACE, "--valgrind-failures=report")
 
 
 @pytest.mark.parametrize("name", FAILED)
@@ -125,6 +123,7 @@ def test_summary_counts_children(run: Run) -> None:
     assert not [line for line in run.summary if "still runs" in line]
 
 
+@pytest.mark.slow
 def test_without_the_option(children: Suite) -> None:
     """Nothing of what children do is seen, and they run as ever."""
     own = "not (test_error or own_and_child)"
@@ -167,7 +166,7 @@ def late(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
     made = Suite(tmp_path_factory.mktemp("late"), extension)
     made.write("pytest.ini", INI)
     made.write("test_late.py", LATE)
-    return made.run("--valgrind", TRACE, "--valgrind-leak-check=exact", "-rA", patience=PATIENCE)
+    return made.run("--valgrind", TRACE, "--valgrind-leak-check=exact", "-rA")
 
 
 def test_child_that_outlives_its_test(late: Run) -> None:
@@ -220,6 +219,7 @@ def test_clean():
 """
 
 
+@pytest.mark.slow
 def test_workers(children: Suite) -> None:
     """Each of pytest-xdist's has its own children."""
     pytest.importorskip("xdist")
@@ -232,7 +232,7 @@ def test_workers(children: Suite) -> None:
         "test_worker_fork_leak",
         "test_worker_spawn_error",
     ]
-    run = children.run("--valgrind", TRACE, "-n2", "-k", " or ".join(chosen), patience=PATIENCE)
+    run = children.run("--valgrind", TRACE, "-n2", "-k", " or ".join(chosen))
     assert set(chosen) <= set(run.cases)
     for name, case in run.cases.items():
         assert case.outcome == ("failed" if name in FAILED else "passed"), case.text
@@ -251,6 +251,7 @@ def test_death_after_children(suite: Suite) -> None:
     assert run["test_dies"].message.startswith("[VALGRIND CRASH] died of SIGABRT")
 
 
+@pytest.mark.slow
 def test_command_line_of_valgrind(suite: Suite) -> None:
     """With a log for each process; they stay where they are."""
     suite.write("test_few.py", FEW)
@@ -270,6 +271,7 @@ def test_command_line_of_valgrind(suite: Suite) -> None:
     assert len(list(suite.directory.glob("vg.*.log"))) >= 5
 
 
+@pytest.mark.slow
 def test_pinpoint(suite: Suite) -> None:
     """Is for what the test itself did, and its further runs are nobody's children."""
     suite.write("test_few.py", FEW)
@@ -303,6 +305,7 @@ def test_gdbserver(suite: Suite) -> None:
     assert "add --vgdb=no" in run.errors
 
 
+@pytest.mark.slow
 def test_ini_value(suite: Suite) -> None:
     """Is the option's equal."""
     suite.write("pytest.ini", f"{INI}valgrind_trace_children = true\n")

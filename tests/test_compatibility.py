@@ -50,7 +50,10 @@ def one_command(example: Suite) -> Run:
     return example.run("--valgrind")
 
 
-@pytest.fixture(scope="module", params=list(CLASSIC))
+@pytest.fixture(
+    scope="module",
+    params=["plain", *(pytest.param(name, marks=pytest.mark.slow) for name in list(CLASSIC)[1:])],
+)
 def classic(example: Suite, request: pytest.FixtureRequest) -> Run:
     """Return the run from a command line of 0.x."""
     options, rest = CLASSIC[request.param]
@@ -86,6 +89,7 @@ def test_classic_command_lines(classic: Run) -> None:
     assert_failures_show_where(classic)
 
 
+@pytest.mark.slow
 def test_without_leak_checks(example: Suite) -> None:
     """Only errors are left."""
     options = ["--suppressions=S", "--leak-check=no", "--log-file=F"]

@@ -23,7 +23,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory, extension: Path, *options: s
     made = Suite(tmp_path_factory.mktemp("crashes"), extension)
     made.write("pytest.ini", INI)
     made.copy(HERE / "crashes")
-    return made.run("--valgrind", *options, patience=3 * PATIENCE)
+    return made.run("--valgrind", *options)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,12 @@ def alone(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
     return kinds(tmp_path_factory, extension)
 
 
-@pytest.fixture(scope="module", params=["--valgrind-resume", "-n2"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(option, marks=pytest.mark.slow) for option in ("--valgrind-resume", "-n2")
+    ],
+)
 def goes_on(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, extension: Path
 ) -> Run:
@@ -122,6 +127,28 @@ def test_nothing_is_left_out(goes_on: Run) -> None:
     """Each test has an outcome."""
     assert not any("not run" in line for line in goes_on.summary)
     assert len(goes_on.cases) == len(KINDS) + len(HARMLESS) + 3
+
+
+RESUMED = """
+import defective, os
+def test_before(): pass
+def test_segmentation_fault(): defective.crash()
+def test_between(): pass
+def test_exit(): os._exit(3)
+def test_leak(): defective.leak(20)
+"""
+
+
+def test_resume(suite: Suite) -> None:
+    """Two deaths, and all that is around them; there is one for each kind in test_each_death."""
+    suite.write("test_few.py", RESUMED)
+    run = suite.run("--valgrind", "--valgrind-resume")
+    for name in ("test_segmentation_fault", "test_exit"):
+        assert run[name].message.startswith(f"[VALGRIND CRASH] {KINDS[name]}")
+    assert run["test_before"].outcome == run["test_between"].outcome == "passed"
+    assert "20 bytes in 1 block is definitely lost" in run["test_leak"].text
+    assert len(run.cases) == 5
+    assert not any("not run" in line for line in run.summary)
 
 
 def test_death_at_import(suite: Suite) -> None:
@@ -215,6 +242,7 @@ def little_memory(tmp_path: Path) -> Iterator[Path]:
         group.rmdir()
 
 
+@pytest.mark.slow
 def test_out_of_memory(suite: Suite, little_memory: Path) -> None:
     """The kernel kills the process; the other outcomes are there, and what may have happened."""
     suite.write(
@@ -233,6 +261,7 @@ def test_out_of_memory(suite: Suite, little_memory: Path) -> None:
     assert "when memory runs out" in run["test_grows"].text
 
 
+@pytest.mark.slow
 def test_unknown_instruction(suite: Suite) -> None:
     """What to do about it."""
     suite.write("test_one.py", "import defective\ndef test(): defective.illegal_instruction()\n")

@@ -92,6 +92,7 @@ def test_durations_are_those_of_the_tests(verbose: Run) -> None:
     assert len(re.findall(r"^[\d.]+s (?:setup|call|teardown) ", verbose.output, re.MULTILINE)) == 21
 
 
+@pytest.mark.slow
 def test_dots(suite: Suite) -> None:
     """A file a line, with -q a line less."""
     suite.write("test_a.py", TESTS)
@@ -118,6 +119,7 @@ def test_maxfail_leaves_out_tests(suite: Suite) -> None:
     assert "stopping after 1 failures" in run.output
 
 
+@pytest.mark.slow
 def test_last_failed(suite: Suite) -> None:
     """The cache knows of leaks."""
     suite.write("test_a.py", TESTS)
@@ -129,7 +131,7 @@ def test_last_failed(suite: Suite) -> None:
 @pytest.fixture(scope="module")
 def flaky(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
     """Return a run with pytest-rerunfailures and pytest-timeout at work."""
-    made = Suite(tmp_path_factory.mktemp("flaky"), extension)
+    made = Suite(tmp_path_factory.mktemp("flaky"), extension, plugins=["timeout"])
     made.write("pytest.ini", INI)
     made.write("test_flaky.py", FLAKY)
     return made.run(
@@ -192,8 +194,14 @@ def pytest_runtest_makereport(item, call):
     ("stop", "code", "words"),
     [
         ("raise KeyboardInterrupt", pytest.ExitCode.INTERRUPTED, "KeyboardInterrupt"),
-        ("pytest.exit('enough')", pytest.ExitCode.INTERRUPTED, "enough"),
-        ("raise SystemExit(9)", pytest.ExitCode.TESTS_FAILED, "test_after"),
+        pytest.param(
+            *("pytest.exit('enough')", pytest.ExitCode.INTERRUPTED, "enough"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            *("raise SystemExit(9)", pytest.ExitCode.TESTS_FAILED, "test_after"),
+            marks=pytest.mark.slow,
+        ),
         ("pass", pytest.ExitCode.INTERNAL_ERROR, "a hook is broken"),
     ],
 )

@@ -75,7 +75,7 @@ def test_clone_dies_with_the_process(suite: Suite) -> None:
         assert clones
         os.kill(int(pid), signal.SIGKILL)
         process.wait()
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE
     while any(Path("/proc", str(clone)).exists() for clone in clones):
         assert time.monotonic() < end, "the clone is still there"
         time.sleep(0.1)

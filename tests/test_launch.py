@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pty
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import HERE, INI, build_extension
 from suite import INTERRUPTIBLE, PATIENCE, Run, Suite
 
 CLEAN = "def test_clean():\n    pass\n"
@@ -44,13 +44,30 @@ def test_clean_run(suite: Suite) -> None:
     assert not (suite.directory / "left").exists()
 
 
-def test_log_is_kept_when_anything_was_found(suite: Suite) -> None:
+@pytest.fixture(scope="module")
+def without_names(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Return a run in which an extension without debug information leaks."""
+    directory = tmp_path_factory.mktemp("without_names")
+    build_extension(HERE / "native" / "defective.c", directory, "-g0")
+    made = Suite(directory, directory)
+    made.write("pytest.ini", INI)
+    made.write("test_leak.py", LEAK)
+    return made.run("--valgrind")
+
+
+def test_log_is_kept_when_anything_was_found(without_names: Run) -> None:
     """And its path printed."""
-    suite.write("test_leak.py", LEAK)
-    run = suite.run("--valgrind")
-    assert run.code == pytest.ExitCode.TESTS_FAILED
-    assert "test_leak.py::test_" in log_of(run).read_text()
-    assert run.summary[-1] == f"log: {log_of(run)}"
+    assert without_names.code == pytest.ExitCode.TESTS_FAILED
+    log = log_of(without_names)
+    assert "test_leak.py::test_" in log.read_text()
+    assert without_names.summary[-1] == f"log: {log}"
+
+
+def test_extension_without_debug_information(without_names: Run) -> None:
+    """The summary says how to get it."""
+    (hint,) = (line for line in without_names.summary if "no debug information in" in line)
+    assert hint.startswith("hint: ")
+    assert "CFLAGS=-g" in hint
 
 
 def test_log_where_the_user_wants_it(suite: Suite) -> None:
@@ -67,14 +84,7 @@ def test_exit_code_passes_through(suite: Suite) -> None:
     assert suite.run("--valgrind").code == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
-def test_standard_input_passes_through(suite: Suite) -> None:
-    """A test may ask something."""
-    suite.write("test_ask.py", "def test_ask():\n    assert input() == 'the answer'\n")
-    assert (
-        suite.run("--valgrind", "--valgrind-failures=report", "-s", stdin="the answer\n").code == 0
-    )
-
-
+@pytest.mark.slow
 def test_console_script(suite: Suite) -> None:
     """The command ``pytest`` next to the interpreter."""
     suite.write("test_clean.py", CLEAN)
@@ -91,32 +101,60 @@ def test_console_script(suite: Suite) -> None:
     assert "nothing found, 1 test checked" in done.stdout
 
 
-def test_flags_of_the_interpreter(suite: Suite) -> None:
-    """They stay in the command."""
-    code = "import sys\ndef test_flags():\n    assert sys.flags.optimize and 'x' in sys._xoptions\n"
-    suite.write("test_flags.py", code)
-    run = suite.run(
-        "--valgrind", "--valgrind-failures=report", python=[sys.executable, "-O", "-Xx"]
-    )
-    assert run.code == pytest.ExitCode.OK
+ELABORATE = {
+    "test_ask.py": "def test_ask():\n    assert input() == 'the answer'\n",
+    "test_flags.py": (
+        "import sys\ndef test_flags():\n    assert sys.flags.optimize and 'x' in sys._xoptions\n"
+    ),
+    "test_deep.py": (
+        "import json\n"
+        "def test_deep():\n"
+        "    deep = []\n"
+        "    for _ in range(400): deep = [deep]\n"
+        "    assert json.dumps(deep)\n"
+    ),
+}
 
 
-def test_help_needs_no_valgrind(suite: Suite) -> None:
-    """Nor time."""
-    run = suite.run("--valgrind", "--help", environment={"PATH": "/nonexistent"})
-    assert "--valgrind-suppressions" in run.output
-
-
-def test_options_for_valgrind(suite: Suite) -> None:
-    """From the command line and the ini file; those of valgrind's own variable win over ours."""
-    suite.write("test_clean.py", CLEAN)
-    suite.write("pytest.ini", "[pytest]\nvalgrind_args = --freelist-vol=1000 --time-stamp=yes\n")
-    run = suite.run(
+@pytest.fixture(scope="module")
+def elaborate(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
+    """Return a run whose command line has something of everything."""
+    made = Suite(tmp_path_factory.mktemp("elaborate"), extension)
+    made.write("pytest.ini", f"{INI}valgrind_args = --freelist-vol=1000 --time-stamp=yes\n")
+    for name, text in ELABORATE.items():
+        made.write(name, text)
+    return made.run(
         "--valgrind",
+        "--valgrind-failures=report",
+        "-s",
         "--valgrind-args=--track-origins=yes --partial-loads-ok=no",
+        before=["prlimit", f"--stack={512 << 10}:unlimited"],
+        python=[sys.executable, "-O", "-Xx"],
         environment={"VALGRIND_OPTS": "--num-callers=77"},
+        stdin="the answer\n",
     )
-    options = re.search(r"^valgrind: options (.*)", run.output, re.MULTILINE)
+
+
+def test_standard_input_passes_through(elaborate: Run) -> None:
+    """A test may ask something."""
+    assert elaborate["test_ask"].outcome == "passed"
+
+
+def test_flags_of_the_interpreter(elaborate: Run) -> None:
+    """They stay in the command."""
+    assert elaborate["test_flags"].outcome == "passed"
+
+
+def test_small_stack(elaborate: Run) -> None:
+    """Python needs eight megabytes, whatever the shell allows."""
+    assert "--main-stacksize=8388608" in elaborate.output
+    assert elaborate["test_deep"].outcome == "passed"
+    assert elaborate.code == pytest.ExitCode.OK, elaborate.output + elaborate.errors
+
+
+def test_options_for_valgrind(elaborate: Run) -> None:
+    """From the command line and the ini file; those of valgrind's own variable win over ours."""
+    options = re.search(r"^valgrind: options (.*)", elaborate.output, re.MULTILINE)
     assert options
     words = options[1].split()
     for word in (
@@ -127,6 +165,12 @@ def test_options_for_valgrind(suite: Suite) -> None:
     ):
         assert word in words
     assert not any(word.startswith("--num-callers") for word in words)
+
+
+def test_help_needs_no_valgrind(suite: Suite) -> None:
+    """Nor time."""
+    run = suite.run("--valgrind", "--help", environment={"PATH": "/nonexistent"})
+    assert "--valgrind-suppressions" in run.output
 
 
 SUPPRESSION = """
@@ -141,11 +185,13 @@ ERROR = "import defective\ndef test_error():\n    defective.read_past_end()\n"
 
 def test_suppressions(suite: Suite) -> None:
     """From the command line and the ini file, relative to either."""
-    suite.write("test_error.py", ERROR)
+    suite.write(
+        "test_error.py", f"{ERROR}def test_other_error():\n    defective.write_after_free()\n"
+    )
     suite.write("a.supp", SUPPRESSION)
+    suite.write("b.supp", SUPPRESSION.replace("read_past_end", "write_after_free"))
+    suite.write("pytest.ini", f"{INI}valgrind_suppressions = b.supp\n")
     assert suite.run("--valgrind", "--valgrind-suppressions=a.supp").code == pytest.ExitCode.OK
-    suite.write("pytest.ini", "[pytest]\nvalgrind_suppressions = a.supp\n")
-    assert suite.run("--valgrind").code == pytest.ExitCode.OK
 
 
 def test_suppressions_that_come_late(suite: Suite) -> None:
@@ -159,32 +205,6 @@ def test_suppressions_that_come_late(suite: Suite) -> None:
         environment={"PYTHONMALLOC": "malloc"},
     )
     assert run.code == pytest.ExitCode.OK
-
-
-def test_small_stack(suite: Suite) -> None:
-    """Python needs eight megabytes, whatever the shell allows."""
-    suite.write(
-        "test_deep.py",
-        "import json\n"
-        "def test_deep():\n"
-        "    deep = []\n"
-        "    for _ in range(400): deep = [deep]\n"
-        "    assert json.dumps(deep)\n",
-    )
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--valgrind", "--valgrind-failures=report"],
-        cwd=suite.directory,
-        env=suite.environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(
-            resource.RLIMIT_STACK, (512 << 10, resource.RLIM_INFINITY)
-        ),
-    )
-    assert "--main-stacksize=8388608" in done.stdout
-    assert done.returncode == pytest.ExitCode.OK, done.stdout + done.stderr
 
 
 def test_terminal(suite: Suite) -> None:
@@ -263,42 +283,35 @@ def test_termination_of_the_launcher(suite: Suite) -> None:
     assert "died of SIGTERM" in output
 
 
-def test_extension_without_debug_information(suite: Suite, tmp_path: Path) -> None:
-    """The summary says how to get it."""
-    from conftest import HERE, build_extension
-
-    build_extension(HERE / "native" / "defective.c", tmp_path, "-g0")
-    suite.write("test_leak.py", LEAK)
-    run = Suite(suite.directory, tmp_path).run("--valgrind")
-    (hint,) = (line for line in run.summary if "no debug information in" in line)
-    assert hint.startswith("hint: ")
-    assert "CFLAGS=-g" in hint
-
-
-def test_strict(suite: Suite) -> None:
-    """A marker that is not needed any more fails."""
-    suite.write(
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
+    """Return a run with other ideas of what fails a test."""
+    made = Suite(tmp_path_factory.mktemp("strict"), extension)
+    made.write("pytest.ini", f"{INI}valgrind_failures = report\n")
+    made.write("test_leak.py", LEAK)
+    made.write("test_fails.py", "def test_fails():\n    assert 'this' == 'that'\n")
+    made.write(
         "test_fixed.py",
         "import pytest\n"
         "@pytest.mark.valgrind_known_leak(reason='fixed since')\n"
         "def test_fixed():\n    pass\n",
     )
-    run = suite.run("--valgrind", "--valgrind-strict")
-    assert run["test_fixed"].outcome == "failed"
-    assert "[VALGRIND STRICT]" in run["test_fixed"].text
+    return made.run("--valgrind", "--valgrind-strict", "--valgrind-leak-kinds=indirect")
 
 
-def test_failures_reported_as_what_they_are(suite: Suite) -> None:
+def test_strict(strict: Run) -> None:
+    """A marker that is not needed any more fails."""
+    assert strict["test_fixed"].outcome == "failed"
+    assert "[VALGRIND STRICT]" in strict["test_fixed"].text
+
+
+def test_failures_reported_as_what_they_are(strict: Run) -> None:
     """By the ini file here."""
-    suite.write("pytest.ini", "[pytest]\nvalgrind_failures = report\n")
-    suite.write("test_fails.py", "def test_fails():\n    assert 'this' == 'that'\n")
-    run = suite.run("--valgrind")
-    assert run["test_fails"].outcome == "failed"
-    assert "assert 'this' == 'that'" in run["test_fails"].text
-    assert run.summary[0] == "nothing found, 1 test checked"
+    assert strict["test_fails"].outcome == "failed"
+    assert "assert 'this' == 'that'" in strict["test_fails"].text
+    assert strict.summary[0].startswith("nothing found, 3 tests checked")
 
 
-def test_kinds_of_leak_that_count(suite: Suite) -> None:
+def test_kinds_of_leak_that_count(strict: Run) -> None:
     """None but those that are asked for."""
-    suite.write("test_leak.py", LEAK)
-    assert suite.run("--valgrind", "--valgrind-leak-kinds=indirect").code == pytest.ExitCode.OK
+    assert strict["test_leak"].outcome == "passed"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import pytest
-from conftest import HERE, INI
+from conftest import INI
 from suite import Run, Suite
 
 SUITE = """
@@ -77,20 +76,6 @@ client.clone = clone
 """
 
 
-def test_exact_checks_find_the_same(
-    tmp_path_factory: pytest.TempPathFactory, extension: Path, scenarios: Run
-) -> None:
-    """On every scenario, in the same words."""
-    made = Suite(tmp_path_factory.mktemp("exact"), extension)
-    made.write("pytest.ini", INI)
-    made.copy(HERE / "scenarios")
-    exact = made.run("--valgrind", "--doctest-modules", "--valgrind-leak-check=exact")
-    outcomes = {name: (case.outcome, case.message) for name, case in exact.cases.items()}
-    assert outcomes == {
-        name: (case.outcome, case.message) for name, case in scenarios.cases.items()
-    }
-
-
 def leaks(suite: Suite, *options: str, before: tuple[str, ...] = ()) -> Run:
     """Run a suite in which two tests leak, and see that it is said."""
     suite.write("test_a.py", SUITE)
@@ -137,6 +122,7 @@ def test_one_core(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("conftest", [NO_CLONES, MANY_CLONES + DYING_CLONES])
+@pytest.mark.slow
 def test_no_clones(suite: Suite, conftest: str) -> None:
     """Where there can be none, or they are killed, the process itself checks."""
     suite.write("conftest.py", conftest)
@@ -150,6 +136,7 @@ def test_log_named_after_the_process(suite: Suite) -> None:
     assert len(list(suite.directory.glob("my *.log"))) == 1
 
 
+@pytest.mark.slow
 def test_log_named_after_the_process_with_gdbserver(suite: Suite) -> None:
     """What a clone prints goes into the log of the process then, and is read there."""
     suite.write("test_a.py", "import defective\ndef test_leak(): defective.leak()\n")
@@ -167,14 +154,10 @@ def test_collector_without_freeze(suite: Suite) -> None:
 
 
 def test_command_line_wins(suite: Suite) -> None:
-    """Over the ini file."""
+    """Over the ini file; and what it cost is said: seconds, checks and groups."""
     suite.write("pytest.ini", f"{INI}valgrind_leak_check = off\n")
-    leaks(suite, "--valgrind-leak-check=group")
-
-
-def test_cost_is_said(suite: Suite) -> None:
-    """Seconds, checks and groups."""
-    (line,) = [line for line in leaks(suite).summary if "leak check" in line]
+    run = leaks(suite, "--valgrind-leak-check=group")
+    (line,) = [line for line in run.summary if "leak check" in line]
     assert line.startswith("2 leak checks for 1 group of tests; ")
     assert "s of the tests' process" in line
 
@@ -188,11 +171,13 @@ def test_few_callers_lead_to_exact_checks(suite: Suite) -> None:
     assert run["test_leak"].outcome == "failed"
 
 
-@pytest.mark.parametrize("options", [("--valgrind-leak-check=off",), ("--no-memcheck",)])
-def test_no_leak_check(suite: Suite, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "option", ["--no-memcheck", pytest.param("--valgrind-leak-check=off", marks=pytest.mark.slow)]
+)
+def test_no_leak_check(suite: Suite, option: str) -> None:
     """Both names mean the same."""
     suite.write("test_a.py", "import defective\ndef test_leak(): defective.leak()\n")
-    run = suite.run("--valgrind", *options)
+    run = suite.run("--valgrind", option)
     assert run.code == pytest.ExitCode.OK
     assert "errors only, no leaks" in run.output
     assert not any("leak check" in line for line in run.summary)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import INI
-from suite import CONTAINED, PATIENCE, Run, Suite, can_be_contained
+from suite import CONTAINED, Run, Suite, can_be_contained
 
 TESTS = """\
 import os
@@ -93,7 +93,6 @@ def pinpointed(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run
         *("--valgrind", "--valgrind-pinpoint", "-rA"),
         before=CONTAINED if can_be_contained() else (),
         environment={"TMPDIR": str(temporary)},
-        patience=4 * PATIENCE,  # each test that fails runs some times more
     )
 
 
@@ -184,11 +183,9 @@ def test_process_is_left_alone(pinpointed: Run) -> None:
     assert pinpointed.output.count("printed once") == 1
 
 
-def test_hint_names_the_option(suite: Suite) -> None:
+def test_hint_names_the_option(functions: Run) -> None:
     """Where something was found without it."""
-    suite.write("test_one.py", "import defective\ndef test_one(): defective.leak(1)\n")
-    run = suite.run("--valgrind")
-    assert "hint: --valgrind-pinpoint says which line of Python it was" in run.summary
+    assert "hint: --valgrind-pinpoint says which line of Python it was" in functions.summary
 
 
 def test_functions_in_native_stacks(functions: Run) -> None:
@@ -207,6 +204,7 @@ def test_functions_where_a_reference_was_made(functions: Run) -> None:
     assert re.search(r"  py lose_copy \(\S*/test_lines.py:5\)\n  py test_reference_in_callee", text)
 
 
+@pytest.mark.slow
 def test_functions_in_a_classic_command_line(suite: Suite, native: list[str]) -> None:
     """Numbered by the process itself, which leaves no file behind."""
     suite.write("test_one.py", "import defective\ndef test_one(): defective.leak(1)\n")

@@ -183,6 +183,7 @@ def test_without_references(suite: Suite) -> None:
     assert run["test_block"].outcome == "failed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [("taskset", "--cpu-list", "0"), ()])
 def test_references_are_found_in_every_mode(suite: Suite, before: tuple[str, ...]) -> None:
     """With one core, and with a check after every test."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import sys
 import sysconfig
+from pathlib import Path
 
 import pytest
+from conftest import run_scenarios
 from suite import Run
 
 LEAK = "[VALGRIND LEAK]"
@@ -220,3 +222,16 @@ def test_header(scenarios: Run) -> None:
 def test_exit_code(scenarios: Run) -> None:
     """That of a run with failures."""
     assert scenarios.code == pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", ["--valgrind-leak-check=exact", "-n2"])
+def test_same_in_another_way(
+    tmp_path_factory: pytest.TempPathFactory, extension: Path, scenarios: Run, option: str
+) -> None:
+    """All end in the same words with a check after every test, and with workers."""
+    other = run_scenarios(tmp_path_factory, extension, option)
+    outcomes = {name: (case.outcome, case.message) for name, case in other.cases.items()}
+    assert outcomes == {
+        name: (case.outcome, case.message) for name, case in scenarios.cases.items()
+    }

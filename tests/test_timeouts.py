@@ -45,7 +45,7 @@ PASSED = (
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
     """Return the run of tests/hanging, with timeouts of every kind."""
-    made = Suite(tmp_path_factory.mktemp("hanging"), extension)
+    made = Suite(tmp_path_factory.mktemp("hanging"), extension, plugins=["timeout"])
     made.write("pytest.ini", f"{INI}valgrind_timeout = 3\n")
     made.copy(HERE / "hanging")
     return made.run("--valgrind", "--valgrind-failures=report", "--session-timeout=15", "-rA")
@@ -133,6 +133,7 @@ def test_process_that_does_not_come_back_from_c_ends(suite: Suite) -> None:
     assert "SIGABRT" not in text
 
 
+@pytest.mark.slow
 def test_process_ends_in_the_command_line_of_0x(suite: Suite) -> None:
     """Nobody reports it there, but faulthandler and the log say where it was."""
     suite.write("test_it.py", LOOP)
@@ -148,6 +149,7 @@ def test_process_ends_in_the_command_line_of_0x(suite: Suite) -> None:
     assert re.search(r"has run for more than 2 s.*\n(.*\n){3}.*: loop \(", log)
 
 
+@pytest.mark.slow
 def test_test_that_never_gives_in_ends_the_process(suite: Suite) -> None:
     """Whatever is raised in it, it goes on."""
     suite.write(

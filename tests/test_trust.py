@@ -120,6 +120,7 @@ def test_origin_is_a_frame(origins: Run) -> None:
     assert "unwritten (defective.c" in case.text
 
 
+@pytest.mark.slow
 def test_all_errors(everything: Run) -> None:
     """The interpreter's own fail the test, and nothing is suppressed."""
     assert everything["test_interpreter_only"].text.startswith("[VALGRIND ERROR]")
@@ -185,6 +186,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Suite:
     return made
 
 
+@pytest.mark.slow
 def test_limit_of_errors_is_told(many: Suite) -> None:
     """From a command line of 0.x, where it cannot be lifted."""
     run = many.run(

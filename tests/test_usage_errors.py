@@ -59,6 +59,7 @@ def test_shim_in_the_place_of_python(tmp_path: Path, settings: Settings) -> None
         launch.Launch(Command([str(shim)]), settings)
 
 
+@pytest.mark.slow
 def test_shim_under_valgrind(clean: Suite) -> None:
     """Valgrind watched the shim and let go of what it started."""
     shim = clean.directory / "shim"
@@ -215,10 +216,10 @@ def classic(suite: Suite, given: str, *options: str) -> Run:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("missing", "there is no file"),
         ("pytest.ini", "is not the log of this process"),
-        (sys.executable, "is not the log of this process"),
-        (".", "cannot read"),
+        pytest.param("missing", "there is no file", marks=pytest.mark.slow),
+        pytest.param(sys.executable, "is not the log of this process", marks=pytest.mark.slow),
+        pytest.param(".", "cannot read", marks=pytest.mark.slow),
     ],
 )
 def test_wrong_log(clean: Suite, given: str, words: str) -> None:
@@ -233,6 +234,7 @@ def test_log_where_valgrind_writes_to_the_terminal(clean: Suite) -> None:
     assert_usage_error(run, "no log file", "--log-file")
 
 
+@pytest.mark.slow
 def test_pythonmalloc_that_is_not_in_force(clean: Suite) -> None:
     """What the interpreter does counts, not what the environment says."""
     run = clean.run(
@@ -270,6 +272,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(directory)], check=True)
 
 
+@pytest.mark.slow
 def test_full_disk(suite: Suite, small_disk: Path) -> None:
     """The error is still found, by its count, and the summary says why it is without evidence."""
     suite.write(
@@ -288,6 +291,7 @@ def test_full_disk(suite: Suite, small_disk: Path) -> None:
     assert any("is full" in line and "make room" in line for line in run.summary)
 
 
+@pytest.mark.slow
 def test_log_that_is_emptied(suite: Suite) -> None:
     """Valgrind writes on where it was, so the evidence is there all the same."""
     suite.write(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import HERE, INI
+from conftest import INI
 from suite import PATIENCE, Run, Suite
 
 pytest.importorskip("xdist")
@@ -180,7 +180,16 @@ def test_death_at_exit(suite: Suite) -> None:
     assert "It happened after the last test" in run.output
 
 
-@pytest.mark.parametrize("scheduler", ["loadfile", "loadscope", "loadgroup", "worksteal", "each"])
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        "loadgroup",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("loadfile", "loadscope", "worksteal", "each")
+        ),
+    ],
+)
 def test_schedulers(suite: Suite, scheduler: str) -> None:
     """Each gets the reports that it expects, in its own order."""
     write_suite(suite)
@@ -188,6 +197,7 @@ def test_schedulers(suite: Suite, scheduler: str) -> None:
     assert {name: run[name].outcome for name in OUTCOMES} == OUTCOMES
 
 
+@pytest.mark.slow
 def test_pinpoint(suite: Suite) -> None:
     """In the worker that ran the test."""
     suite.write("test_a.py", "import defective\ndef test():\n    defective.read_past_end()\n")
@@ -204,7 +214,7 @@ def server(suite: Suite) -> Iterator[int]:
     process = subprocess.Popen(
         [sys.executable, "-m", "execnet.script.socketserver", f"127.0.0.1:{port}"],
         cwd=suite.directory,
-        env=suite.environment(),
+        env=suite.environment(options=["--tx"]),
         stdout=subprocess.DEVNULL,
     )
     end = time.monotonic() + PATIENCE
@@ -243,11 +253,10 @@ def send(suite: Suite) -> tuple[str, ...]:
     return "--dist=load", f"--rsyncdir={folder}", folder
 
 
+@pytest.mark.slow
 def test_socket_server(remote: Suite, server: int) -> None:
     """A server starts the worker under valgrind, in its own process, and sends all back."""
-    run = remote.run(
-        "--valgrind", f"--tx=socket=127.0.0.1:{server}", *send(remote), patience=2 * PATIENCE
-    )
+    run = remote.run("--valgrind", f"--tx=socket=127.0.0.1:{server}", *send(remote))
     assert {name: run[name].outcome for name in OUTCOMES} == OUTCOMES
     assert "  > leak (defective.c:" in run["test_leak"].text
 
@@ -274,7 +283,6 @@ def run_over_ssh(suite: Suite, environment: dict[str, str]) -> Run:
         f"--tx=ssh=localhost//python={sys.executable}",
         *send(suite),
         environment=environment,
-        patience=3 * PATIENCE,
     )
 
 
@@ -284,22 +292,10 @@ def test_ssh(remote: Suite, ssh: dict[str, str]) -> None:
     assert {name: run[name].outcome for name in OUTCOMES} == OUTCOMES
 
 
+@pytest.mark.slow
 def test_death_over_ssh(remote: Suite, ssh: dict[str, str]) -> None:
     """What the worker left is read on its own machine."""
     (remote.directory / "remote" / "test_b.py").unlink()
     remote.write("remote/test_a.py", "import os\ndef test_dies(): os.abort()\n")
     run = run_over_ssh(remote, ssh)
     assert run["test_dies"].message.startswith("[VALGRIND CRASH] died of SIGABRT")
-
-
-def test_scenarios(
-    tmp_path_factory: pytest.TempPathFactory, extension: Path, scenarios: Run
-) -> None:
-    """All of them end as without workers, in the same words."""
-    made = Suite(tmp_path_factory.mktemp("scenarios"), extension)
-    made.write("pytest.ini", INI)
-    made.copy(HERE / "scenarios")
-    run = made.run("--valgrind", "--doctest-modules", "-n2", patience=2 * PATIENCE)
-    assert {name: (case.outcome, case.message) for name, case in run.cases.items()} == {
-        name: (case.outcome, case.message) for name, case in scenarios.cases.items()
-    }
