@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Generator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -27,6 +27,7 @@ from pytest_valgrind.modes import choose, exact
 from pytest_valgrind.progress import show_waiting
 from pytest_valgrind.repairs import apply_late
 from pytest_valgrind.roll import Roll
+from pytest_valgrind.secondruns import SecondRuns
 from pytest_valgrind.session import Session
 from pytest_valgrind.summary import write_summary, write_suppressions
 from pytest_valgrind.suppressions import count, unused
@@ -62,6 +63,8 @@ class ValgrindChecker:
         self._rest = Rest(self)
         self._handover = launched.handover if launched else None
         self._journal = launched.journal if launched else Journal(None)
+        giver = worker or self._handover
+        self._second_runs = SecondRuns(giver.second_runs if giver else ())
         self._host = find_host(None if self._handover else settings.log)
         self._sees_objects = bool(client.one_block_per_object())
         self._has_written = False
@@ -199,11 +202,13 @@ class ValgrindChecker:
         if not collects_only:
             if self._handover:
                 self._handover.save_memory_map()
-                tests = [(item.nodeid, item.location) for item in session.items]
+                tests = [(item.nodeid, item.location) for item in self._first_runs(session)]
                 self._journal.write(Collected(tuple(tests)))
             self._session.begin(session)
             show_waiting(self._mode.check, session.config)
         try:
+            if self._worker and not collects_only:
+                client.outside_tests(self._run_again, session)
             return client.outside_tests(self._rest.call, hook, arguments)
         except KeyboardInterrupt:
             self.pytest_keyboard_interrupt()
@@ -252,16 +257,19 @@ class ValgrindChecker:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """Leave out what has been run already, by a process that died."""
+        """Leave out what has been run already, by a process that died, or run it again first."""
         done = Counter(self._handover.passed_over or () if self._handover else ())
         if not done:
             return
+        again = self._second_runs.choose(items)
+        done.subtract(item.nodeid for item in again)
         left_out: list[pytest.Item] = []
         rest: list[pytest.Item] = []
         for item in items:
-            (left_out if done[item.nodeid] > 0 else rest).append(item)
-            done[item.nodeid] -= 1
-        items[:] = rest
+            if self._second_runs.earlier(item) is None:
+                (left_out if done[item.nodeid] > 0 else rest).append(item)
+                done[item.nodeid] -= 1
+        items[:] = [*again, *rest]
         config.hook.pytest_deselected(items=left_out)
 
     @pytest.hookimpl(tryfirst=True)
@@ -269,7 +277,10 @@ class ValgrindChecker:
         """Run a test; its reports are held back until valgrind has been asked."""
         if item.get_closest_marker("filterwarnings") is not None:
             ignore_now()
-        self._session.run(item, nextitem, self._protocol)
+        self._session.run(item, nextitem, self._protocol, self._second_runs.earlier(item))
+        if item is self._second_runs.last:
+            # Now, so that it is known if the process dies of a later test, as the one before did.
+            self._session.settle()
         return True
 
     @pytest.hookimpl(tryfirst=True)
@@ -324,6 +335,19 @@ class ValgrindChecker:
         if self._timeouts.has_hung:
             self._session.add(self._timeouts.finding(call.when))
         self._session.phase_ended(call.when)
+
+    def _first_runs(self, session: pytest.Session) -> list[pytest.Item]:
+        return [item for item in session.items if self._second_runs.earlier(item) is None]
+
+    def _run_again(self, session: pytest.Session) -> None:
+        """Run what is to run a second time; pytest-xdist knows nothing of it."""
+        items = self._second_runs.choose(session.items)
+        # What all tests share is not torn down after the last.
+        after = cast(pytest.Item, session)
+        for item, nextitem in zip(items, [*items[1:], after], strict=False):
+            session.config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+            if session.shouldfail or session.shouldstop:
+                return
 
     def _protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> object:
         hook = item.ihook.pytest_runtest_protocol

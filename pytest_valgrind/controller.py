@@ -12,14 +12,16 @@ import pytest
 
 from pytest_valgrind import journal
 from pytest_valgrind.command import Command
-from pytest_valgrind.estate import Estate, not_checked
+from pytest_valgrind.estate import Estate, not_checked, replace_first_runs, to_run_again
 from pytest_valgrind.findings import plural
 from pytest_valgrind.home import Home
 from pytest_valgrind.launch import Launch
 from pytest_valgrind.report import of_crash, of_module, of_process, of_void_run
 from pytest_valgrind.results import Results
+from pytest_valgrind.schedulers import take_back
+from pytest_valgrind.secondruns import packed
 from pytest_valgrind.summary import write_summary, write_suppressions
-from pytest_valgrind.worker import OUTPUT, unpacked
+from pytest_valgrind.worker import OUTPUT, SECOND_RUNS, unpacked
 
 if TYPE_CHECKING:
     from execnet import Gateway, Group, XSpec
@@ -53,6 +55,9 @@ class Controller:
         self._homes: dict[str, Home] = {}
         self._unused: list[set[Any]] = []
         self._starts: dict[str, float] = {}
+        #: The workers that died, by their names, and what they left, by where they ran.
+        self._nodes: dict[str, WorkerController] = {}
+        self._dead_of: dict[Home, list[Estate]] = {}
         launch = Launch(Command([sys.executable]), settings)
         # Once for all workers, as far as they have this interpreter.
         launch.calibrate()
@@ -129,16 +134,26 @@ class Controller:
         output = getattr(node, "workeroutput", {}) if error is None else {}
         text = output.get(OUTPUT) if output else self._fetch(home, name)
         estate = self._estates[name] = Estate(journal.records(text or b""))
-        estate.judge(self._settings)
-        self._take(estate)
+        before = self._dead_of.setdefault(home, [])
+        replace_first_runs(before, estate)
         if error is None:
             return
-        for place in estate.unsettled:
-            for made in estate.reports_of(place, self._config, self._settings):
-                self._session.worker_testreport(node=node, rep=made)
-        if estate.death and not estate.running:
-            self._report_death(estate)
+        before.append(estate)
+        self._nodes[name] = node
+        if estate.death:
+            self._blame(estate, node)
         home.prepare(self._settings_of_workers)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: WorkerController) -> None:
+        """Have a worker run again what the one in whose place it comes did not check for leaks."""
+        home = self._homes[node.gateway.id]
+        if again := to_run_again(self._dead_of.get(home, ())):
+            node.workerinput[SECOND_RUNS] = packed(again)
+            self._say(
+                f"valgrind: {node.gateway.id} will run {plural(len(again), 'test')} again, to "
+                "check for leaks"
+            )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_from_serializable(self, data: dict[str, Any]) -> pytest.TestReport | None:
@@ -168,6 +183,7 @@ class Controller:
             manager = self._session.nodemanager
             if manager is not None:
                 manager.teardown_nodes()
+            self._report_unsettled()
             self._look_for_late_deaths()
             for nodeid, findings in self._results.modules.items():
                 made = of_module(nodeid, findings)
@@ -207,6 +223,27 @@ class Controller:
             self._logs.append(estate.log)
         if estate.has_ended:
             self._unused.append(set(estate.results.unused_suppressions))
+
+    def _blame(self, estate: Estate, node: WorkerController) -> None:
+        """Report a death with the test in which it was, if it was in one."""
+        running, tests = estate.running, estate.began.values()
+        # Where no test began, the worker may never come further: xdist passes one test over.
+        knows = bool(tests) and take_back(
+            self._session.sched, node, {test.nodeid for test in tests if not test.is_second}
+        )
+        if not running:
+            self._report_death(estate)
+        elif knows:
+            self._session.handle_crashitem(running.nodeid, node)
+
+    def _report_unsettled(self) -> None:
+        """Report what no other worker came to run again, and bring everything together."""
+        for name, estate in self._estates.items():
+            estate.judge(self._settings)
+            for place in estate.unsettled if (node := self._nodes.get(name)) else ():
+                for made in estate.reports_of(place, self._config, self._settings):
+                    self._session.worker_testreport(node=node, rep=made)
+            self._take(estate)
 
     def _report_death(self, estate: Estate) -> None:
         """Report a death that was not in a test."""

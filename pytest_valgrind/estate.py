@@ -28,9 +28,11 @@ from pytest_valgrind.journal import (
 from pytest_valgrind.report import give
 from pytest_valgrind.results import Judged, Results
 from pytest_valgrind.scope import Scope
+from pytest_valgrind.secondruns import SecondRun, carried, not_again
 from pytest_valgrind.verdict import crashed, judge
 
 if TYPE_CHECKING:
+    from pytest_valgrind.findings import Finding
     from pytest_valgrind.journal import Record
     from pytest_valgrind.settings import Settings
 
@@ -59,6 +61,8 @@ class Estate:
         self._late: dict[int, Judged] = {}
         #: Places of those that were judged.
         self.settled: set[int] = set()
+        #: Places of those that ran again in a later process, and count there.
+        self.replaced: set[int] = set()
         self.results = Results()
         self.hints: tuple[str, ...] = ()
         #: Valgrind's log, empty if nobody needs to look at it.
@@ -87,7 +91,7 @@ class Estate:
     @property
     def unsettled(self) -> list[int]:
         """The places of the tests that ran, and were not checked for leaks any more."""
-        return sorted(self.reports.keys() - self.settled)
+        return sorted(self.reports.keys() - self.settled - self.replaced)
 
     @property
     def unchecked(self) -> list[str]:
@@ -99,6 +103,10 @@ class Estate:
         """The file with which it had to do last, empty if it had not begun with any."""
         nodeid = self.last.nodeid if self.last else self.collecting
         return nodeid.partition("::")[0]
+
+    def errors_of(self, place: int) -> tuple[Finding, ...]:
+        """Return the errors of a test that ran."""
+        return self._ran[place].findings
 
     def judge(self, settings: Settings) -> None:
         """Judge the tests that the process did not come to judge, by the errors in them."""
@@ -131,7 +139,7 @@ class Estate:
     @property
     def not_run(self) -> list[str]:
         """The tests that did not begin."""
-        began = Counter(test.nodeid for test in self.began.values())
+        began = Counter(test.nodeid for test in self.began.values() if not test.is_second)
         rest = []
         for nodeid, _ in self.collected:
             began[nodeid] -= 1
@@ -149,8 +157,9 @@ class Estate:
     @property
     def where(self) -> str:
         """When it was that the process died, as a sentence."""
-        if self.running:
-            return f"It happened in {self.running.nodeid}."
+        if running := self.running:
+            again = ", which ran again to be checked for leaks" if running.is_second else ""
+            return f"It happened in {running.nodeid}{again}."
         if self.has_ended:
             return "It happened after the last test, when the process came to its end."
         if self.last:
@@ -189,11 +198,52 @@ class Estate:
 
     def bury(self, death: Death) -> None:
         """Take it that the process has died."""
+        running = self.running
+        if running and running.earlier:
+            errors = not_again(running.earlier, death.findings)
+            death = death._replace(findings=(*errors, *death.findings))
         self.death = death
         self.log = death.log
-        nodeid = self.running.nodeid if self.running else "the process"
+        nodeid = running.nodeid if running else "the process"
         verdict = crashed(death.words, hung=death.hung)
         self.results.judged.append(Judged(nodeid, verdict, list(death.findings)))
+
+
+def begun(estates: Iterable[Estate]) -> list[str]:
+    """Return the tests that began, each as often as it is there."""
+    tests = (test for estate in estates for test in estate.began.values())
+    return [test.nodeid for test in tests if not test.is_second]
+
+
+def to_run_again(estates: Iterable[Estate]) -> list[SecondRun]:
+    """Return the tests of which it is not known what they leaked, and which ran only once."""
+    return [
+        SecondRun(estate.began[place].nodeid, carried(estate.errors_of(place)))
+        for estate in estates
+        for place in estate.unsettled
+        if not estate.began[place].is_second
+    ]
+
+
+def left_to_do(estates: Sequence[Estate]) -> str:
+    """Return in words what another process has to do, nothing if all is done."""
+    parts = []
+    if not_run := estates[-1].not_run:
+        parts.append(f"what is left, {plural(len(not_run), 'test')}")
+    if again := to_run_again(estates):
+        parts.append(f"{plural(len(again), 'test')} again, to check for leaks")
+    return ", and ".join(parts)
+
+
+def replace_first_runs(estates: Iterable[Estate], later: Estate) -> None:
+    """Have the tests that a later process ran again count there, and there only."""
+    again = Counter(test.nodeid for test in later.began.values() if test.is_second)
+    for estate in estates:
+        for place in estate.unsettled:
+            nodeid = estate.began[place].nodeid
+            if again[nodeid] > 0:
+                again[nodeid] -= 1
+                estate.replaced.add(place)
 
 
 def not_checked(estates: Iterable[Estate]) -> Iterator[str]:

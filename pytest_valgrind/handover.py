@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from pytest_valgrind.secondruns import SecondRun, packed, unpacked
 
 _DIRECTORY = "PYTEST_VALGRIND_DIRECTORY"
 _HOLDS = "PYTEST_VALGRIND_HOLDS_SIGINT"
@@ -16,6 +18,7 @@ _FOUND = "found"
 _MAP = "maps"
 JOURNAL = "journal"
 _DONE = "done"
+_SECOND_RUNS = "second-runs"
 _FUNCTIONS = "functions"
 _STACKS = "python-stacks"
 _NOISE = "interpreter.supp"
@@ -99,6 +102,18 @@ class Handover(NamedTuple):
             return (self.directory / _DONE).read_text(encoding="utf-8").split("\0")
         except OSError:
             return None
+
+    def run_again(self, runs: Sequence[SecondRun]) -> None:
+        """Have the process run tests a second time, before all others."""
+        (self.directory / _SECOND_RUNS).write_bytes(packed(runs))
+
+    @property
+    def second_runs(self) -> Sequence[SecondRun]:
+        """The tests to run a second time."""
+        try:
+            return unpacked((self.directory / _SECOND_RUNS).read_bytes())
+        except OSError:
+            return ()
 
     @property
     def functions(self) -> Path:

@@ -45,6 +45,13 @@ class Began(NamedTuple):
     place: int  #: in the order of the tests, from 0
     nodeid: str
     location: Location
+    #: The errors of its first run, None if this is the first.
+    earlier: tuple[Finding, ...] | None = None
+
+    @property
+    def is_second(self) -> bool:
+        """Whether it runs again, as the process that ran it before has died."""
+        return self.earlier is not None
 
 
 class Ran(NamedTuple):

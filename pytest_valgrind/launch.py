@@ -13,7 +13,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ from pytest_valgrind.functions import PythonFunctions
 from pytest_valgrind.handover import Handover
 from pytest_valgrind.host import options_from_elsewhere
 from pytest_valgrind.log_names import LogNames, escaped
+from pytest_valgrind.secondruns import SecondRun
 from pytest_valgrind.settings import Settings
 from pytest_valgrind.waiting import Progress, Waiting
 
@@ -72,11 +73,10 @@ class End(NamedTuple):
     reached_pytest: bool = True
 
     @property
-    def goes_on(self) -> bool:
-        """Whether another process could run the rest of the tests, and has any chance to."""
-        estate = self.estate
-        died = estate.death is not None and not self.was_asked_for
-        return died and bool(estate.began and estate.not_run)
+    def can_be_followed(self) -> bool:
+        """Whether it has died of itself, and another process has any chance to come further."""
+        died = self.estate.death is not None and not self.was_asked_for
+        return died and bool(self.estate.began)
 
     @property
     def ran_session(self) -> bool:
@@ -112,11 +112,14 @@ class Launch:
         """Find out what the interpreter's own errors are, for those that are launched later."""
         self._noise(self._options("valgrind.log"))
 
-    def run(self, passed_over: Iterable[str] | None = None) -> End:
+    def run(
+        self, passed_over: Iterable[str] | None = None, second_runs: Sequence[SecondRun] = ()
+    ) -> End:
         """Run it, and wait for its end.
 
         :param passed_over: tests that have been run already, by a process that died of one; None
             for the first process.
+        :param second_runs: those of them that are to run once more.
         :raises pytest.UsageError: if there is no room for the log, or valgrind does not start.
         """
         # Before there is anything that would be left behind.
@@ -125,7 +128,7 @@ class Launch:
         with Waiting() as waiting:
             handover = self._handover()
             try:
-                self._hand_over(handover, noise, passed_over)
+                self._hand_over(handover, noise, passed_over, second_runs)
                 return self._run(handover, noise, waiting)
             except BaseException:
                 shutil.rmtree(handover.directory, ignore_errors=True)
@@ -209,11 +212,16 @@ class Launch:
         return Handover(self._directory)
 
     def _hand_over(
-        self, handover: Handover, noise: str | None, passed_over: Iterable[str] | None
+        self,
+        handover: Handover,
+        noise: str | None,
+        passed_over: Iterable[str] | None,
+        second_runs: Sequence[SecondRun],
     ) -> None:
         try:
             if passed_over is not None:
                 handover.pass_over(passed_over)
+                handover.run_again(second_runs)
             if noise is not None:
                 handover.noise.write_text(noise, encoding="utf-8")
         except OSError as error:

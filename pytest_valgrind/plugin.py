@@ -187,7 +187,7 @@ def _run_until_the_end(
     launch: Launch, settings: Settings, config: pytest.Config, args: list[str]
 ) -> int:
     """Run the tests, if need be in one process after another; return the exit code."""
-    from pytest_valgrind.findings import plural
+    from pytest_valgrind.estate import begun, left_to_do, replace_first_runs, to_run_again
 
     end = launch.run()
     if end.was_stopped_early:
@@ -199,14 +199,10 @@ def _run_until_the_end(
     if not end.reached_pytest:
         _say(f"valgrind: nothing was checked: {end.words}")
     estates = [end.estate]
-    while end.goes_on and settings.resume:
-        done = [test.nodeid for estate in estates for test in estate.began.values()]
-        left = plural(len(end.estate.not_run), "test")
-        print(
-            f"\nvalgrind: {end.estate.obituary} Another process will run what is left, {left}.",
-            flush=True,
-        )
-        end = launch.run(done)
+    while settings.resume and end.can_be_followed and (left := left_to_do(estates)):
+        print(f"\nvalgrind: {end.estate.obituary} Another process will run {left}.", flush=True)
+        end = launch.run(begun(estates), to_run_again(estates))
+        replace_first_runs(estates, end.estate)
         estates.append(end.estate)
     if not any(estate.death for estate in estates):
         return end.code

@@ -39,6 +39,8 @@ class RanTest:
         self.findings: list[Finding] = []
         #: Set-ups and teardowns of fixtures that other tests use as well, in this order.
         self.fixtures: list[FixturePhase] = []
+        #: The errors of its first run, in a process that died; None if this is the first.
+        self.earlier: tuple[Finding, ...] | None = None
         #: Whether it is the last of its module.
         self.ends_module = False
         #: Whether no other is to follow.

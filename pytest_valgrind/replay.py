@@ -73,6 +73,8 @@ class Replay:
     def _replay(self, estate: Estate, session: pytest.Session) -> None:
         hook, config = session.config.hook, session.config
         for place, test in sorted(estate.began.items()):
+            if place in estate.replaced:
+                continue
             where = {"nodeid": test.nodeid, "location": test.location}
             hook.pytest_runtest_logstart(**where)
             for made in estate.reports_of(place, config, self._settings):

@@ -27,6 +27,7 @@ from pytest_valgrind.report import give, give_to_fixtures
 from pytest_valgrind.results import Judged, Results
 from pytest_valgrind.roll import Roll
 from pytest_valgrind.scope import Scope
+from pytest_valgrind.secondruns import not_again
 from pytest_valgrind.unsettled import Doubts, undecided
 from pytest_valgrind.verdict import MARKERS, Outcome, judge
 
@@ -114,12 +115,22 @@ class Session:
         with self.results.watch:
             self._check.begin()
 
-    def run(self, item: pytest.Item, nextitem: pytest.Item | None, protocol: RunItem) -> None:
+    def run(
+        self,
+        item: pytest.Item,
+        nextitem: pytest.Item | None,
+        protocol: RunItem,
+        earlier: tuple[Finding, ...] | None = None,
+    ) -> None:
         """Run a test: setup, call, teardown and garbage collection.
 
         Its reports are logged when its leaks are known; those of earlier tests perhaps now.
+
+        :param earlier: the errors of its first run, in a process that died; None if this is the
+            first.
         """
         test = self._enter(item, nextitem)
+        test.earlier = earlier
         try:
             self._run(test, nextitem, protocol, self._check)
         finally:
@@ -222,12 +233,16 @@ class Session:
         if self._running is not None:
             self._running.findings.append(finding)
 
-    def finish(self) -> None:
-        """Do what is left to do after the last test."""
+    def settle(self) -> None:
+        """Judge all tests that ran so far."""
         with self.results.watch:
             settled = self._check.settle_all()
         self._count(settled)
         self._conclude(settled)
+
+    def finish(self) -> None:
+        """Do what is left to do after the last test."""
+        self.settle()
         self.between()
         self._finish_children()
         self.results.outside.extend(self._own(self._check.outside))
@@ -253,7 +268,7 @@ class Session:
         assert self._held is not None
         nodeid = test.nodeid
         if self._journal.is_read:
-            self._journal.write(Began(test.place, nodeid, test.item.location))
+            self._journal.write(Began(test.place, nodeid, test.item.location, test.earlier))
         # The last thing before the test: what was freed since would be handed out in it.
         with self.results.watch:
             check.before()
@@ -280,6 +295,8 @@ class Session:
                 self._children.notice(test)
                 # Now, so that it is in the journal if the process dies before the test is judged.
                 test.findings.extend(self._children.findings_of_ended(test))
+            if test.earlier:
+                test.findings.extend(not_again(test.earlier, test.findings))
             check.add(test)
             self._journal.ran(test, test.item.config)
 

@@ -237,8 +237,9 @@ def add_options(parser: pytest.Parser) -> None:
     option(
         "--valgrind-resume",
         action="store_true",
-        help="When the process under valgrind dies in a test, go on after that test in a new one "
-        "(with pytest-xdist's -n this is always so).",
+        help="When the process under valgrind dies in a test, go on after that test in a new one, "
+        "and run the tests again that were not checked for leaks yet (with pytest-xdist's -n this "
+        "is always so).",
     )
     option(
         "--valgrind-trace-children",

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_valgrind import journal
+from pytest_valgrind.secondruns import SecondRun
+from pytest_valgrind.secondruns import unpacked as unpacked_runs
 
 #: In what a worker gives to the controller when it ends.
 OUTPUT = "pytest_valgrind"
+#: In what the controller gives to a worker: the tests that are to run again.
+SECOND_RUNS = "pytest_valgrind_second_runs"
 # In what is sent of a report: nearly all of it, in a piece.
 _PACKED = "pytest_valgrind_packed"
 
@@ -29,8 +33,12 @@ class XdistWorker:
         )
         self._numbers: dict[str, int] = {}
 
+        given: dict[str, Any] = vars(config)["workerinput"]
         #: How many workers there are.
-        self.count: int = vars(config)["workerinput"]["workercount"]
+        self.count: int = given["workercount"]
+        again: bytes | None = given.get(SECOND_RUNS)
+        #: What a worker before this one ran, and did not check for leaks any more.
+        self.second_runs: Sequence[SecondRun] = () if again is None else unpacked_runs(again)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Learn the numbers by which xdist knows the tests."""

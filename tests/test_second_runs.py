@@ -1,0 +1,238 @@
+"""Tests whose process died before they were checked for leaks run again in the next one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import INI
+from suite import PATIENCE, Run, Suite
+
+from pytest_valgrind import secondruns
+from pytest_valgrind.crash import Death
+from pytest_valgrind.estate import Estate, left_to_do, replace_first_runs, to_run_again
+from pytest_valgrind.findings import Finding, Frame, Further, Kind, Origin, Owner
+from pytest_valgrind.journal import Began, Collected, Ran, Record, Settled
+from pytest_valgrind.results import Results
+from pytest_valgrind.secondruns import SecondRun, SecondRuns
+from pytest_valgrind.settings import Settings
+
+ERROR = Finding(
+    Kind.INVALID_READ,
+    "Invalid read of size 1",
+    (Frame(1, "read_past_end", "defective.c", 5, owner=Owner.EXTENSION),),
+    (Further("block was alloc'd", (), Origin(7)),),
+    origin=Origin(3),
+)
+PASS = ("call", 0.1, 1.0, 1.1)
+DEATH = Death(-11, "died of SIGSEGV", (Finding(Kind.INVALID_WRITE, "Invalid write"),), "", "log")
+
+
+def began(place: int, name: str, earlier: tuple[Finding, ...] | None = None) -> Began:
+    """Return that a test begins."""
+    return Began(place, name, ("test_a.py", 1, name), earlier)
+
+
+def collected(*names: str) -> Collected:
+    """Return that there are such tests."""
+    return Collected(tuple((name, ("test_a.py", 1, name)) for name in names))
+
+
+def first_process() -> Estate:
+    """Return what is left of a process that died in the third of four tests."""
+    ran: list[Record] = [began(0, "a"), Ran(0, (PASS,))]
+    ran += [began(1, "b"), Ran(1, (PASS,), (ERROR,))]
+    return Estate([collected("a", "b", "c", "d"), *ran, began(2, "c"), DEATH])
+
+
+def test_what_runs_again() -> None:
+    """All that ran and was not judged; not the test that the process died of."""
+    first = first_process()
+    assert [run.nodeid for run in to_run_again([first])] == ["a", "b"]
+    assert left_to_do([first]) == "what is left, 1 test, and 2 tests again, to check for leaks"
+
+
+def test_errors_go_with_a_test() -> None:
+    """Without the numbers in their stacks, which stand for other tests in the next process."""
+    (_, run) = to_run_again([first_process()])
+    (error,) = run.findings
+    assert error.stack == ERROR.stack
+    assert (error.origin, error.further[0].origin) == (None, None)
+
+
+def test_all_is_known() -> None:
+    """Nothing is left to do where the process died of the last test and all others were judged."""
+    records: list[Record] = [began(0, "a"), Ran(0, (PASS,)), Settled((0,), {}, Results())]
+    records += [began(1, "b"), DEATH]
+    assert not left_to_do([Estate([collected("a", "b"), *records])])
+
+
+def test_second_run_counts(settings: Settings) -> None:
+    """And nothing of the first, so that each test is there once."""
+    first = first_process()
+    second = Estate(
+        [
+            collected("d"),
+            began(0, "a", ()),
+            Ran(0, (PASS,)),
+            began(1, "b", (ERROR,)),
+            Ran(1, (PASS,), (ERROR,)),
+            Settled((0, 1), {}, Results()),
+            began(2, "d"),
+            DEATH,
+        ]
+    )
+    replace_first_runs([first], second)
+    first.judge(settings)
+    assert first.unsettled == []
+    assert [judged.nodeid for judged in first.results.judged] == ["c"]
+    assert not left_to_do([first, second])
+
+
+def test_no_third_run() -> None:
+    """If the process dies again before they are checked: they are named as not checked."""
+    first = first_process()
+    second = Estate([collected("d"), began(0, "a", ()), Ran(0, (PASS,)), began(1, "b", ()), DEATH])
+    replace_first_runs([first], second)
+    assert second.where == "It happened in b, which ran again to be checked for leaks."
+    assert second.unchecked == ["a"]
+    assert to_run_again([first, second]) == []
+    assert second.not_run == ["d"]
+
+
+def test_second_run_that_did_not_begin() -> None:
+    """It is left to the process after that."""
+    first = first_process()
+    second = Estate([collected("d"), began(0, "a", ()), DEATH])
+    replace_first_runs([first], second)
+    assert [run.nodeid for run in to_run_again([first, second])] == ["b"]
+
+
+def test_death_in_a_second_run() -> None:
+    """The errors of the first are with it, unless they are what it shows by itself."""
+    dead = Estate([began(0, "b", (ERROR, DEATH.findings[0])), DEATH])
+    assert dead.death
+    assert dead.death.findings == (ERROR, *DEATH.findings)
+
+
+def test_items(pytester: pytest.Pytester) -> None:
+    """Each run takes one of them, even where two have the same name."""
+    items = pytester.getitems("def test_a(): pass\ndef test_b(): pass\n")
+    first, second = items
+    runs = SecondRuns([SecondRun(second.nodeid, (ERROR,)), SecondRun("elsewhere")])
+    assert runs.choose([first, second, second]) == [second]
+    assert runs.earlier(first) is None
+    assert runs.earlier(second) == (ERROR,)
+    assert runs.last is second
+
+
+def test_sent_to_another_process() -> None:
+    """They come as they were."""
+    runs = (SecondRun("a"), SecondRun("b", (ERROR,)))
+    assert secondruns.unpacked(secondruns.packed(runs)) == runs
+
+
+def test_error_that_occurs_again() -> None:
+    """It is there once."""
+    assert secondruns.not_again([ERROR], [ERROR]) == []
+    assert secondruns.not_again([ERROR], []) == [ERROR]
+
+
+SUITE = """
+import defective
+import pathlib
+import pytest
+
+@pytest.fixture(scope="session")
+def shared():
+    yield
+    print("the end of", shared)
+
+def test_good(shared):
+    pass
+
+def test_leak_before(shared):
+    defective.leak()
+
+def test_error_once(tmp_path):
+    first = pathlib.Path("first")
+    if not first.exists():
+        first.touch()
+        defective.read_past_end()
+
+@pytest.mark.valgrind_known_leak(reason="issue 7")
+def test_known_leak():
+    defective.leak(40)
+
+def test_segv():
+    defective.crash()
+
+def test_leak_between(shared):
+    defective.leak(20)
+
+def test_abort():
+    defective.abort_process()
+"""
+OUTCOMES = {
+    "test_good": "passed",
+    "test_leak_before": "failed",
+    "test_error_once": "failed",
+    "test_known_leak": "skipped",
+    "test_segv": "failed",
+    "test_leak_between": "failed",
+    "test_abort": "failed",
+}
+#: Plugins that are here for other tests; a process starts sooner without.
+WITHOUT = tuple(
+    word
+    for name in ("hypothesispytest", "asyncio", "rerunfailures", "timeout")
+    for word in ("-p", f"no:{name}")
+)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[("--valgrind-resume",), ("-n1", "--dist=loadfile")],
+    ids=" ".join,
+)
+def goes_on(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, extension: Path
+) -> Run:
+    """Return a run in which one process after another dies."""
+    made = Suite(tmp_path_factory.mktemp("second"), extension)
+    made.write("pytest.ini", INI)
+    made.write("test_a.py", SUITE)
+    return made.run("--valgrind", *WITHOUT, *request.param, patience=3 * PATIENCE)
+
+
+def test_outcomes(goes_on: Run) -> None:
+    """Each test is there once, and its leaks are known."""
+    assert {name: case.outcome for name, case in goes_on.cases.items()} == OUTCOMES
+    assert "5 failed, 1 passed, 1 xfailed" in goes_on.totals
+    assert goes_on.code == pytest.ExitCode.TESTS_FAILED
+
+
+def test_leaks(goes_on: Run) -> None:
+    """Of the tests before a death, by the run after it."""
+    assert "10 bytes in 1 block is definitely lost" in goes_on["test_leak_before"].text
+    assert "20 bytes in 1 block is definitely lost" in goes_on["test_leak_between"].text
+    assert "issue 7" in goes_on["test_known_leak"].message
+
+
+def test_error_of_the_first_run(goes_on: Run) -> None:
+    """It is not lost where the second has none."""
+    assert goes_on["test_error_once"].message.startswith("[VALGRIND ERROR] invalid read")
+
+
+def test_deaths(goes_on: Run) -> None:
+    """Each is reported with the test in which it was, and that did not run again."""
+    assert "died of SIGSEGV" in goes_on["test_segv"].message
+    assert "died of SIGABRT" in goes_on["test_abort"].message
+
+
+def test_nothing_is_left_unchecked(goes_on: Run) -> None:
+    """The summary counts each test once."""
+    assert not [line for line in goes_on.summary if "not checked for leaks" in line]
+    (totals,) = [line for line in goes_on.summary if "tests checked" in line]
+    assert totals.endswith("5 tests checked")
+    assert sum("::test_leak_before: " in line for line in goes_on.summary) == 1
