@@ -22,7 +22,14 @@ from pytest_valgrind.firstresult import Rest
 from pytest_valgrind.fixtures import finalizers_of, is_shared, phases_of, wrap_finalizers
 from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.host import find_host
-from pytest_valgrind.journal import Collected, Collecting, Ended, Interrupted, Journal
+from pytest_valgrind.journal import (
+    Collected,
+    Collecting,
+    Covered,
+    Ended,
+    Interrupted,
+    Journal,
+)
 from pytest_valgrind.modes import choose, exact
 from pytest_valgrind.progress import show_waiting
 from pytest_valgrind.repairs import apply_late
@@ -36,6 +43,7 @@ from pytest_valgrind.verdict import Outcome
 
 if TYPE_CHECKING:
     from pytest_valgrind.children import Children
+    from pytest_valgrind.coverage_data import CoverageData
     from pytest_valgrind.functions import NumberedFunctions
     from pytest_valgrind.launched import Launched
     from pytest_valgrind.settings import Settings
@@ -86,6 +94,7 @@ class ValgrindChecker:
         )
         pluginmanager.register(self._timeouts, timeouts.NAME)
         self._noise: str | None = None
+        self._coverage: CoverageData | None = None
         self._set_up_valgrind()
         self._children = self._follow_children() if settings.trace_children else None
         self._session = Session(
@@ -204,6 +213,11 @@ class ValgrindChecker:
                 self._handover.save_memory_map()
                 tests = [(item.nodeid, item.location) for item in self._first_runs(session)]
                 self._journal.write(Collected(tuple(tests)))
+            if self._journal.is_read and self._pluginmanager.has_plugin("_cov"):
+                from pytest_valgrind.coverage_data import CoverageData
+
+                self._coverage = CoverageData.of(self._pluginmanager)
+            self._save_coverage()
             self._session.begin(session)
             show_waiting(self._mode.check, session.config)
         try:
@@ -281,6 +295,7 @@ class ValgrindChecker:
         if item is self._second_runs.last:
             # Now, so that it is known if the process dies of a later test, as the one before did.
             self._session.settle()
+        self._save_coverage()
         return True
 
     @pytest.hookimpl(tryfirst=True)
@@ -335,6 +350,10 @@ class ValgrindChecker:
         if self._timeouts.has_hung:
             self._session.add(self._timeouts.finding(call.when))
         self._session.phase_ended(call.when)
+
+    def _save_coverage(self) -> None:
+        if self._coverage and client.outside_tests(self._coverage.save):
+            self._journal.write(Covered(self._roll.last))
 
     def _first_runs(self, session: pytest.Session) -> list[pytest.Item]:
         return [item for item in session.items if self._second_runs.earlier(item) is None]

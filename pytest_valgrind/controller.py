@@ -12,6 +12,7 @@ import pytest
 
 from pytest_valgrind import journal
 from pytest_valgrind.command import Command
+from pytest_valgrind.coverage_data import not_covered
 from pytest_valgrind.estate import Estate, not_checked, replace_first_runs, to_run_again
 from pytest_valgrind.findings import plural
 from pytest_valgrind.home import Home
@@ -206,7 +207,8 @@ class Controller:
             self._logs,
             pinpoint=self._settings.pinpoint,
         )
-        for line in not_checked(self._estates.values()):
+        estates = self._estates.values()
+        for line in (*not_checked(estates), *not_covered(self._config.option, estates)):
             terminalreporter.write_line(line)
 
     def _fetch(self, home: Home, name: str) -> bytes:

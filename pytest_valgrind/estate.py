@@ -15,6 +15,7 @@ from pytest_valgrind.journal import (
     Began,
     Collected,
     Collecting,
+    Covered,
     Ended,
     Finished,
     Interrupted,
@@ -63,6 +64,8 @@ class Estate:
         self.settled: set[int] = set()
         #: Places of those that ran again in a later process, and count there.
         self.replaced: set[int] = set()
+        #: Place of the last test whose coverage was saved, None if none ever was.
+        self.covered: int | None = None
         self.results = Results()
         self.hints: tuple[str, ...] = ()
         #: Valgrind's log, empty if nobody needs to look at it.
@@ -180,6 +183,8 @@ class Estate:
             self.settled.update(record.places)
             self.reports.update(record.reports)
             self.results.add(record.news)
+        elif isinstance(record, Covered):
+            self.covered = record.place
         elif isinstance(record, Collecting):
             self.collecting = record.nodeid
         elif isinstance(record, Collected):

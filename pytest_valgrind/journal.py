@@ -91,6 +91,12 @@ class Interrupted(NamedTuple):
     """Somebody has interrupted the session, and the process has noticed."""
 
 
+class Covered(NamedTuple):
+    """What pytest-cov has measured was saved."""
+
+    place: int  #: of the last test that had begun, -1 if none had
+
+
 class Ended(NamedTuple):
     """The session came to its end."""
 
@@ -104,7 +110,8 @@ class Finished(NamedTuple):
 
 
 Record: TypeAlias = (
-    "Collecting | Collected | Began | Ran | Settled | Interrupted | Ended | Finished | Death"
+    "Collecting | Collected | Began | Ran | Settled | Covered | Interrupted | Ended | Finished"
+    " | Death"
 )
 
 

@@ -44,7 +44,11 @@ def pytest_load_initial_conftests(
 
             traces = early_config.known_args_namespace.valgrind_trace_children
             traces = traces or early_config.getini("valgrind_trace_children")
-            early_config.stash[_LAUNCHED] = Launched.adopt(restores=not traces)
+            launched = Launched.adopt(restores=not traces)
+            early_config.stash[_LAUNCHED] = launched
+            if launched and launched.handover.passed_over is not None:
+                # For pytest-cov: what the process before this one has saved.
+                early_config.known_args_namespace.cov_append = True
     if early_config.known_args_namespace.valgrind and not on_valgrind:
         _, unknown = parser.parse_known_and_unknown_args(args)
         _launch(early_config, [arg for arg in args if arg not in unknown])
@@ -85,6 +89,7 @@ def pytest_configure(config: pytest.Config) -> None:
             _refuse_controller(config.option)
         if launched and launched.handover.passed_over is not None:
             config.option.no_summary = True  # the parent's is about all the tests
+            config.option.log_file_mode = "a"  # after that of the process before
         settings = Settings.of(config, config.option)
         checker = ValgrindChecker(settings, config.pluginmanager, launched, worker)
         config.pluginmanager.register(checker, CHECKER)

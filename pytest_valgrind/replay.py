@@ -12,6 +12,7 @@ from unittest import mock
 import pytest
 
 from pytest_valgrind import report
+from pytest_valgrind.coverage_data import measure_nothing, not_covered, options_of_replay
 from pytest_valgrind.estate import Estate, named, not_checked
 from pytest_valgrind.findings import plural
 from pytest_valgrind.results import Results
@@ -35,6 +36,10 @@ class Replay:
         self._settings = settings
         self._results = Results()
         self._hints: set[str] = set()
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Measure nothing."""
+        measure_nothing(config.pluginmanager)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> bool:
@@ -67,7 +72,8 @@ class Replay:
             logs,
             pinpoint=self._settings.pinpoint,
         )
-        for line in self._not_run():
+        option = terminalreporter.config.option
+        for line in (*self._not_run(), *not_covered(option, self._estates)):
             terminalreporter.write_line(line)
 
     def _replay(self, estate: Estate, session: pytest.Session) -> None:
@@ -106,6 +112,9 @@ def replay(
     """
     # The conftests may be what the process died of.
     own = ["--noconftest", "--no-header", f"--rootdir={config.rootpath}", "-o", "addopts="]
+    own += options_of_replay(config.known_args_namespace, estates)
+    if config.pluginmanager.has_plugin("logging"):
+        own.append("--log-file=/dev/null")  # the process has written its own
     if config.inipath:
         own += ["-c", str(config.inipath)]
     with mock.patch.dict(os.environ):

@@ -27,6 +27,11 @@ class Roll:
         """
         self._names.append(name)
         self._locations.append(location)
+        return self.last
+
+    @property
+    def last(self) -> int:
+        """The place of what was entered last, -1 if there is none."""
         return len(self._names) - 1
 
     def place(self, number: int, last: int) -> int:

@@ -15,6 +15,13 @@ from xml.etree import ElementTree
 #: No run of the tests' takes longer, in seconds, unless it hangs; the machine may be busy.
 PATIENCE = 1500
 
+#: Plugins that are here for other tests; a process starts sooner without.
+WITHOUT = tuple(
+    word
+    for name in ("hypothesispytest", "asyncio", "rerunfailures", "timeout")
+    for word in ("-p", f"no:{name}")
+)
+
 #: Before a command that SIGINT shall end: a shell has all that it runs in the background ignore it.
 INTERRUPTIBLE = ("env", "--default-signal=INT")
 

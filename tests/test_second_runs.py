@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import INI
-from suite import PATIENCE, Run, Suite
+from suite import PATIENCE, WITHOUT, Run, Suite
 
 from pytest_valgrind import secondruns
 from pytest_valgrind.crash import Death
@@ -182,12 +182,6 @@ OUTCOMES = {
     "test_leak_between": "failed",
     "test_abort": "failed",
 }
-#: Plugins that are here for other tests; a process starts sooner without.
-WITHOUT = tuple(
-    word
-    for name in ("hypothesispytest", "asyncio", "rerunfailures", "timeout")
-    for word in ("-p", f"no:{name}")
-)
 
 
 @pytest.fixture(

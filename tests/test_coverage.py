@@ -1,0 +1,174 @@
+"""pytest-cov, and whatever else writes files, where the process under valgrind dies."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from conftest import INI
+from suite import WITHOUT, Suite
+
+pytest.importorskip("pytest_cov")
+
+import coverage
+
+from pytest_valgrind.coverage_data import is_measured, not_covered, options_of_replay
+from pytest_valgrind.crash import Death
+from pytest_valgrind.estate import Estate
+from pytest_valgrind.journal import Began, Collecting, Covered, Ended, Ran, Record
+from pytest_valgrind.replay import replay
+from pytest_valgrind.results import Results
+from pytest_valgrind.settings import Settings
+
+MODULE = """
+def one():
+    return 1
+
+def two():
+    return 2
+
+def three():
+    return 3
+"""
+TESTS = """
+import logging
+import os
+import module
+
+def test_one():
+    logging.warning("in the first test")
+    module.one()
+
+def test_two():
+    module.two()
+
+def test_dies():
+    logging.warning("before the death")
+    os.abort()
+
+def test_three():
+    logging.warning("in the last test")
+    module.three()
+"""
+MEASURED = Namespace(cov_source=["module"], no_cov=False)
+DEATH = Death(-6, "died of SIGABRT", (), "", "log")
+
+
+def lines(directory: Path) -> set[int]:
+    """Return the lines of the module that are covered."""
+    data = coverage.CoverageData(str(directory / ".coverage"))
+    data.read()
+    (path,) = (path for path in data.measured_files() if path.endswith("module.py"))
+    return set(data.lines(path) or ())
+
+
+class Measured:
+    """A run of the suite in which a test dies.
+
+    :ivar covered: the lines of the module that are covered.
+    :ivar log: what its tests have logged.
+    """
+
+    def __init__(self, directory: Path, extension: Path, *options: str) -> None:
+        made = Suite(directory, extension)
+        made.write("pytest.ini", INI)
+        made.write("module.py", MODULE)
+        made.write("test_a.py", TESTS)
+        measuring = ("--cov=module", "--cov-report=term", "--log-file=tests.log")
+        self.run = made.run("--valgrind", *WITHOUT, *measuring, *options)
+        self.covered = lines(directory)
+        self.log = (directory / "tests.log").read_text()
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Measured:
+    """Return the run that ends with the death."""
+    return Measured(tmp_path_factory.mktemp("coverage"), extension)
+
+
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Measured:
+    """Return the run in which another process goes on."""
+    return Measured(tmp_path_factory.mktemp("coverage"), extension, "--valgrind-resume")
+
+
+def test_coverage_before_a_death(alone: Measured) -> None:
+    """It is there, and it is said which test's is not."""
+    run = alone.run
+    assert {3, 6} <= alone.covered
+    assert 9 not in alone.covered
+    assert "No data was collected" not in run.output + run.errors
+    assert "module.py" in run.output
+    (line,) = [line for line in run.summary if "no coverage of" in line]
+    assert line == "no coverage of 1 test, lost with the process: test_a.py::test_dies"
+
+
+def test_log_file_before_a_death(alone: Measured) -> None:
+    """What reports the outcomes does not empty it."""
+    assert "in the first test" in alone.log
+    assert "before the death" in alone.log
+
+
+def test_coverage_of_all_processes(resumed: Measured) -> None:
+    """It is put together."""
+    assert {3, 6, 9} <= resumed.covered
+    assert "before the death" in resumed.log
+    assert "in the last test" in resumed.log
+
+
+def dead_at_import() -> Estate:
+    """Return what is left of a process that has saved nothing."""
+    return Estate([Collecting("test_a.py"), DEATH])
+
+
+def test_nothing_was_saved(
+    pytester: pytest.Pytester, settings: Settings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What is there from before stays, no report is written, and nothing is said to be 0 %."""
+    pytester.makefile(".py", module=MODULE)
+    before = {name: f"the {name} of an earlier run" for name in (".coverage", "coverage.json")}
+    for name, text in before.items():
+        Path(name).write_text(text)
+    args = ["--cov=module", "--cov-report=json", "--cov-report=term", "-p", "no:cacheprovider"]
+    config: Any = SimpleNamespace(
+        rootpath=pytester.path,
+        inipath=None,
+        known_args_namespace=MEASURED,
+        pluginmanager=SimpleNamespace(has_plugin=lambda name: name == "logging"),
+    )
+    assert replay([dead_at_import()], settings, config, args) == pytest.ExitCode.TESTS_FAILED
+    assert {name: Path(name).read_text() for name in before} == before
+    assert "0%" not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("records", "options"),
+    [
+        ([], ["--no-cov"]),
+        ([Covered(-1)], ["--cov-append"]),
+        ([Ended(Results(), (), "")], ["--cov-append"]),
+    ],
+)
+def test_options_of_replay(records: list[Any], options: list[str]) -> None:
+    """What was saved is neither erased nor taken for nothing."""
+    assert options_of_replay(MEASURED, [Estate([*records, DEATH])]) == options
+
+
+@pytest.mark.parametrize("option", [Namespace(), Namespace(cov_source=["a"], no_cov=True)])
+def test_nothing_is_measured(option: Namespace) -> None:
+    """No option is given that only pytest-cov knows."""
+    assert not is_measured(option)
+    assert options_of_replay(option, [dead_at_import()]) == []
+    assert not list(not_covered(option, [dead_at_import()]))
+
+
+def test_tests_without_coverage() -> None:
+    """Those that began after it was saved."""
+    location = ("test_a.py", 1, "")
+    records: list[Record] = [Began(0, "a", location), Ran(0, ()), Covered(0)]
+    records += [Began(1, "b", location), Ran(1, ()), Began(2, "c", location), DEATH]
+    (line,) = not_covered(MEASURED, [Estate(records)])
+    assert line == "no coverage of 2 tests, lost with the process: b, c"
