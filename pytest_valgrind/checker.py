@@ -44,6 +44,7 @@ from pytest_valgrind.verdict import Outcome
 if TYPE_CHECKING:
     from pytest_valgrind.children import Children
     from pytest_valgrind.coverage_data import CoverageData
+    from pytest_valgrind.descriptors import Descriptors
     from pytest_valgrind.functions import NumberedFunctions
     from pytest_valgrind.launched import Launched
     from pytest_valgrind.settings import Settings
@@ -95,6 +96,11 @@ class ValgrindChecker:
         pluginmanager.register(self._timeouts, timeouts.NAME)
         self._noise: str | None = None
         self._coverage: CoverageData | None = None
+        self._descriptors: Descriptors | None = None
+        if self._host.tracks_descriptors:
+            from pytest_valgrind.descriptors import Descriptors
+
+            self._descriptors = Descriptors(self._evidence, self._roll)
         self._set_up_valgrind()
         self._children = self._follow_children() if settings.trace_children else None
         self._session = Session(
@@ -231,8 +237,10 @@ class ValgrindChecker:
             try:
                 if not collects_only:
                     self._session.finish()
+                    if not session._setupstate.stack:
+                        self._look_for_descriptors(session)
                     self._report_unsettled(session)
-                    self._report_late_children(session)
+                    self._report_late(session)
                     self._look_back()
             finally:  # whatever the hooks of others do with a report
                 self._write_end()
@@ -255,6 +263,8 @@ class ValgrindChecker:
         if self._handover is None or session.config.option.collectonly:
             return
         self._session.between()
+        if self._look_for_descriptors(session) and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         self._write_end()
         if self._worker:
             self._worker.leave(session.config, self._handover.journal)
@@ -262,7 +272,7 @@ class ValgrindChecker:
     def _write_end(self) -> None:
         """Write down what is known in the end, for the parent."""
         results = self._session.results
-        if self._handover and results.anything_found:
+        if self._handover and (results.anything_found or self._host.says_more):
             self._handover.keep_log()
         log = str(self._host.log) if self._log_is_kept else ""
         self._journal.write(Ended(results, tuple(self._weaknesses_of_the_process()), log))
@@ -296,6 +306,8 @@ class ValgrindChecker:
             # Now, so that it is known if the process dies of a later test, as the one before did.
             self._session.settle()
         self._save_coverage()
+        if self._descriptors:
+            self._descriptors.test_ran()
         return True
 
     @pytest.hookimpl(tryfirst=True)
@@ -391,10 +403,20 @@ class ValgrindChecker:
             made = unsettled.report(group, findings, session, ran_again=ran_again)
             session.ihook.pytest_collectreport(report=made)
 
-    def _report_late_children(self, session: pytest.Session) -> None:
+    def _look_for_descriptors(self, session: pytest.Session) -> bool:
+        """See what is open with all fixtures torn down, once; return whether a test fails by it."""
+        descriptors, self._descriptors = self._descriptors, None
+        if descriptors is None:
+            return False
+        late = self._session.results.late
+        known = len(late)
+        self._session.take_left_open(session, descriptors.left_open())
+        return any(test.verdict.outcome is Outcome.FAILED for test in late[known:])
+
+    def _report_late(self, session: pytest.Session) -> None:
         for late in self._session.results.late:
             if late.verdict.outcome is Outcome.FAILED:
-                found = report.of_late_children(late.nodeid, late.verdict, late.findings)
+                found = report.of_late(late.nodeid, late.verdict, late.findings)
                 session.ihook.pytest_collectreport(report=found)
 
     def _look_back(self) -> None:

@@ -20,6 +20,7 @@ from pytest_valgrind.parser import Parser, used_suppressions
 
 _NOTHING: tuple[Finding, ...] = ()
 _ALL_ERRORS = "v.info all_errors"
+_OPEN_DESCRIPTORS = "v.info open_fds"
 #: What valgrind says when it has had enough (m_errormgr.c in its source), and what that means.
 _LIMITS = {
     "I'm not reporting any more.": "valgrind reached its limit of errors and has looked for none "
@@ -99,6 +100,16 @@ class Evidence:
         """Check for leaks and return the loss records that grew since the last such check."""
         client.leak_check()
         return self._lost(client.count_leaks().leaked, list(self._new_lines()))
+
+    def descriptors(self) -> list[Finding]:
+        """Return the descriptors that are open, without those that were inherited.
+
+        Valgrind must track them. The errors of before must have been taken.
+        """
+        found = list(self._parser.descriptors(self._answer(_OPEN_DESCRIPTORS)))
+        # Newer valgrinds count each that they list as an error.
+        self._errors = client.count_errors()
+        return found
 
     def printed(self, request: Callable[[], object]) -> list[Line]:
         """Return the lines that a request prints; what is new before them is passed over."""

@@ -18,6 +18,25 @@ from pytest_valgrind.log_names import LogNames
 _VERSION = re.compile(r"Using Valgrind-(\S+) ")
 
 
+# Options of valgrind 3.19 to 3.27 that have it print more (its manual, 2.6, 4.3).
+_WORDY = {"-v", "--verbose", "-d", "-s", "--show-error-list=all", "--stats=yes"}
+_WORDY_STARTS = (
+    "--debug-dump=",
+    "--leak-check=",
+    "--profile-",
+    "--progress-interval=",
+    "--trace-",
+    "--track-fds=",
+)
+_SILENT = {
+    "--leak-check=no",
+    "--progress-interval=0",
+    "--track-fds=no",
+    "--trace-children=yes",
+    "--trace-children=no",
+}
+
+
 class Host(NamedTuple):
     """The valgrind that this process runs under."""
 
@@ -57,6 +76,20 @@ class Host(NamedTuple):
         """Whether it surely lists its errors and suppressions when it is asked to."""
         wordy = {"-s", "-v", "--verbose", "--show-error-list=yes", "--show-error-list=all"}
         return not wordy.isdisjoint([*options_from_elsewhere(), *self.options])
+
+    @property
+    def tracks_descriptors(self) -> bool:
+        """Whether it can list the descriptors that are open, and where each was opened."""
+        return self.value("--track-fds") in ("yes", "all")
+
+    @property
+    def says_more(self) -> bool:
+        """Whether it was asked for words that are no findings, and are nowhere but in its log."""
+        return any(
+            option in _WORDY or option.startswith(_WORDY_STARTS)
+            for option in (*options_from_elsewhere(), *self.options)
+            if option not in _SILENT
+        )
 
     def values(self, name: str) -> list[str]:
         """Return the values of an option, wherever it was given."""

@@ -31,8 +31,7 @@ _USED_SUPPRESSION = r"used_suppression: +\d+ (.*?)(?: suppressed: [\d,]+ bytes i
 _GUESS_AT_A_CRASH = " If you believe this happened as a result of a stack"
 # These have stacks, and are no errors.
 _NO_FINDINGS = (
-    r"Warning: |WARNING: |Emulation warning: |Open (file descriptor|AF_)|Thread \d+: status"
-    r"|Blocks allocation contexts"
+    r"Warning: |WARNING: |Emulation warning: |Thread \d+: status|Blocks allocation contexts"
 )
 #: The words that the process itself prints above the stack of a test that hangs.
 HANG = "The test has run for more than "
@@ -55,6 +54,10 @@ _KINDS = {
     "Unsafe allocation with size": Kind.FISHY_SIZE,
     "Illegal memory pool address": Kind.MEMORY_POOL,
     "File descriptor ": Kind.DESCRIPTOR,
+    "Open file descriptor ": Kind.OPEN_DESCRIPTOR,
+    "Open AF_": Kind.OPEN_DESCRIPTOR,
+    "Open pf-": Kind.OPEN_DESCRIPTOR,
+    "Open socket ": Kind.OPEN_DESCRIPTOR,
     "valgrind: Unrecognised instruction": Kind.UNKNOWN_INSTRUCTION,
     "Process terminating": Kind.FATAL_SIGNAL,
     HANG: Kind.TIMEOUT,
@@ -87,10 +90,25 @@ class Parser:
         self._contexts: dict[str, Finding | None] = {}
 
     def findings(self, lines: Iterable[Line]) -> Iterator[Finding]:
-        """Yield the findings in the order of the log."""
+        """Yield the findings in the order of the log.
+
+        Not the descriptors that are open: a program may close them later, or need not.
+        """
         for paragraph in self._paragraphs(lines):
-            if found := self._finding(paragraph):
+            found = self._finding(paragraph)
+            if found and found.kind is not Kind.OPEN_DESCRIPTOR:
                 yield found
+
+    def descriptors(self, lines: Iterable[Line]) -> Iterator[Finding]:
+        """Yield the descriptors of ``v.info open_fds``, each with the stack of its opening.
+
+        Inherited ones have no stack, and are left out.
+        """
+        for paragraph in self._paragraphs(lines):
+            found = self._finding(paragraph)
+            if found and found.kind is Kind.OPEN_DESCRIPTOR and found.stack:
+                # The first stands right below the heading.
+                yield replace(found, raw=found.raw[found.raw.index(found.message) :])
 
     def contexts(self, lines: Iterable[Line]) -> Iterator[Finding]:
         """Yield the error contexts of ``v.info all_errors``, each with its count."""

@@ -173,15 +173,18 @@ def of_process(path: str, death: Death, obituary: str) -> pytest.CollectReport:
     return report
 
 
-def of_late_children(
-    nodeid: str, verdict: Verdict, findings: Sequence[Finding]
-) -> pytest.CollectReport:
-    """Return the report of what child processes did when their test had been judged."""
+def of_late(nodeid: str, verdict: Verdict, findings: Sequence[Finding]) -> pytest.CollectReport:
+    """Return the report of what came to be known when the reports of a test had been logged."""
     path = nodeid.partition("::")[0]
-    verdict = verdict._replace(reason=f"By child processes of {nodeid} that outlived it.")
-    longrepr = _longrepr(verdict, findings, path, 0)
+    if any(finding.kind is Kind.OPEN_DESCRIPTOR for finding in findings):
+        reason = f"Opened in {nodeid}, and still open when all fixtures had been torn down."
+        when = "open descriptor"
+    else:
+        reason = f"By child processes of {nodeid} that outlived it."
+        when = "child process"
+    longrepr = _longrepr(verdict._replace(reason=reason), findings, path, 0)
     report = pytest.CollectReport(nodeid, "failed", longrepr, result=[])
-    vars(report)["when"] = "child process"
+    vars(report)["when"] = when
     return report
 
 
@@ -269,6 +272,8 @@ def _where(finding: Finding) -> str:
 
 def _culprit(finding: Finding) -> str:
     frame = finding.innermost
+    if finding.kind is Kind.OPEN_DESCRIPTOR and frame and frame.owner not in _MARKS:
+        return finding.message.removeprefix("Open ")
     if not finding.types:
         return frame.in_short if frame else finding.message
     is_one = sum(finding.types.values()) == 1
@@ -288,6 +293,9 @@ def total_line(findings: Sequence[Finding]) -> str:
     """Return the totals of findings, empty if there are none."""
     kinds = Counter(finding.kind for finding in findings)
     deaths = kinds[Kind.FATAL_SIGNAL]
+    open_descriptors = sum(
+        finding.count for finding in findings if finding.kind is Kind.OPEN_DESCRIPTOR
+    )
     # As often as it occurred; what a process died of is not counted by valgrind.
     errors = sum(finding.count for finding in findings if finding.kind.is_counted) - deaths
     parts = [
@@ -296,6 +304,7 @@ def total_line(findings: Sequence[Finding]) -> str:
             (kinds[Kind.TIMEOUT], "timeout"),
             (deaths, "fatal signal"),
             (errors, "error"),
+            (open_descriptors, "open descriptor"),
         )
         if number
     ]

@@ -250,6 +250,28 @@ class Session:
         self.results.checks += self._check.checks
         self.results.groups += self._check.groups
 
+    def take_left_open(
+        self, session: pytest.Session, descriptors: Iterable[tuple[str, Finding]]
+    ) -> None:
+        """Take the descriptors that tests have left open.
+
+        :param descriptors: each with the name of its test.
+        """
+        left: dict[str, list[Finding]] = {}
+        for nodeid, found in descriptors:
+            left.setdefault(nodeid, []).extend(self._own([found]))
+        if left:
+            items = {item.nodeid: item for item in session.items}
+            for nodeid, findings in left.items():
+                self._judge_late(nodeid, items[nodeid], findings)
+
+    def _judge_late(self, nodeid: str, item: pytest.Item, findings: Iterable[Finding]) -> None:
+        """Judge a test by what came to be known when its reports had been logged."""
+        if found := merged(findings):
+            judged = Judged(nodeid, judge(found, item.get_closest_marker, completed=False), found)
+            self.results.judged.append(judged)
+            self.results.late.append(judged)
+
     def _enter(self, item: pytest.Item, nextitem: pytest.Item | None) -> RanTest:
         """Return a test that is about to run."""
         nodeid = item.nodeid
@@ -371,11 +393,8 @@ class Session:
         children.notice(None)
         self.results.outside.extend(self._own(children.findings(None)))
         for test, late in children.finish():
-            if findings := merged(self._named(found, test) for found in self._own(late)):
-                marker = test.item.get_closest_marker
-                judged = Judged(test.nodeid, judge(findings, marker, completed=False), findings)
-                self.results.judged.append(judged)
-                self.results.late.append(judged)
+            findings = [self._named(found, test) for found in self._own(late)]
+            self._judge_late(test.nodeid, test.item, findings)
         self.results.children = children.count
         self.results.noise.extend(children.noise)
         self.results.of_system.extend(children.of_system)
@@ -400,7 +419,9 @@ class Session:
             marker,
             checked_for_leaks=self._settings.memcheck,
             completed=any(report.when == "call" and report.passed for report in reports)
-            and not (self._children and self._children.has_living(test)),
+            and not (self._children and self._children.has_living(test))
+            # A known error may be a descriptor that is open at the end.
+            and not self._evidence.host.tracks_descriptors,
             strict=self._settings.strict,
             used={name for judged in shared for name in judged.verdict.used_markers},
         )

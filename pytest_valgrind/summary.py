@@ -15,6 +15,7 @@ from pytest_valgrind.verdict import Outcome
 
 # What a run prints shall be read: the rest is in the test's own report, and in the log.
 _MOST_OF_A_TEST = 10
+_NOT_AT_A_LINE = (Kind.TIMEOUT, Kind.OPEN_DESCRIPTOR)
 # Of findings that fail nothing.
 _MOST_PLACES = 10
 
@@ -109,7 +110,7 @@ def write_suppressions(path: Path, results: Results, hints: set[str]) -> None:
 def _can_be_pinpointed(test: Judged) -> bool:
     failed = test.verdict.outcome is Outcome.FAILED and not test.verdict.is_death
     failed = failed and not test.in_fixtures
-    return failed and any(finding.kind is not Kind.TIMEOUT for finding in test.findings)
+    return failed and any(finding.kind not in _NOT_AT_A_LINE for finding in test.findings)
 
 
 def weaknesses(results: Results) -> Iterator[str]:

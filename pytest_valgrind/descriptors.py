@@ -1,0 +1,77 @@
+"""File descriptors that tests leave open, as valgrind lists them where it tracks them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+
+from pytest_valgrind.evidence import Evidence
+from pytest_valgrind.findings import Finding
+from pytest_valgrind.roll import Roll
+
+# Those that the standard library keeps for the life of the process, by module and attributes.
+_KEPT = (
+    ("multiprocessing.resource_tracker", "_resource_tracker", "_fd"),
+    ("multiprocessing.forkserver", "_forkserver", "_forkserver_alive_fd"),
+)
+
+# What tells a descriptor from others that are open, or were: its number, and where it was opened.
+_Key = tuple[int, str]
+
+
+class Descriptors:
+    """The descriptors that the tests of this process have opened.
+
+    What is open when all fixtures have been torn down was left open by the test below whose number
+    it was opened. What was opened before the first test or between two is nobody's: it is
+    inherited, or pytest's and its plugins' own.
+
+    :param roll: the tests, by the numbers of their frames.
+    """
+
+    def __init__(self, evidence: Evidence, roll: Roll) -> None:
+        self._evidence = evidence
+        self._roll = roll
+        # The places of the tests by which those were opened that were open when last looked at.
+        self._places: dict[_Key, int] = {}
+
+    def test_ran(self) -> None:
+        """Look at what is open before the numbers begin again."""
+        half = self._roll.numbers // 2
+        if self._roll.last % half == half - 1:
+            self._places = self._placed(self._evidence.descriptors())
+
+    def left_open(self) -> Iterator[tuple[str, Finding]]:
+        """Yield what tests have opened and is open now, each with the name of the test."""
+        found = self._evidence.descriptors()
+        places = self._placed(found)
+        kept = set(_kept())
+        for descriptor in found:
+            key = _key(descriptor)
+            if key in places and key[0] not in kept:
+                yield self._roll.name(places[key]), descriptor
+
+    def _placed(self, found: Sequence[Finding]) -> dict[_Key, int]:
+        places = {}
+        for descriptor in found:
+            key, origin = _key(descriptor), descriptor.origin
+            if origin is not None and origin.number is not None:
+                latest = self._roll.place(origin.number, self._roll.last)
+                places[key] = self._places.get(key, latest)
+        return places
+
+
+def _key(descriptor: Finding) -> _Key:
+    # "Open file descriptor 3: /dev/null", "Open AF_INET socket 4: 127.0.0.1:80 <-> unbound"
+    words = descriptor.message.partition(":")[0].split()
+    number = int(words[-1]) if words[-1].isdecimal() else -1
+    return number, descriptor.raw.partition("\n")[2]
+
+
+def _kept() -> Iterator[int]:
+    for module, *attributes in _KEPT:
+        value: object = sys.modules.get(module)
+        for attribute in attributes:
+            value = getattr(value, attribute, None)
+        if isinstance(value, int):
+            yield value

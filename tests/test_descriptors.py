@@ -1,0 +1,232 @@
+"""Descriptors that tests leave open, where valgrind tracks them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from conftest import HERE, INI
+from suite import WITHOUT, Run, Suite
+
+from pytest_valgrind import report
+from pytest_valgrind.descriptors import Descriptors
+from pytest_valgrind.findings import Finding, Frame, Kind, Origin, Owner
+from pytest_valgrind.host import Host
+from pytest_valgrind.journal import KnownMark
+from pytest_valgrind.lines import read_lines
+from pytest_valgrind.log import read_to_end
+from pytest_valgrind.parser import Parser
+from pytest_valgrind.roll import Roll
+from pytest_valgrind.verdict import Outcome, judge
+
+PYTHON = (Frame(1, "open", owner=Owner.LIBC), Frame(2, "os_open", owner=Owner.INTERPRETER))
+
+
+def descriptor(number: int, test: int | None, place: str = "here") -> Finding:
+    """Return a descriptor that is open.
+
+    :param test: its number in the stack, None if it has none.
+    """
+    message = f"Open file descriptor {number}: /dev/null"
+    origin = None if test is None else Origin(test)
+    raw = f"{message}\nat {place}"
+    return Finding(Kind.OPEN_DESCRIPTOR, message, PYTHON, origin=origin, raw=raw)
+
+
+class Session:
+    """Tests that run one after the other, and what is open meanwhile.
+
+    :param numbers: of tests, before they begin again.
+    """
+
+    def __init__(self, numbers: int = 64) -> None:
+        self.open: list[Finding] = []
+        evidence: Any = SimpleNamespace(descriptors=lambda: list(self.open))
+        self.roll = Roll(numbers)
+        self.descriptors = Descriptors(evidence, self.roll)
+
+    def run(self, *tests: str) -> None:
+        """Run tests."""
+        for test in tests:
+            self.roll.enter(test)
+            self.descriptors.test_ran()
+
+    @property
+    def left(self) -> list[tuple[str, str]]:
+        """What is open in the end."""
+        return [(test, found.message) for test, found in self.descriptors.left_open()]
+
+
+@pytest.mark.parametrize("version", ["3.19", "3.24", "3.27"])
+def test_list_of_each_valgrind(version: str) -> None:
+    """Each descriptor with the stack of its opening, without what was inherited."""
+    lines = list(read_lines(read_to_end(HERE / "logs" / f"{version}-descriptors.log")))
+    own = [line for line in lines if line.pid == lines[0].pid]
+    found = list(Parser().descriptors(own))
+    assert len(found) == 6
+    assert {frame.function for one in found for frame in one.stack} >= {"forget_descriptors"}
+    assert all(one.raw.startswith("Open ") for one in found)
+    assert sum("AF_INET socket" in one.message for one in found) == 1
+    # A program may close them later, or need not.
+    assert not [one for one in Parser().findings(own) if one.kind is Kind.OPEN_DESCRIPTOR]
+
+
+def test_test_that_opened_it() -> None:
+    """By the number in the stack; what has none is nobody's."""
+    session = Session()
+    session.run("a", "b")
+    session.open = [descriptor(3, None), descriptor(4, 1), descriptor(5, 0)]
+    assert [test for test, _ in session.left] == ["b", "a"]
+
+
+def test_numbers_that_begin_again() -> None:
+    """A descriptor stays that of its test."""
+    session = Session(numbers=4)
+    session.run("a")
+    session.open.append(descriptor(3, 0))
+    session.run("b", "c", "d", "e", "f")
+    session.open.append(descriptor(4, 1, "there"))
+    assert session.left == [
+        ("a", "Open file descriptor 3: /dev/null"),
+        ("f", "Open file descriptor 4: /dev/null"),
+    ]
+
+
+def test_descriptor_of_the_standard_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it keeps for the life of the process was left open by no test."""
+    module: Any = ModuleType("multiprocessing.resource_tracker")
+    module._resource_tracker = SimpleNamespace(_fd=7)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    session = Session()
+    session.run("a")
+    session.open = [descriptor(7, 0)]
+    assert session.left == []
+
+
+def test_known_error() -> None:
+    """The marker covers them."""
+    marks: Mapping[str, KnownMark] = {
+        "valgrind_known_error": KnownMark("valgrind_known_error", "issue 7")
+    }
+    assert judge([descriptor(3, 0)], marks.get).outcome is Outcome.KNOWN
+
+
+def test_words() -> None:
+    """What it is, where only the interpreter's code opened it, and how many there are."""
+    found = descriptor(3, 0)
+    assert report.one_line([found]) == "open descriptor: file descriptor 3: /dev/null"
+    assert report.total_line([found, descriptor(4, 0)]) == "2 open descriptors"
+
+
+@pytest.mark.parametrize("kind", [Kind.OPEN_DESCRIPTOR, Kind.DESCRIPTOR])
+def test_descriptors_of_python(kind: Kind) -> None:
+    """They are no noise of the interpreter's: the tests have it open and close them."""
+    assert not Finding(kind, "", PYTHON).is_interpreter_noise
+
+
+@pytest.mark.parametrize(
+    ("option", "is_tracked", "keeps_log"),
+    [
+        ("--track-fds=yes", True, True),
+        ("--track-fds=all", True, True),
+        ("--track-fds=no", False, False),
+        ("--trace-syscalls=yes", False, True),
+        ("--leak-check=full", False, True),
+        ("-v", False, True),
+        ("--stats=yes", False, True),
+        ("--num-callers=50", False, False),
+        ("--trace-children=yes", False, False),
+        ("--track-origins=yes", False, False),
+    ],
+)
+def test_options(
+    monkeypatch: pytest.MonkeyPatch, option: str, is_tracked: bool, keeps_log: bool
+) -> None:
+    """Which of them fill the log with what is nowhere else."""
+    monkeypatch.setattr("pytest_valgrind.host.options_from_elsewhere", lambda: iter(()))
+    host = Host("3.19", "valgrind", ("--leak-check=no", "--show-error-list=yes", option), None)
+    assert (host.tracks_descriptors, host.says_more) == (is_tracked, keeps_log)
+
+
+TESTS = """
+import os
+import pytest
+
+kept = []
+
+@pytest.fixture(scope="module")
+def shared():
+    descriptor = os.open("/dev/null", os.O_RDONLY)
+    yield descriptor
+    os.close(descriptor)
+
+@pytest.fixture(scope="session")
+def for_all():
+    with open("/dev/null") as file:
+        yield file
+
+@pytest.fixture
+def leaves():
+    kept.append(os.open("/dev/zero", os.O_RDONLY))
+
+def test_first_to_use_what_is_shared(shared, for_all, tmp_path, capfd):
+    os.close(os.dup(shared))
+
+def test_forgets(shared):
+    kept.append(os.open("/dev/null", os.O_RDONLY))
+
+def test_forgets_a_pipe():
+    kept.extend(os.pipe())
+
+def test_fixture_forgets(leaves):
+    pass
+
+@pytest.mark.valgrind_known_error(reason="issue 7")
+def test_known():
+    kept.append(os.open("/dev/null", os.O_RDONLY))
+
+def test_last(for_all):
+    pass
+"""
+
+
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
+    """Return a run in which tests leave descriptors open."""
+    made = Suite(tmp_path_factory.mktemp("descriptors"), extension)
+    made.write("pytest.ini", INI)
+    made.write("test_a.py", TESTS)
+    return made.run("--valgrind", *WITHOUT, "--valgrind-args=--track-fds=yes", "--valgrind-strict")
+
+
+def test_tests_that_left_some_open(tracked: Run) -> None:
+    """They are named, with what it is and where it was opened; others are not."""
+    assert tracked.code == pytest.ExitCode.TESTS_FAILED
+    assert "6 passed" in tracked.totals
+    assert "3 errors" in tracked.totals
+    named = [line.partition(":: ")[0].split(": ", 1) for line in tracked.summary if "::" in line]
+    assert {name.partition("::")[2]: words.split(":")[0] for name, words in named} == {
+        "test_forgets": "open descriptor",
+        "test_forgets_a_pipe": "open descriptor",
+        "test_fixture_forgets": "open descriptor",
+        "test_known": "open descriptor",
+    }
+    assert any("4 open descriptors in 3 tests; known ones in 1 test" in x for x in tracked.summary)
+
+
+def test_evidence(tracked: Run) -> None:
+    """The stack of the call that opened it."""
+    text = tracked.output
+    assert "Opened in test_a.py::test_forgets, and still open" in text
+    assert "file descriptor" in text
+    assert "os_open" in text
+
+
+def test_log_is_kept(tracked: Run) -> None:
+    """It was asked for."""
+    (log,) = [line.removeprefix("log: ") for line in tracked.summary if line.startswith("log: ")]
+    assert Path(log).exists()
