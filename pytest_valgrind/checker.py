@@ -301,13 +301,14 @@ class ValgrindChecker:
         """Run a test; its reports are held back until valgrind has been asked."""
         if item.get_closest_marker("filterwarnings") is not None:
             ignore_now()
+        place = self._roll.last + 1
         self._session.run(item, nextitem, self._protocol, self._second_runs.earlier(item))
         if item is self._second_runs.last:
             # Now, so that it is known if the process dies of a later test, as the one before did.
             self._session.settle()
         self._save_coverage()
         if self._descriptors:
-            self._descriptors.test_ran()
+            self._descriptors.test_ran(place, item.nodeid)
         return True
 
     @pytest.hookimpl(tryfirst=True)

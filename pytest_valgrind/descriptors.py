@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from bisect import bisect
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Finding
@@ -32,13 +34,17 @@ class Descriptors:
     def __init__(self, evidence: Evidence, roll: Roll) -> None:
         self._evidence = evidence
         self._roll = roll
+        # Those that ran, by their places, among which are those of fixtures' phases.
+        self._tests: list[tuple[int, str]] = []
         # The places of the tests by which those were opened that were open when last looked at.
         self._places: dict[_Key, int] = {}
+        self._looked_at = -1
 
-    def test_ran(self) -> None:
-        """Look at what is open before the numbers begin again."""
-        half = self._roll.numbers // 2
-        if self._roll.last % half == half - 1:
+    def test_ran(self, place: int, nodeid: str) -> None:
+        """Take a test that ran, and look at what is open before its number stands for another."""
+        self._tests.append((place, nodeid))
+        if self._roll.last - self._looked_at >= self._roll.numbers // 2:
+            self._looked_at = self._roll.last
             self._places = self._placed(self._evidence.descriptors())
 
     def left_open(self) -> Iterator[tuple[str, Finding]]:
@@ -49,7 +55,14 @@ class Descriptors:
         for descriptor in found:
             key = _key(descriptor)
             if key in places and key[0] not in kept:
-                yield self._roll.name(places[key]), descriptor
+                yield self._test_of(places[key], descriptor)
+
+    def _test_of(self, place: int, descriptor: Finding) -> tuple[str, Finding]:
+        """Return the test at a place, and the phase of a fixture if it is one of these."""
+        first, nodeid = self._tests[bisect(self._tests, place, key=lambda test: test[0]) - 1]
+        if first == place:
+            return nodeid, descriptor
+        return nodeid, replace(descriptor, fixture=self._roll.name(place))
 
     def _placed(self, found: Sequence[Finding]) -> dict[_Key, int]:
         places = {}

@@ -214,6 +214,16 @@ class Estate:
         self.results.judged.append(Judged(nodeid, verdict, list(death.findings)))
 
 
+def failures(estates: Sequence[Estate]) -> int:
+    """Return how many tests have failed so far, as far as is known, and how often one died."""
+    reports = (one for estate in estates for one in estate.reports.values())
+    failed = sum(
+        any(isinstance(made, dict) and made.get("outcome") == "failed" for made in one)
+        for one in reports
+    )
+    return failed + sum(estate.death is not None for estate in estates)
+
+
 def begun(estates: Iterable[Estate]) -> list[str]:
     """Return the tests that began, each as often as it is there."""
     tests = (test for estate in estates for test in estate.began.values())

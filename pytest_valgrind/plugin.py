@@ -192,8 +192,10 @@ def _run_until_the_end(
     launch: Launch, settings: Settings, config: pytest.Config, args: list[str]
 ) -> int:
     """Run the tests, if need be in one process after another; return the exit code."""
-    from pytest_valgrind.estate import begun, left_to_do, replace_first_runs, to_run_again
+    from pytest_valgrind import estate
 
+    option = config.known_args_namespace
+    most_failures = 1 if getattr(option, "stepwise", False) else option.maxfail
     end = launch.run()
     if end.was_stopped_early:
         _say(_INTERRUPTED)
@@ -204,12 +206,14 @@ def _run_until_the_end(
     if not end.reached_pytest:
         _say(f"valgrind: nothing was checked: {end.words}")
     estates = [end.estate]
-    while settings.resume and end.can_be_followed and (left := left_to_do(estates)):
+    while settings.resume and end.can_be_followed and (left := estate.left_to_do(estates)):
+        if most_failures and estate.failures(estates) >= most_failures:
+            break
         print(f"\nvalgrind: {end.estate.obituary} Another process will run {left}.", flush=True)
-        end = launch.run(begun(estates), to_run_again(estates))
-        replace_first_runs(estates, end.estate)
+        end = launch.run(estate.begun(estates), estate.to_run_again(estates))
+        estate.replace_first_runs(estates, end.estate)
         estates.append(end.estate)
-    if not any(estate.death for estate in estates):
+    if not any(one.death for one in estates):
         return end.code
     from pytest_valgrind.replay import replay
 

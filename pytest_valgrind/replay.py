@@ -18,6 +18,7 @@ from pytest_valgrind.findings import plural
 from pytest_valgrind.results import Results
 from pytest_valgrind.settings import Settings
 from pytest_valgrind.summary import write_summary, write_suppressions
+from pytest_valgrind.verdict import Outcome
 
 NAME = "valgrind_replay"
 
@@ -58,6 +59,16 @@ class Replay:
             self._hints.update(estate.hints)
         for nodeid, findings in self._results.modules.items():
             session.ihook.pytest_collectreport(report=report.of_module(nodeid, findings))
+        for late in self._results.late:
+            if late.verdict.outcome is Outcome.FAILED:
+                session.ihook.pytest_collectreport(
+                    report=report.of_late(late.nodeid, late.verdict, late.findings)
+                )
+        for lost in self._results.undecided:
+            names = f"One of these tests lost this memory: {named(lost.nodeids)}."
+            path_of_first = lost.nodeids[0].partition("::")[0]
+            made = report.of_group(path_of_first, [names], [lost.finding])
+            session.ihook.pytest_collectreport(report=made)
         if path := self._settings.gen_suppressions:
             write_suppressions(path, self._results, self._hints)
         return True

@@ -19,7 +19,8 @@ def take_back(scheduler: Any, node: object, begun: Collection[str]) -> bool:
     By itself it takes the first test that the worker had not completed for the one that it died
     of, and runs it no more: that is another where the worker died between two tests, or in a second
     run that the scheduler knows nothing of. And those that go by scopes run the right one again.
-    What is changed here is what ``remove_node`` of each changes (pytest-xdist 3.8).
+    What is changed here is what ``remove_node`` of each changes (pytest-xdist 3.8). The worker is
+    removed, so that there is nothing left to be blamed when pytest-xdist does so.
 
     :param begun: node ids of the tests that began.
     :return: whether the scheduler is one of pytest-xdist's own.
@@ -45,4 +46,5 @@ def take_back(scheduler: Any, node: object, begun: Collection[str]) -> bool:
         pending.clear()
     else:
         return False
+    scheduler.remove_node(node)
     return True

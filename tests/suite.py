@@ -6,21 +6,17 @@ import os
 import shutil
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from xml.etree import ElementTree
 
 #: No run of the tests' takes longer, in seconds, unless it hangs; the machine may be busy.
 PATIENCE = 1500
-
-#: Plugins that are here for other tests; a process starts sooner without.
-WITHOUT = tuple(
-    word
-    for name in ("hypothesispytest", "asyncio", "rerunfailures", "timeout")
-    for word in ("-p", f"no:{name}")
-)
 
 #: Before a command that SIGINT shall end: a shell has all that it runs in the background ignore it.
 INTERRUPTIBLE = ("env", "--default-signal=INT")
@@ -34,6 +30,7 @@ _LEFT_OUT: Mapping[str, tuple[str, ...]] = {
     "asyncio": (),
     "hypothesispytest": (),  # imports all of hypothesis at the end of every run
     "platformdirs": (),
+    "pytest_cov": ("--cov",),
     "rerunfailures": ("--reruns",),
     "timeout": ("--timeout", "--session-timeout"),
     "xdist": ("-n", "--dist", "--tx"),
@@ -166,6 +163,17 @@ def can_be_contained() -> bool:
     return (
         shutil.which("unshare") is not None
         and not subprocess.run([*CONTAINED, "true"], capture_output=True, check=False).returncode
+    )
+
+
+def launcher(directory: Path, option: Namespace) -> Any:
+    """Return what a replay has to know of the session that has started the process.
+
+    :param option: its command line.
+    """
+    pluginmanager = SimpleNamespace(has_plugin=lambda name: name == "logging")
+    return SimpleNamespace(
+        rootpath=directory, inipath=None, known_args_namespace=option, pluginmanager=pluginmanager
     )
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from conftest import INI
-from suite import WITHOUT, Suite
+from suite import Suite, launcher
 
 pytest.importorskip("pytest_cov")
 
@@ -78,7 +77,7 @@ class Measured:
         made.write("module.py", MODULE)
         made.write("test_a.py", TESTS)
         measuring = ("--cov=module", "--cov-report=term", "--log-file=tests.log")
-        self.run = made.run("--valgrind", *WITHOUT, *measuring, *options)
+        self.run = made.run("--valgrind", *measuring, *options)
         self.covered = lines(directory)
         self.log = (directory / "tests.log").read_text()
 
@@ -112,6 +111,7 @@ def test_log_file_before_a_death(alone: Measured) -> None:
     assert "before the death" in alone.log
 
 
+@pytest.mark.slow
 def test_coverage_of_all_processes(resumed: Measured) -> None:
     """It is put together."""
     assert {3, 6, 9} <= resumed.covered
@@ -133,13 +133,8 @@ def test_nothing_was_saved(
     for name, text in before.items():
         Path(name).write_text(text)
     args = ["--cov=module", "--cov-report=json", "--cov-report=term", "-p", "no:cacheprovider"]
-    config: Any = SimpleNamespace(
-        rootpath=pytester.path,
-        inipath=None,
-        known_args_namespace=MEASURED,
-        pluginmanager=SimpleNamespace(has_plugin=lambda name: name == "logging"),
-    )
-    assert replay([dead_at_import()], settings, config, args) == pytest.ExitCode.TESTS_FAILED
+    code = replay([dead_at_import()], settings, launcher(pytester.path, MEASURED), args)
+    assert code == pytest.ExitCode.TESTS_FAILED
     assert {name: Path(name).read_text() for name in before} == before
     assert "0%" not in capfd.readouterr().out
 

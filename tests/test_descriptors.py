@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import HERE, INI
-from suite import WITHOUT, Run, Suite
+from suite import Run, Suite
 
 from pytest_valgrind import report
 from pytest_valgrind.descriptors import Descriptors
@@ -52,8 +52,7 @@ class Session:
     def run(self, *tests: str) -> None:
         """Run tests."""
         for test in tests:
-            self.roll.enter(test)
-            self.descriptors.test_ran()
+            self.descriptors.test_ran(self.roll.enter(test), test)
 
     @property
     def left(self) -> list[tuple[str, str]]:
@@ -81,6 +80,17 @@ def test_test_that_opened_it() -> None:
     session.run("a", "b")
     session.open = [descriptor(3, None), descriptor(4, 1), descriptor(5, 0)]
     assert [test for test, _ in session.left] == ["b", "a"]
+
+
+def test_descriptor_of_a_shared_fixture() -> None:
+    """The fixture is named, and the test in which it was set up."""
+    session = Session()
+    place = session.roll.enter("a")
+    session.roll.enter("the setup of fixture shared")
+    session.descriptors.test_ran(place, "a")
+    session.open = [descriptor(3, 1)]
+    ((test, found),) = session.descriptors.left_open()
+    assert (test, found.fixture) == ("a", "the setup of fixture shared")
 
 
 def test_numbers_that_begin_again() -> None:
@@ -200,7 +210,7 @@ def tracked(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
     made = Suite(tmp_path_factory.mktemp("descriptors"), extension)
     made.write("pytest.ini", INI)
     made.write("test_a.py", TESTS)
-    return made.run("--valgrind", *WITHOUT, "--valgrind-args=--track-fds=yes", "--valgrind-strict")
+    return made.run("--valgrind", "--valgrind-args=--track-fds=yes", "--valgrind-strict")
 
 
 def test_tests_that_left_some_open(tracked: Run) -> None:

@@ -80,7 +80,8 @@ def test_rest_is_handed_out_again(
     scheduler.mark_test_complete(node, 0)
     node.shutting_down = True
     assert take_back(scheduler, node, set(TESTS[:begun]))
-    assert scheduler.remove_node(node) is None
+    with pytest.raises(KeyError):
+        scheduler.remove_node(node)
     assert not scheduler.tests_finished
     after = Node()
     begin(scheduler, after)

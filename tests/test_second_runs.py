@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import INI
-from suite import PATIENCE, WITHOUT, Run, Suite
+from suite import PATIENCE, Run, Suite
 
 from pytest_valgrind import secondruns
 from pytest_valgrind.crash import Death
@@ -186,7 +186,10 @@ OUTCOMES = {
 
 @pytest.fixture(
     scope="module",
-    params=[("--valgrind-resume",), ("-n1", "--dist=loadfile")],
+    params=[
+        ("--valgrind-resume",),
+        pytest.param(("-n1", "--dist=loadfile"), marks=pytest.mark.slow),
+    ],
     ids=" ".join,
 )
 def goes_on(
@@ -196,7 +199,7 @@ def goes_on(
     made = Suite(tmp_path_factory.mktemp("second"), extension)
     made.write("pytest.ini", INI)
     made.write("test_a.py", SUITE)
-    return made.run("--valgrind", *WITHOUT, *request.param, patience=3 * PATIENCE)
+    return made.run("--valgrind", *request.param, patience=3 * PATIENCE)
 
 
 def test_outcomes(goes_on: Run) -> None:
