@@ -19,10 +19,10 @@ from pytest_valgrind.findings import Caller, Finding, Origin, PythonLine, merged
 from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.groups import Unsettled
 from pytest_valgrind.held import HeldHooks
-from pytest_valgrind.journal import Began
+from pytest_valgrind.journal import Began, marks_of
 from pytest_valgrind.ran import RanTest, effort
 from pytest_valgrind.report import give
-from pytest_valgrind.results import Judged, Results
+from pytest_valgrind.results import Doubt, Judged, Results
 from pytest_valgrind.roll import Roll
 from pytest_valgrind.scope import Scope
 from pytest_valgrind.verdict import MARKERS, Outcome, judge
@@ -67,6 +67,8 @@ class Session:
         self._check = check
         self._roll = roll
         self._journal = roll.journal
+        #: Whether somebody will look where uninitialised values are from.
+        self.notes_doubts = False
         self._scope = Scope(settings.only, all_errors=settings.all_errors)
         self._pinpoint = self._make_pinpoint() if settings.pinpoint else None
         self._held: HeldHooks | None = None
@@ -84,12 +86,16 @@ class Session:
     def between(self) -> None:
         """Take the errors since the last test or collector as belonging to neither."""
         if found := self._evidence.errors("", ""):
+            self._note_doubt(found)
             self.results.outside.extend(self._own(found))
             self._write_down()
 
     def collected(self, nodeid: str) -> None:
         """Take the errors raised while a collector was at work."""
-        if found := self._own(self._evidence.errors(nodeid, "import")):
+        errors = self._evidence.errors(nodeid, "import")
+        if errors:
+            self._note_doubt(errors, nodeid)
+        if found := self._own(errors):
             if nodeid.endswith(".py"):
                 module = Caller(PythonLine(nodeid, 0, "<module>"))
                 found = [replace(finding, caller=module) for finding in found]
@@ -332,12 +338,15 @@ class Session:
             return False
         findings = [self._named(found, test) for found in self._own(test.findings)]
         findings = merged(findings)
+        completed = any(report.when == "call" and report.passed for report in reports)
+        completed = completed and not (self._children and self._children.has_living(test))
+        if self._note_doubt(test.findings, test.nodeid, test.item, completed=completed):
+            completed = False  # whether a known error occurred is not known yet
         verdict = judge(
             findings,
             test.item.get_closest_marker,
             checked_for_leaks=self._settings.memcheck,
-            completed=any(report.when == "call" and report.passed for report in reports)
-            and not (self._children and self._children.has_living(test)),
+            completed=completed,
             strict=self._settings.strict,
         )
         if self._pinpoint and verdict.outcome is Outcome.FAILED and findings:
@@ -407,6 +416,29 @@ class Session:
             return ", between two tests"
         place = self._roll.place(origin.number, test.place)
         return "" if place == test.place else f", in {self._roll.name(place)}"
+
+    def _note_doubt(
+        self,
+        findings: Iterable[Finding],
+        nodeid: str = "",
+        item: pytest.Item | None = None,
+        *,
+        completed: bool = False,
+    ) -> bool:
+        """Note what may be somebody's although it looks like noise; return whether there is any.
+
+        :param nodeid: of a test or of a module that was imported.
+        :param item: the test.
+        """
+        if not self.notes_doubts:
+            return False
+        found = tuple(finding for finding in findings if finding.is_in_doubt)
+        if found and item is not None:
+            doubt = Doubt(nodeid, found, item.location, marks_of(item), completed)
+            self.results.doubts.append(doubt)
+        elif found:
+            self.results.doubts.append(Doubt(nodeid, found))
+        return bool(found)
 
     def _own(self, findings: Iterable[Finding]) -> list[Finding]:
         """Return those that are the user's concern; keep the others for the summary."""
