@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from pytest_valgrind.descriptors import Descriptors
     from pytest_valgrind.functions import NumberedFunctions
     from pytest_valgrind.launched import Launched
+    from pytest_valgrind.originrun import OriginRun
+    from pytest_valgrind.origins import Request
     from pytest_valgrind.settings import Settings
     from pytest_valgrind.worker import XdistWorker
 
@@ -56,6 +58,7 @@ class ValgrindChecker:
 
     :param launched: what the launcher has handed over, None if there was no launcher.
     :param worker: this process as a worker of pytest-xdist's, None if it is none.
+    :param request: what a further run has been asked for, None if this is the first.
     :raises pytest.UsageError: if this process cannot be checked as asked for.
     """
 
@@ -65,6 +68,7 @@ class ValgrindChecker:
         pluginmanager: pytest.PytestPluginManager,
         launched: Launched | None = None,
         worker: XdistWorker | None = None,
+        request: Request | None = None,
     ) -> None:
         self._settings = settings
         self._worker = worker
@@ -111,6 +115,14 @@ class ValgrindChecker:
             self._roll,
             self._children,
         )
+        self._session.notes_doubts = self._can_look_for_origins()
+        self._environment = dict(os.environ)
+        self._origin_run: OriginRun | None = None
+        if request:
+            from pytest_valgrind.originrun import OriginRun
+
+            self._origin_run = OriginRun(request, settings, self._host, self._functions)
+            pluginmanager.register(self._origin_run)
 
     def _number_functions(self) -> str:
         """Have native stacks name functions of Python's, or return why they cannot."""
@@ -214,6 +226,7 @@ class ValgrindChecker:
         """Run all tests, and what runs between them in a frame that says so."""
         hook, arguments = session.ihook.pytest_runtestloop, {"session": session}
         collects_only = session.config.option.collectonly
+        is_stopped = True
         if not collects_only:
             if self._handover:
                 self._handover.save_memory_map()
@@ -229,7 +242,9 @@ class ValgrindChecker:
         try:
             if self._worker and not collects_only:
                 client.outside_tests(self._run_again, session)
-            return client.outside_tests(self._rest.call, hook, arguments)
+            value = client.outside_tests(self._rest.call, hook, arguments)
+            is_stopped = False
+            return value
         except KeyboardInterrupt:
             self.pytest_keyboard_interrupt()
             raise
@@ -241,11 +256,13 @@ class ValgrindChecker:
                         self._look_for_descriptors(session)
                     self._report_unsettled(session)
                     self._report_late(session)
+                    self._look_for_origins(session, is_stopped=is_stopped)
                     self._look_back()
             finally:  # whatever the hooks of others do with a report
                 self._write_end()
             # Each worker has imported all of them, and the controller reports them once.
-            modules = {} if self._worker else self._session.results.modules
+            is_silent = self._worker or self._origin_run
+            modules = {} if is_silent else self._session.results.modules
             for nodeid, findings in modules.items():
                 session.ihook.pytest_collectreport(report=report.of_module(nodeid, findings))
             if self._session.results.is_void and not (self._worker or session.testsfailed):
@@ -385,6 +402,35 @@ class ValgrindChecker:
         hook = item.ihook.pytest_runtest_protocol
         arguments = {"item": item, "nextitem": nextitem}
         return self._timeouts.limited(partial(self._rest.call, hook, arguments))
+
+    def _can_look_for_origins(self) -> bool:
+        """Whether a further run may say where values are from, which this one does not."""
+        settings = self._settings
+        knows = "yes" in self._host.values("--track-origins")
+        # What this process starts would run under valgrind itself.
+        traces = settings.trace_children or "yes" in self._host.values("--trace-children")
+        return settings.origins and not (settings.all_errors or knows or traces)
+
+    def _look_for_origins(self, session: pytest.Session, *, is_stopped: bool) -> None:
+        results = self._session.results
+        if not (self._origin_run or results.doubts):
+            return
+        from pytest_valgrind.origins import Origins
+
+        origins = Origins(self._settings, self._environment)
+        if self._origin_run:
+            for nodeid, findings in [*results.modules.items(), ("", results.outside)]:
+                self._origin_run.note(nodeid, findings)
+        elif is_stopped:
+            origins.pass_over(results)
+        elif self._worker is None:
+            origins.settle(results, session.config.hook, self._say_line)
+
+    def _say_line(self, words: str) -> None:
+        reporter = self._pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.ensure_newline()
+            reporter.write_line(words)
 
     def _report_unsettled(self, session: pytest.Session) -> None:
         lost = self._session.unsettled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -17,6 +18,7 @@ from pytest_valgrind.estate import Estate, not_checked, replace_first_runs, to_r
 from pytest_valgrind.findings import plural
 from pytest_valgrind.home import Home
 from pytest_valgrind.launch import Launch
+from pytest_valgrind.origins import Origins
 from pytest_valgrind.report import of_crash, of_module, of_process, of_void_run
 from pytest_valgrind.results import Results
 from pytest_valgrind.schedulers import take_back
@@ -63,6 +65,7 @@ class Controller:
         # Once for all workers, as far as they have this interpreter.
         launch.calibrate()
         self._settings_of_workers = settings._replace(calibrate=False)
+        self._origins = Origins(settings, os.environ.copy())
 
     @property
     def _session(self) -> DSession:
@@ -178,14 +181,21 @@ class Controller:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Bring together what all workers have found."""
+        is_stopped = True
         try:
-            return (yield)
+            value = yield
+            is_stopped = False
+            return value
         finally:
             manager = self._session.nodemanager
             if manager is not None:
                 manager.teardown_nodes()
             self._report_unsettled()
             self._look_for_late_deaths()
+            if is_stopped:
+                self._origins.pass_over(self._results)
+            elif self._results.doubts:
+                self._origins.settle(self._results, session.config.hook, self._say)
             for nodeid, findings in self._results.modules.items():
                 made = of_module(nodeid, findings)
                 session.ihook.pytest_collectreport(report=made)

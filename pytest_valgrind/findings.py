@@ -11,6 +11,8 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 _MOST_KINDS = 4
+# What valgrind says with --track-origins=yes (mc_errors.c in its source).
+_CREATED = "Uninitialised value was created by "
 #: Characters, in what shall fit into a line.
 _LONGEST_NAME = 80
 
@@ -282,6 +284,25 @@ class Finding:
         owners.update(frame.owner for further in self.further for frame in further.stack)
         return not owners.isdisjoint((Owner.INTERPRETER, Owner.LIBC)) and all(
             owner.is_of_interpreter or owner is Owner.UNKNOWN for owner in owners
+        )
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether it is noise that may be an extension's, by where its value was created."""
+        return (
+            self.is_interpreter_noise
+            and not self.process
+            and (self.kind is Kind.UNINITIALISED or "uninitialised" in self.message)
+        )
+
+    @property
+    def is_handed_over(self) -> bool:
+        """Whether the interpreter alone decides upon what an extension has left unwritten."""
+        return all(frame.owner is not Owner.EXTENSION for frame in self.stack) and any(
+            frame.owner is Owner.EXTENSION
+            for further in self.further
+            if further.caption.startswith(_CREATED)
+            for frame in further.stack
         )
 
     @property

@@ -6,7 +6,7 @@ from __future__ import annotations
 import _pickle as pickle
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -14,7 +14,7 @@ import pytest
 
 from pytest_valgrind.findings import Finding
 from pytest_valgrind.results import Results
-from pytest_valgrind.verdict import MARKERS, reason_of
+from pytest_valgrind.verdict import MARKERS, KnownMark, reason_of
 
 if TYPE_CHECKING:
     from pytest_valgrind.crash import Death
@@ -62,19 +62,6 @@ class Ran(NamedTuple):
     #: Errors, and what its markers say about known ones; leaks come to be known later.
     findings: tuple[Finding, ...] = ()
     marks: tuple[KnownMark, ...] = ()
-
-
-class KnownMark(NamedTuple):
-    """A marker of a test that says that a finding is known."""
-
-    name: str
-    reason: str
-    args: tuple[str, ...] = ()
-
-    @property
-    def kwargs(self) -> Mapping[str, str]:
-        """As the marker of pytest's has them."""
-        return {"reason": self.reason}
 
 
 class Settled(NamedTuple):
@@ -148,7 +135,7 @@ class Journal:
         """Write down that a test ran, and its reports as they are so far."""
         if self.is_read:
             reports = packed(test.logged, config)
-            marks = _marks(test.item) if test.findings else ()
+            marks = marks_of(test.item) if test.findings else ()
             self.write(Ran(test.place, reports, tuple(test.findings), marks))
 
     def settled(self, tests: Sequence[RanTest], changed: Sequence[RanTest], news: Results) -> None:
@@ -224,7 +211,8 @@ def unpacked(
             )
 
 
-def _marks(item: pytest.Item) -> tuple[KnownMark, ...]:
+def marks_of(item: pytest.Item) -> tuple[KnownMark, ...]:
+    """Return what a test's markers say about known findings."""
     marks = [item.get_closest_marker(name) for name in MARKERS]
     return tuple(KnownMark(mark.name, reason_of(mark)) for mark in marks if mark)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_valgrind.launch import Launch
+    from pytest_valgrind.origins import Request
     from pytest_valgrind.settings import Settings
 
 #: Projects ask for the active checker by this name.
@@ -49,6 +51,8 @@ def pytest_load_initial_conftests(
             if launched and launched.handover.passed_over is not None:
                 # For pytest-cov: what the process before this one has saved.
                 early_config.known_args_namespace.cov_append = True
+        if early_config.known_args_namespace.valgrind:
+            _prepare_further_run(early_config, args)
     if early_config.known_args_namespace.valgrind and not on_valgrind:
         _, unknown = parser.parse_known_and_unknown_args(args)
         _launch(early_config, [arg for arg in args if arg not in unknown])
@@ -91,7 +95,11 @@ def pytest_configure(config: pytest.Config) -> None:
             config.option.no_summary = True  # the parent's is about all the tests
             config.option.log_file_mode = "a"  # after that of the process before
         settings = Settings.of(config, config.option)
-        checker = ValgrindChecker(settings, config.pluginmanager, launched, worker)
+        request = _further_run()
+        if request:
+            settings = request.adapt(settings)
+            request.hide()
+        checker = ValgrindChecker(settings, config.pluginmanager, launched, worker, request)
         config.pluginmanager.register(checker, CHECKER)
         if worker is not None:
             config.pluginmanager.register(worker)
@@ -136,6 +144,24 @@ def _imports_as_usual(pluginmanager: pytest.PytestPluginManager) -> Iterator[Non
         sys.meta_path[:] = finders
 
 
+def _further_run() -> Request | None:
+    """Return what a run that looks for origins has been asked for, None if it is none."""
+    if "PYTEST_VALGRIND_ORIGINS" not in os.environ:  # then nothing is imported for it
+        return None
+    from pytest_valgrind.origins import Request
+
+    return Request.adopt()
+
+
+def _prepare_further_run(config: pytest.Config, args: list[str]) -> None:
+    """Leave nothing of the user's behind in a run that looks for origins."""
+    if request := _further_run():
+        from pytest_valgrind.originrun import Quiet, adapt_arguments
+
+        adapt_arguments(args, config.known_args_namespace, request.directory)
+        config.pluginmanager.register(Quiet())
+
+
 def _launch(config: pytest.Config, args: list[str]) -> None:
     """Run the same command under valgrind, and exit as it does."""
     if sys.platform != "linux":
@@ -168,6 +194,10 @@ def _launch(config: pytest.Config, args: list[str]) -> None:
 
     settings = Settings.of(config, option)
     command = Command.of_this_process()
+    if request := _further_run():
+        # It reports nothing, however it ends.
+        further = launch.Launch(command, request.adapt(settings), request.home)
+        raise SystemExit(further.run().code)
     launched = launch.Launch(command, settings)
     try:
         with ending_orderly():

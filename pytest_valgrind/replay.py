@@ -15,6 +15,7 @@ from pytest_valgrind import report
 from pytest_valgrind.coverage_data import measure_nothing, not_covered, options_of_replay
 from pytest_valgrind.estate import Estate, named, not_checked
 from pytest_valgrind.findings import plural
+from pytest_valgrind.origins import Origins
 from pytest_valgrind.results import Results
 from pytest_valgrind.settings import Settings
 from pytest_valgrind.summary import write_summary, write_suppressions
@@ -57,6 +58,7 @@ class Replay:
             self._replay(estate, session)
             self._results.add(estate.results)
             self._hints.update(estate.hints)
+        Origins(self._settings, os.environ).pass_over(self._results)
         for nodeid, findings in self._results.modules.items():
             session.ihook.pytest_collectreport(report=report.of_module(nodeid, findings))
         for late in self._results.late:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pytest_valgrind.findings import Finding
 from pytest_valgrind.scope import Relevance, Scope
 from pytest_valgrind.suppressions import Named
-from pytest_valgrind.verdict import Verdict
+from pytest_valgrind.verdict import KnownMark, Verdict
 
 
 class Stopwatch:
@@ -34,6 +34,20 @@ class Judged(NamedTuple):
     findings: list[Finding]
     #: Whether it is about fixtures, in the test's set-up or teardown.
     in_fixtures: bool = False
+
+
+class Doubt(NamedTuple):
+    """Uninitialised values upon which the interpreter decided, and of which nobody knows whose."""
+
+    #: The test, or the module that was imported; empty if it was outside both.
+    nodeid: str
+    findings: tuple[Finding, ...]
+    #: Of the test, as pytest has it; None if it is none.
+    location: tuple[str, int | None, str] | None = None
+    #: What its markers say about known findings.
+    marks: tuple[KnownMark, ...] = ()
+    #: Whether it ran to its end, so that a known defect could occur.
+    completed: bool = False
 
 
 class Undecided(NamedTuple):
@@ -64,6 +78,10 @@ class Results:
         self.elsewhere: list[Finding] = []
         #: What programs of the system's did that tests started, the shell say; it fails nothing.
         self.of_system: list[Finding] = []
+        #: Of what may be noise or not.
+        self.doubts: list[Doubt] = []
+        #: What became of that, in words.
+        self.origins = ""
         #: Leaks of which it is not known which test lost them.
         self.undecided: list[Undecided] = []
         #: What was found in child processes that outlived their tests.
@@ -147,9 +165,10 @@ class Results:
             self.children = (self.children or 0) + other.children
         for name in (*_GROWING, "undecided", "late"):
             getattr(self, name).extend(getattr(other, name))
+        self.origins = self.origins or other.origins
         # Each process imports all of them.
         self.modules = {**other.modules, **self.modules}
 
 
 _COUNTS = ("tests", "completed", "hidden")
-_GROWING = ("judged", "outside", "noise", "elsewhere", "of_system")
+_GROWING = ("judged", "outside", "noise", "elsewhere", "of_system", "doubts")

@@ -21,10 +21,10 @@ from pytest_valgrind.fixtures import FixturePhase
 from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.groups import Unsettled
 from pytest_valgrind.held import HeldHooks
-from pytest_valgrind.journal import Began
+from pytest_valgrind.journal import Began, marks_of
 from pytest_valgrind.ran import RanTest, effort
 from pytest_valgrind.report import give, give_to_fixtures
-from pytest_valgrind.results import Judged, Results
+from pytest_valgrind.results import Doubt, Judged, Results
 from pytest_valgrind.roll import Roll
 from pytest_valgrind.scope import Scope
 from pytest_valgrind.secondruns import not_again
@@ -72,6 +72,8 @@ class Session:
         self._check = check
         self._roll = roll
         self._journal = roll.journal
+        #: Whether somebody will look where uninitialised values are from.
+        self.notes_doubts = False
         self._scope = Scope(settings.only, all_errors=settings.all_errors)
         self._pinpoint = self._make_pinpoint() if settings.pinpoint else None
         self._held: HeldHooks | None = None
@@ -90,12 +92,16 @@ class Session:
     def between(self) -> None:
         """Take the errors since the last test or collector as belonging to neither."""
         if found := self._evidence.errors("", ""):
+            self._note_doubt(found)
             self.results.outside.extend(self._own(found))
             self._write_down()
 
     def collected(self, nodeid: str) -> None:
         """Take the errors raised while a collector was at work."""
-        if found := self._own(self._evidence.errors(nodeid, "import")):
+        errors = self._evidence.errors(nodeid, "import")
+        if errors:
+            self._note_doubt(errors, nodeid)
+        if found := self._own(errors):
             if nodeid.endswith(".py"):
                 module = Caller(PythonLine(nodeid, 0, "<module>"))
                 found = [replace(finding, caller=module) for finding in found]
@@ -414,14 +420,17 @@ class Session:
             Judged(test.nodeid, judge(found, marker, completed=False), found, in_fixtures=True)
             for found in of_fixtures.values()
         ]
+        completed = any(report.when == "call" and report.passed for report in reports)
+        completed = completed and not (self._children and self._children.has_living(test))
+        if self._note_doubt(test.findings, test.nodeid, test.item, completed=completed):
+            completed = False  # whether a known error occurred is not known yet
+        # A known error may be a descriptor that is open at the end.
+        completed = completed and not self._evidence.host.tracks_descriptors
         verdict = judge(
             findings,
             marker,
             checked_for_leaks=self._settings.memcheck,
-            completed=any(report.when == "call" and report.passed for report in reports)
-            and not (self._children and self._children.has_living(test))
-            # A known error may be a descriptor that is open at the end.
-            and not self._evidence.host.tracks_descriptors,
+            completed=completed,
             strict=self._settings.strict,
             used={name for judged in shared for name in judged.verdict.used_markers},
         )
@@ -501,6 +510,29 @@ class Session:
             return ", between two tests"
         name = self._roll.name(self._roll.place(origin.number, test.last_place))
         return "" if name == (finding.fixture or test.nodeid) else f", in {name}"
+
+    def _note_doubt(
+        self,
+        findings: Iterable[Finding],
+        nodeid: str = "",
+        item: pytest.Item | None = None,
+        *,
+        completed: bool = False,
+    ) -> bool:
+        """Note what may be somebody's although it looks like noise; return whether there is any.
+
+        :param nodeid: of a test or of a module that was imported.
+        :param item: the test.
+        """
+        if not self.notes_doubts:
+            return False
+        found = tuple(finding for finding in findings if finding.is_in_doubt)
+        if found and item is not None:
+            doubt = Doubt(nodeid, found, item.location, marks_of(item), completed)
+            self.results.doubts.append(doubt)
+        elif found:
+            self.results.doubts.append(Doubt(nodeid, found))
+        return bool(found)
 
     def _own(self, findings: Iterable[Finding]) -> list[Finding]:
         """Return those that are the user's concern; keep the others for the summary."""

@@ -59,6 +59,10 @@ class Settings(NamedTuple):
     calibrate: bool
     #: Where to write suppressions for what was found.
     gen_suppressions: Path | None
+    #: Whether to look where uninitialised values are from upon which only the interpreter decides,
+    #: and how many seconds that may take.
+    origins: bool = True
+    origins_seconds: float = 600.0
     #: Seconds after which a test is taken to hang.
     timeout: float | None = None
     #: What the timeouts of pytest-timeout are multiplied by.
@@ -125,6 +129,9 @@ class Settings(NamedTuple):
             all_errors=option.valgrind_all_errors or config.getini("valgrind_all_errors"),
             calibrate=option.valgrind_calibrate,
             gen_suppressions=gen_suppressions,
+            origins=not (option.valgrind_no_origins or config.getini("valgrind_no_origins")),
+            origins_seconds=_positive(config, option.valgrind_origins_seconds, "origins-seconds")
+            or cls._field_defaults["origins_seconds"],
             timeout=_positive(config, option.valgrind_timeout, "timeout"),
             timeout_factor=_positive(config, option.valgrind_timeout_factor, "timeout-factor")
             or cls._field_defaults["timeout_factor"],
@@ -265,6 +272,17 @@ def add_options(parser: pytest.Parser) -> None:
         "suites that look at the collector's own state.",
     )
     option(
+        "--valgrind-no-origins",
+        action="store_true",
+        help="Do not run tests once more, at the end and with --track-origins=yes, in which the "
+        "interpreter decides upon an uninitialised value that may be an extension's.",
+    )
+    option(
+        "--valgrind-origins-seconds",
+        metavar="SECONDS",
+        help="How long that further run may take (default: 600).",
+    )
+    option(
         "--valgrind-timeout",
         metavar="SECONDS",
         help="Fail a test that takes longer, with the stacks of Python and of C of where it hangs.",
@@ -297,6 +315,8 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("valgrind_leak_kinds", "Which leaks fail a test.", default="definite")
     parser.addini("valgrind_failures", "xfail or report: see --valgrind-failures.", default="xfail")
     parser.addini("valgrind_strict", "See --valgrind-strict.", type="bool", default=False)
+    parser.addini("valgrind_no_origins", "See --valgrind-no-origins.", type="bool", default=False)
+    parser.addini("valgrind_origins_seconds", "See --valgrind-origins-seconds.")
     parser.addini("valgrind_timeout", "See --valgrind-timeout.")
     parser.addini("valgrind_timeout_factor", "See --valgrind-timeout-factor.")
     parser.addini("valgrind_no_freeze", "See --valgrind-no-freeze.", type="bool", default=False)

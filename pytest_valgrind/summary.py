@@ -52,6 +52,8 @@ def summary(results: Results) -> Iterator[str]:
     yield from _elsewhere("outside tests", results.outside)
     yield from _elsewhere("other code than --valgrind-only means", results.elsewhere)
     yield from _elsewhere("interpreter only", results.noise)
+    if results.origins:
+        yield results.origins
     yield from _elsewhere("programs of the system's that tests started", results.of_system)
     for unused in results.unused_suppressions:
         yield f"{unused.path}:{unused.line}: unused suppression: {unused.name}"

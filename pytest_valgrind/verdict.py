@@ -65,6 +65,19 @@ class Mark(Protocol):
     def kwargs(self) -> Mapping[str, Any]: ...
 
 
+class KnownMark(NamedTuple):
+    """A marker of a test that says that a finding is known, as plain values."""
+
+    name: str
+    reason: str
+    args: tuple[str, ...] = ()
+
+    @property
+    def kwargs(self) -> Mapping[str, str]:
+        """As the marker of pytest's has them."""
+        return {"reason": self.reason}
+
+
 def judge(  # noqa: PLR0913
     findings: Iterable[Finding],
     markers: Callable[[str], Mark | None],

@@ -16,12 +16,11 @@ from pytest_valgrind import report
 from pytest_valgrind.descriptors import Descriptors
 from pytest_valgrind.findings import Finding, Frame, Kind, Origin, Owner
 from pytest_valgrind.host import Host
-from pytest_valgrind.journal import KnownMark
 from pytest_valgrind.lines import read_lines
 from pytest_valgrind.log import read_to_end
 from pytest_valgrind.parser import Parser
 from pytest_valgrind.roll import Roll
-from pytest_valgrind.verdict import Outcome, judge
+from pytest_valgrind.verdict import KnownMark, Outcome, judge
 
 PYTHON = (Frame(1, "open", owner=Owner.LIBC), Frame(2, "os_open", owner=Owner.INTERPRETER))
 

@@ -17,7 +17,6 @@ from pytest_valgrind.journal import (
     Ended,
     Finished,
     Journal,
-    KnownMark,
     Location,
     Ran,
     Record,
@@ -25,7 +24,7 @@ from pytest_valgrind.journal import (
 )
 from pytest_valgrind.results import Judged, Results
 from pytest_valgrind.settings import Settings
-from pytest_valgrind.verdict import Outcome, Verdict
+from pytest_valgrind.verdict import KnownMark, Outcome, Verdict
 
 DEATH = Death(-11, "died of SIGSEGV", (Finding(Kind.INVALID_WRITE, "Invalid write"),), "", "log")
 PASS = ("call", 0.1, 1.0, 1.1)

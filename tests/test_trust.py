@@ -51,6 +51,8 @@ def test_known():
 
 # The way through the interpreter depends upon what nobody has written.
 SAME = "--valgrind-args=--malloc-fill=00"
+# No further run: tests/test_origins.py is about that.
+ALONE = "--valgrind-no-origins"
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +67,7 @@ def trust(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Suite:
 @pytest.fixture(scope="module")
 def first(trust: Suite) -> Run:
     """Return a run that writes suppressions."""
-    return trust.run("--valgrind", SAME, "--valgrind-gen-suppressions=new.supp")
+    return trust.run("--valgrind", SAME, ALONE, "--valgrind-gen-suppressions=new.supp")
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,7 @@ def second(trust: Suite, first: Run) -> Run:
     assert first.code == pytest.ExitCode.TESTS_FAILED
     trust.write("old.supp", "{\n   not needed\n   Memcheck:Cond\n   fun:nobody\n}\n")
     return trust.run(
-        *("--valgrind", SAME),
+        *("--valgrind", SAME, ALONE),
         *("--valgrind-suppressions=new.supp", "--valgrind-suppressions=old.supp"),
     )
 
@@ -82,7 +84,7 @@ def second(trust: Suite, first: Run) -> Run:
 @pytest.fixture(scope="module")
 def only(trust: Suite) -> Run:
     """Return a run for which other code is meant."""
-    return trust.run("--valgrind", "--valgrind-only=mine/*.so")
+    return trust.run("--valgrind", ALONE, "--valgrind-only=mine/*.so")
 
 
 @pytest.fixture(scope="module")
