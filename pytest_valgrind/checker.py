@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 import sys
-from collections import Counter
 from collections.abc import Generator
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_valgrind import client, report, timeouts, unsettled
 from pytest_valgrind.arithmetic import ignore_now
-from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Kind, plural
 from pytest_valgrind.firstresult import Rest
 from pytest_valgrind.garbage import Garbage
-from pytest_valgrind.host import find_host
-from pytest_valgrind.journal import Collected, Collecting, Ended, Interrupted, Journal
+from pytest_valgrind.journal import Collected, Collecting, Ended, Interrupted
 from pytest_valgrind.modes import choose, exact
 from pytest_valgrind.progress import show_waiting
-from pytest_valgrind.repairs import apply_late
 from pytest_valgrind.results import Undecided
-from pytest_valgrind.roll import Roll
 from pytest_valgrind.session import Session
 from pytest_valgrind.summary import write_summary, write_suppressions
 from pytest_valgrind.suppressions import count, unused
@@ -34,9 +27,7 @@ from pytest_valgrind.timeouts import Timeouts
 from pytest_valgrind.verdict import Outcome
 
 if TYPE_CHECKING:
-    from pytest_valgrind.children import Children
-    from pytest_valgrind.functions import NumberedFunctions
-    from pytest_valgrind.launched import Launched
+    from pytest_valgrind.process import Process
     from pytest_valgrind.settings import Settings
     from pytest_valgrind.worker import XdistWorker
 
@@ -44,8 +35,8 @@ if TYPE_CHECKING:
 class ValgrindChecker:
     """The plugin that projects know as ``valgrind_checker``.
 
-    :param launched: what the launcher has handed over, None if there was no launcher.
-    :param worker: this process as a worker of pytest-xdist's, None if it is none.
+    :param process: in which the session runs.
+    :param worker: the session as a worker of pytest-xdist's, None if it is none.
     :raises pytest.UsageError: if this process cannot be checked as asked for.
     """
 
@@ -53,28 +44,25 @@ class ValgrindChecker:
         self,
         settings: Settings,
         pluginmanager: pytest.PytestPluginManager,
-        launched: Launched | None = None,
+        process: Process,
         worker: XdistWorker | None = None,
     ) -> None:
         self._settings = settings
         self._worker = worker
         self._pluginmanager = pluginmanager
         self._rest = Rest(self)
-        self._handover = launched.handover if launched else None
-        self._journal = launched.journal if launched else Journal(None)
-        self._host = find_host(None if self._handover else settings.log)
+        self._process = process
+        self._handover = process.handover
+        self._journal = process.journal
+        self._memcheck = process.memcheck(settings)
+        found = self._memcheck.begin(settings, self._say)
+        self._host = self._memcheck.host
+        self._evidence = self._memcheck.evidence
         self._sees_objects = bool(client.one_block_per_object())
         self._has_written = False
-        self._errors_at_start = client.count_errors()
-        self._functions: NumberedFunctions | None = None
-        weakness = self._number_functions() if settings.python_frames else ""
-        self._evidence = Evidence(self._host, settings.leak_kinds, self._functions)
-        if weakness:
-            self._evidence.weaknesses.add(weakness)
         self._garbage = Garbage(freeze=settings.freeze)
-        self._roll = Roll(client.NUMBERS, self._journal)
         workers = worker.count if worker else 1
-        self._mode = choose(settings, self._evidence, self._garbage, self._roll, workers=workers)
+        self._mode = choose(settings, self._evidence, self._garbage, process, workers=workers)
         self._timeouts = Timeouts(
             settings.timeout,
             settings.timeout_factor,
@@ -82,83 +70,16 @@ class ValgrindChecker:
             self._handover.python_stacks if self._handover else None,
         )
         pluginmanager.register(self._timeouts, timeouts.NAME)
-        self._noise: str | None = None
-        self._set_up_valgrind()
-        self._children = self._follow_children() if settings.trace_children else None
+        self._children = self._memcheck.follow_children(settings)
         self._session = Session(
             settings,
             self._evidence,
             self._garbage,
             self._mode.check,
-            self._roll,
+            process.roll,
             self._children,
         )
-
-    def _number_functions(self) -> str:
-        """Have native stacks name functions of Python's, or return why they cannot."""
-        from pytest_valgrind.functions import NumberedFunctions
-
-        path = self._handover.functions if self._handover else None
-        try:
-            self._functions = NumberedFunctions(path)
-        except (OSError, RuntimeError) as error:
-            return f"--valgrind-python-frames: {error}"
-        return ""
-
-    def _set_up_valgrind(self) -> None:
-        self._evidence.asks_for_suppressions = bool(self._given_suppressions())
-        kinds = ",".join(sorted(kind.name.lower() for kind in self._settings.leak_kinds))
-        client.change_option(f"--show-leak-kinds={kinds}")
-        if self._settings.leak_kinds <= {Kind.DEFINITE, Kind.INDIRECT}:
-            # They tell what is possibly lost from what is reachable, and are an eighth of a check.
-            client.change_option("--leak-check-heuristics=none")
-        # Leaks have a counter of their own; as errors they would be counted twice.
-        client.change_option("--errors-for-leak-kinds=none")
-        # A forked child would write what nobody reads, amid what is read.
-        client.log_forks(False)
-        if self._handover is None:
-            for path in self._settings.suppressions:
-                client.change_option(f"--suppressions={path}")
-            if self._settings.gen_suppressions:
-                client.change_option("--gen-suppressions=all")
-            apply_late(self._errors_at_start)
-            self._suppress_noise()
-        elif self._handover.noise.exists():
-            self._noise = self._handover.noise.read_text(encoding="utf-8")
-        self._evidence.skip()
-
-    def _follow_children(self) -> Children:
-        from pytest_valgrind import tracing
-        from pytest_valgrind.children import Children
-
-        is_launched = self._handover is not None
-        tracing.follow(self._settings, self._host, is_launched=is_launched)
-        log = self._host.log
-        is_own = self._handover is not None and log and log.parent == self._handover.directory
-        return Children(self._evidence, owns_logs=bool(is_own))
-
-    def _given_suppressions(self) -> set[Path]:
-        """Return the files that the user gave."""
-        given = {*self._settings.suppressions, *map(Path, self._host.values("--suppressions"))}
-        return given - {self._handover.noise} if self._handover else given
-
-    def _suppress_noise(self) -> None:
-        """Do what the launcher would have done."""
-        if self._settings.all_errors:
-            return
-        import tempfile
-
-        from pytest_valgrind.calibration import Calibration
-
-        calibration = Calibration(
-            self._host.program, self._host.options, os.environ, version=self._host.number
-        )
-        self._noise = calibration.noise(self._say, anew=self._settings.calibrate)
-        if self._noise:
-            with tempfile.NamedTemporaryFile("w", suffix=".supp", encoding="utf-8") as file:
-                file.write(self._noise)
-                file.flush()
-                client.change_option(f"--suppressions={file.name}")
+        self._session.take_outside(found)
 
     def pytest_report_header(self) -> list[str]:
         """Say what is checked, with which valgrind and options, and where the log is."""
@@ -168,8 +89,8 @@ class ValgrindChecker:
             f"valgrind: options {shlex.join(self._host.options) or 'unknown'}",
             f"valgrind: log {self._host.log or 'not in a file, so findings come without excerpt'}",
         ]
-        if self._noise is not None:
-            contexts = plural(count(self._noise), "context")
+        if (noise := self._memcheck.noise) is not None:
+            contexts = plural(count(noise), "context")
             lines.append(f"valgrind: {contexts} of errors known to be the interpreter's own")
         lines += [f"valgrind: beware: {weakness}" for weakness in self._weaknesses_of_the_process()]
         return lines
@@ -253,14 +174,15 @@ class ValgrindChecker:
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
         """Leave out what has been run already, by a process that died."""
-        done = Counter(self._handover.passed_over or () if self._handover else ())
+        done = self._process.left_out
         if not done:
             return
         left_out: list[pytest.Item] = []
         rest: list[pytest.Item] = []
         for item in items:
-            (left_out if done[item.nodeid] > 0 else rest).append(item)
-            done[item.nodeid] -= 1
+            is_done = done[item.nodeid] > 0
+            (left_out if is_done else rest).append(item)
+            done[item.nodeid] -= is_done
         items[:] = rest
         config.hook.pytest_deselected(items=left_out)
 
@@ -314,7 +236,7 @@ class ValgrindChecker:
             check = exact(
                 self._evidence,
                 self._garbage,
-                self._roll,
+                self._process,
                 references=self._settings.references,
             )
             found = self._session.run_again(unsettled.items_of(lost), self._protocol, check)
@@ -338,7 +260,7 @@ class ValgrindChecker:
         results = self._session.results
         self._evidence.look_for_limits()
         used = self._evidence.used_suppressions()
-        given = self._given_suppressions()
+        given = self._memcheck.given_suppressions(self._settings)
         if self._children:
             self._evidence.weaknesses.update(self._children.still_alive)
         if used is not None:
@@ -360,8 +282,6 @@ class ValgrindChecker:
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None and not (self._has_written or config.option.no_summary):
             self._write_summary(reporter)
-        if self._functions:
-            self._functions.close()
 
     def _write_summary(self, reporter: pytest.TerminalReporter) -> None:
         self._has_written = True
@@ -398,6 +318,6 @@ class ValgrindChecker:
                 "possible leaks are looked for, which takes very long and says little, as every "
                 "object of Python's looks possibly lost: leave them out of valgrind_leak_kinds"
             )
-        if self._handover is None and self._settings.args:
+        if self._memcheck.came_too_late(self._settings):
             found.append("valgrind_args came too late, as valgrind already runs")
         return found

@@ -64,12 +64,16 @@ class Children:
         self._logs: dict[int, ChildLog] = {}
         self._strangers: set[int] = set()
         self._this = _ThisProcess(log)
+        self.used_suppressions: set[str] = set()
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin with the tests of a session."""
         self._has_finished = False
         self.count = 0
         #: What is not the user's concern: the interpreter's, and that of the system's programs.
         self.noise: list[Finding] = []
         self.of_system: list[Finding] = []
-        self.used_suppressions: set[str] = set()
 
     def notice(self, test: RanTest | None) -> None:
         """Take children that have appeared as those of a test, None if it is of none."""

@@ -84,7 +84,7 @@ def find_host(given_log: Path | None) -> Host:
     client.monitor_command("v.info n_errs_found")
     log = _find_log()
     if given_log is not None:
-        log = _confirmed(given_log, log)
+        log = confirmed(given_log, log)
     host = Host(_version(log), program, tuple(options), log)
     if log is None:
         return host
@@ -92,8 +92,12 @@ def find_host(given_log: Path | None) -> Host:
     return host._replace(log_names=names)
 
 
-def _confirmed(given: Path, found: Path | None) -> Path:
-    """Return the given log if it is this process's."""
+def confirmed(given: Path, found: Path | None) -> Path:
+    """Return the given log if it is this process's.
+
+    :param found: this process's, None if it has none.
+    :raises pytest.UsageError: if it is not.
+    """
     truth = (
         f"the log of this process is {_readable_name(found)}"
         if found

@@ -40,7 +40,7 @@ class Replay:
     def pytest_collection(self, session: pytest.Session) -> bool:
         """Import nothing, which may be what the process died of."""
         session.items = []
-        session.testscollected = len(self._estates[0].collected)
+        session.testscollected = self._estates[0].count
         return True
 
     @pytest.hookimpl(tryfirst=True)

@@ -19,6 +19,9 @@ class Roll:
         self._nodeids: list[str] = []
         self._locations: list[Location] = []
 
+    def __len__(self) -> int:
+        return len(self._nodeids)
+
     def enter(self, nodeid: str, location: Location = ("", None, "")) -> int:
         """Take a test that is about to run and return its place, from 0.
 

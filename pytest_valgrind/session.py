@@ -83,7 +83,11 @@ class Session:
 
     def between(self) -> None:
         """Take the errors since the last test or collector as belonging to neither."""
-        if found := self._evidence.errors("", ""):
+        self.take_outside(self._evidence.errors("", ""))
+
+    def take_outside(self, found: Sequence[Finding]) -> None:
+        """Take errors that belong to no test or collector."""
+        if found:
             self.results.outside.extend(self._own(found))
             self._write_down()
 

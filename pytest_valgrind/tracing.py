@@ -49,12 +49,13 @@ def environment(settings: Settings) -> dict[str, str]:
     return {_LEAK_KINDS: _kinds(settings)}
 
 
-def follow(settings: Settings, host: Host, *, is_launched: bool) -> None:
+def follow(settings: Settings, host: Host, *, is_ready: bool) -> None:
     """Have valgrind follow the children of this process from here on.
 
-    :param is_launched: whether :func:`options` and :func:`environment` are in force.
-    :raises pytest.UsageError: if not every process has a log of its own, or the loader cannot be
-        told what to preload.
+    :param is_ready: whether :func:`options` and :func:`environment` are in force, or this has been
+        called before.
+    :raises pytest.UsageError: if not every process has a log of its own, or the loader
+        cannot be told what to preload.
     """
     if host.log is None:
         raise pytest.UsageError(
@@ -70,7 +71,8 @@ def follow(settings: Settings, host: Host, *, is_launched: bool) -> None:
         )
     client.log_forks(True)
     client.change_option("--leak-check=no")
-    if not is_launched:
+    client.change_option("--trace-children=yes")
+    if not is_ready:
         _prepare_late(settings)
 
 
@@ -87,7 +89,6 @@ def refuse_mixed(template: str | None) -> None:
 
 def _prepare_late(settings: Settings) -> None:
     """Do what the launcher would have done."""
-    client.change_option("--trace-children=yes")
     os.environ[_LEAK_KINDS] = _kinds(settings)
     os.environ["PYTHONMALLOC"] = "malloc"
     path = preload.children()
