@@ -80,6 +80,12 @@ class ValgrindChecker:
             self._children,
         )
         self._session.take_outside(found)
+        self._is_fork = False
+
+    def forked(self) -> None:
+        """Leave the rest to pytest: this is a fork of the process that is checked."""
+        self._is_fork = True
+        self._session.forked()
 
     def pytest_report_header(self) -> list[str]:
         """Say what is checked, with which valgrind and options, and where the log is."""
@@ -130,21 +136,26 @@ class ValgrindChecker:
             self.pytest_keyboard_interrupt()
             raise
         finally:
-            try:
-                if not collects_only:
-                    self._session.finish()
-                    self._report_unsettled(session)
-                    self._report_late_children(session)
-                    self._look_back()
-            finally:  # whatever the hooks of others do with a report
-                self._write_end()
-            # Each worker has imported all of them, and the controller reports them once.
-            modules = {} if self._worker else self._session.results.modules
-            for nodeid, findings in modules.items():
-                session.ihook.pytest_collectreport(report=report.of_module(nodeid, findings))
-            if self._session.results.is_void and not (self._worker or session.testsfailed):
-                void = report.of_void_run(self._session.results.hidden)
-                session.ihook.pytest_collectreport(report=void)
+            if not self._is_fork:
+                self._end(session, collects_only=collects_only)
+
+    def _end(self, session: pytest.Session, *, collects_only: bool) -> None:
+        try:
+            if not collects_only:
+                self._session.finish()
+                self._report_unsettled(session)
+                self._report_late_children(session)
+                self._report_unchecked(session)
+                self._look_back()
+        finally:  # whatever the hooks of others do with a report
+            self._write_end()
+        # Each worker has imported all of them, and the controller reports them once.
+        modules = {} if self._worker else self._session.results.modules
+        for nodeid, findings in modules.items():
+            session.ihook.pytest_collectreport(report=report.of_module(nodeid, findings))
+        if self._session.results.is_void and not (self._worker or session.testsfailed):
+            void = report.of_void_run(self._session.results.hidden)
+            session.ihook.pytest_collectreport(report=void)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self) -> None:
@@ -154,7 +165,7 @@ class ValgrindChecker:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Take what was found since the last test, and tell the parent everything."""
-        if self._handover is None or session.config.option.collectonly:
+        if self._is_fork or self._handover is None or session.config.option.collectonly:
             return
         self._session.between()
         self._write_end()
@@ -187,8 +198,12 @@ class ValgrindChecker:
         config.hook.pytest_deselected(items=left_out)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> bool | None:
         """Run a test; its reports are held back until valgrind has been asked."""
+        if self._is_fork:
+            return None
         if item.get_closest_marker("filterwarnings") is not None:
             ignore_now()
         self._session.run(item, nextitem, self._protocol)
@@ -255,6 +270,17 @@ class ValgrindChecker:
                 found = report.of_late_children(*late)
                 session.ihook.pytest_collectreport(report=found)
 
+    def _report_unchecked(self, session: pytest.Session) -> None:
+        """Report tests that ran where nobody looked, by plugins that have a way of their own."""
+        unchecked = self._session.results.unchecked
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None and len(self._session.ran) < len(session.items):
+            reports = [made for reports in reporter.stats.values() for made in reports]
+            called = [made.nodeid for made in reports if getattr(made, "when", "") == "call"]
+            unchecked += sorted(set(called).difference(self._session.ran))
+        if unchecked:
+            session.ihook.pytest_collectreport(report=report.of_unchecked(unchecked))
+
     def _look_back(self) -> None:
         """See what the run has to say about suppressions and about valgrind's limits."""
         results = self._session.results
@@ -275,12 +301,14 @@ class ValgrindChecker:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was found."""
-        self._write_summary(terminalreporter)
+        if not self._is_fork:
+            self._write_summary(terminalreporter)
 
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         """Say it after an internal error as well, where pytest writes no summary."""
         reporter = config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None and not (self._has_written or config.option.no_summary):
+        is_due = not (self._has_written or self._is_fork or config.option.no_summary)
+        if reporter is not None and is_due:
             self._write_summary(reporter)
 
     def _write_summary(self, reporter: pytest.TerminalReporter) -> None:

@@ -84,6 +84,8 @@ class Children:
                 continue
             if pid not in self._evidence.own_processes:
                 self._seen.add(name)
+                if test is not None:
+                    test.children += 1
                 child = _Child(pid, self._directory / name, test)
                 self._unread.setdefault(_place(test), []).append(child)
 

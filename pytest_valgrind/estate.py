@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from pytest_valgrind.journal import (
     Settled,
     unpacked,
 )
-from pytest_valgrind.report import give
+from pytest_valgrind.report import give, named
 from pytest_valgrind.results import Judged, Results
 from pytest_valgrind.scope import Scope
 from pytest_valgrind.verdict import crashed, judge
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from pytest_valgrind.journal import Record
     from pytest_valgrind.settings import Settings
 
-#: More tests than this are not named one by one.
-_MOST_NAMED = 10
 _UNCHECKED = "Not checked for leaks: the process under valgrind died before."
 
 
@@ -233,10 +231,3 @@ def not_checked(estates: Iterable[Estate]) -> Iterator[str]:
     """Yield the line of a summary that names tests whose leaks are not known."""
     if names := [name for estate in estates for name in estate.unchecked]:
         yield f"{plural(len(names), 'test')} not checked for leaks: {named(names)}"
-
-
-def named(nodeids: Sequence[str]) -> str:
-    """Return the names of tests; of many, the first."""
-    first = ", ".join(nodeids[:_MOST_NAMED])
-    more = len(nodeids) - _MOST_NAMED
-    return f"{first} and {more} more" if more > 0 else first

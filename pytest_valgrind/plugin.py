@@ -41,9 +41,9 @@ def pytest_load_initial_conftests(
         on_valgrind = running_on_valgrind()
         if on_valgrind:
             from pytest_valgrind.process import Process
+            from pytest_valgrind.settings import traces_children
 
-            traces = early_config.known_args_namespace.valgrind_trace_children
-            traces = traces or early_config.getini("valgrind_trace_children")
+            traces = traces_children(early_config, early_config.known_args_namespace)
             Process.this(restores=not traces)
     if early_config.known_args_namespace.valgrind and not on_valgrind:
         _, unknown = parser.parse_known_and_unknown_args(args)
@@ -246,7 +246,7 @@ def _register_checker(config: pytest.Config, process: Process) -> None:
     config.pluginmanager.register(checker, CHECKER)
     if worker is not None:
         config.pluginmanager.register(worker)
-    process.is_checking = True
+    process.begin_checking(checker.forked)
     config.add_cleanup(process.end_checking)
 
 

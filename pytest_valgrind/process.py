@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from pytest_valgrind import client
@@ -30,6 +31,7 @@ class Process:
 
     def __init__(self, handover: Handover | None) -> None:
         self._pid = os.getpid()
+        self._when_forked: Callable[[], object] | None = None
         self.handover = handover
         self.journal = Journal(handover.journal if handover else None)
         #: The tests of all sessions by the numbers of their frames.
@@ -54,6 +56,8 @@ class Process:
         # A fork of a test is part of that; any other begins anew, and nobody reads its journal.
         if found is not None and (found.is_checking or found._pid == os.getpid()):
             return found
+        if found is None:
+            os.register_at_fork(after_in_child=cls._forked)
         handover = Handover.adopt(restores=restores)
         cls._this = made = cls(handover)
         if handover:
@@ -61,9 +65,26 @@ class Process:
             handover.save_memory_map()
         return made
 
+    def begin_checking(self, when_forked: Callable[[], object]) -> None:
+        """Have all sessions be part of one until this ends.
+
+        :param when_forked: is called in every fork of this process.
+        """
+        self.is_checking = True
+        self._when_forked = when_forked
+
     def end_checking(self) -> None:
         """Have the next session be one of its own."""
         self.is_checking = False
+        self._when_forked = None
+
+    @classmethod
+    def _forked(cls) -> None:
+        """Leave, in a fork, what belongs to its parent alone."""
+        if (parent := cls._this) is not None:
+            parent.journal.close()
+            if parent._when_forked:
+                parent._when_forked()
 
     def memcheck(self, settings: Settings) -> Memcheck:
         """Return memcheck, as the sessions so far have set it up.

@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 
 from pytest_valgrind import report
-from pytest_valgrind.estate import Estate, named, not_checked
+from pytest_valgrind.estate import Estate, not_checked
 from pytest_valgrind.findings import plural
 from pytest_valgrind.results import Results
 from pytest_valgrind.settings import Settings
@@ -89,7 +89,7 @@ class Replay:
         last = self._estates[-1]
         yield from not_checked(self._estates)
         if not_run := last.not_run:
-            yield f"{plural(len(not_run), 'test')} not run: {named(not_run)}"
+            yield f"{plural(len(not_run), 'test')} not run: {report.named(not_run)}"
             if not self._settings.resume:
                 yield "hint: --valgrind-resume goes on after the test that the process died of"
 

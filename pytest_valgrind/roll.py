@@ -35,6 +35,10 @@ class Roll:
         """Return the place of the latest test with a number, up to the one at ``last``."""
         return last - (last - number) % self.numbers
 
+    def names(self, start: int) -> list[str]:
+        """Return the tests from a place on."""
+        return self._nodeids[start:]
+
     def name(self, place: int) -> str:
         """Return a test's node id, an empty string for a place before the first."""
         return self._nodeids[place] if place >= 0 else ""

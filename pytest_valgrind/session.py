@@ -66,6 +66,7 @@ class Session:
         self._evidence = evidence
         self._check = check
         self._roll = roll
+        self._first = len(roll)
         self._journal = roll.journal
         self._scope = Scope(settings.only, all_errors=settings.all_errors)
         self._pinpoint = self._make_pinpoint() if settings.pinpoint else None
@@ -73,6 +74,8 @@ class Session:
         self._running: RanTest | None = None
         # That tests took so far.
         self._seconds = 0.0
+        # Whether this is a fork of the process to which the session belongs.
+        self._is_fork = False
         # Whether the session ends with a failure, or with so many.
         self._stops_at_failures = False
 
@@ -80,6 +83,11 @@ class Session:
         from pytest_valgrind.pinpoint import Pinpoint
 
         return Pinpoint(self._evidence, self.run_alone)
+
+    @property
+    def ran(self) -> Sequence[str]:
+        """The tests of the session that ran so far."""
+        return self._roll.names(self._first)
 
     def between(self) -> None:
         """Take the errors since the last test or collector as belonging to neither."""
@@ -122,12 +130,11 @@ class Session:
         try:
             self._run(test, nextitem, protocol, self._check)
         finally:
-            # An interrupted test as well: what was found by then is reported in the end.
-            with self.results.watch:
-                at_once = self._stops_at_failures and self._fails_anyway(test)
-                settled = self._check.settle_all() if at_once else self._check.settled()
-            self._count(settled)
-            self._conclude(settled)
+            if self._is_fork:
+                _log(test)
+            else:
+                # An interrupted test as well: what was found by then is reported in the end.
+                self._settle(test)
 
     def run_again(
         self, items: Sequence[pytest.Item], protocol: RunItem, check: LeakCheck
@@ -169,11 +176,13 @@ class Session:
         __tracebackhide__ = True
         if self._running is None:
             return work(*arguments)
+        self._running.ran_here = True
         return client.inside_test(self._running.place, work, *arguments)
 
     def phase_ended(self, phase: str) -> None:
         """Take the errors of setup, call or teardown."""
         if self._running is not None:
+            self._running.ran_here |= phase != "gc"
             found = self._evidence.errors(self._running.nodeid, phase)
             if found:
                 self._running.findings.extend(found)
@@ -203,6 +212,19 @@ class Session:
         self.unsettled.extend(lost for lost in self._check.unsettled if self._own([lost.finding]))
         self.results.checks += self._check.checks
         self.results.groups += self._check.groups
+
+    def forked(self) -> None:
+        """Leave all that is the parent's alone: this is a fork, in which a test may go on."""
+        self._is_fork = True
+        self._running = None
+
+    def _settle(self, test: RanTest) -> None:
+        """Conclude the tests that can be, after one that ran."""
+        with self.results.watch:
+            at_once = self._stops_at_failures and self._fails_anyway(test)
+            settled = self._check.settle_all() if at_once else self._check.settled()
+        self._count(settled)
+        self._conclude(settled)
 
     def _enter(self, item: pytest.Item, nextitem: pytest.Item | None) -> RanTest:
         """Return a test that is about to run."""
@@ -245,12 +267,17 @@ class Session:
             test.leaves_threads = client.threads_alive() > 0
             self._held.release()
             self._running = None
-            if self._children:
-                self._children.notice(test)
-                # Now, so that it is in the journal if the process dies before the test is judged.
-                test.findings.extend(self._children.findings_of_ended(test))
-            check.add(test)
-            self._journal.ran(test, test.item.config)
+            if not self._is_fork:
+                self._take(test, check)
+
+    def _take(self, test: RanTest, check: LeakCheck) -> None:
+        """Take a test that ran."""
+        if self._children:
+            self._children.notice(test)
+            # Now, so that it is in the journal if the process dies before the test is judged.
+            test.findings.extend(self._children.findings_of_ended(test))
+        check.add(test)
+        self._journal.ran(test, test.item.config)
 
     def _run_and_settle(
         self,
@@ -260,6 +287,8 @@ class Session:
         check: LeakCheck,
     ) -> None:
         protocol(test.item, nextitem)
+        if self._is_fork:
+            return
         with self.results.watch:
             test.seconds = effort() - test.start
             if check.may_follow(test) or (
@@ -290,7 +319,9 @@ class Session:
     def _count(self, settled: Iterable[RanTest]) -> None:
         """Count tests by how far they got, before their reports are changed."""
         for test in settled:
-            if (call := test.call) and (not call.skipped or hasattr(call, "wasxfail")):
+            if test.is_unchecked:
+                self.results.unchecked.append(test.nodeid)
+            elif (call := test.call) and (not call.skipped or hasattr(call, "wasxfail")):
                 self.results.tests += 1
                 self.results.completed += call.passed
 

@@ -156,6 +156,8 @@ def _totals(results: Results) -> str:
     ]
     if known:
         parts.append(f"known {'ones' if parts else 'findings'} in {plural(len(known), 'test')}")
+    if results.unchecked:
+        parts.append(f"{plural(len(results.unchecked), 'test')} not checked, in another process")
     if parts or not results.tests:
         return "; ".join([*parts, _checked(results)])
     if not results.completed:

@@ -20,8 +20,9 @@ _LEAK_KINDS = "PYTEST_VALGRIND_CHILDREN"
 _SKIP = "--trace-children-skip="
 # It cannot run itself, and its tools even less.
 _VALGRIND = ("*/valgrind", "*/valgrind.bin", "*/memcheck-*-*")
+_OPTION = "--valgrind-trace-children (which --forked switches on)"
 _MIXED = (
-    "--valgrind-trace-children: several processes would write into one log, each from its start: "
+    f"{_OPTION}: several processes would write into one log, each from its start: "
     "put %p, which stands for the process id, into the name of its file (--log-file={log})."
 )
 
@@ -59,14 +60,14 @@ def follow(settings: Settings, host: Host, *, is_ready: bool) -> None:
     """
     if host.log is None:
         raise pytest.UsageError(
-            "--valgrind-trace-children: each process needs a log of its own: start valgrind with "
+            f"{_OPTION}: each process needs a log of its own: start valgrind with "
             "--log-file=valgrind.%p.log, or let pytest --valgrind start it."
         )
     if host.log_names is None:
         raise pytest.UsageError(_MIXED.format(log="valgrind.%p.log"))
     if host.has_gdbserver:
         raise pytest.UsageError(
-            "--valgrind-trace-children: with its gdbserver, valgrind puts what forks do into their "
+            f"{_OPTION}: with its gdbserver, valgrind puts what forks do into their "
             "parent's log: add --vgdb=no to its options."
         )
     client.log_forks(True)
