@@ -55,7 +55,7 @@ class Children:
         assert names is not None
         self._evidence = evidence
         self._owns_logs = owns_logs
-        self._directory = log.parent
+        self._directory = names.of(os.getpid()).parent
         self._pid_in = names.pid_in
         # Others' logs may be there.
         self._seen = {log.name} if owns_logs else set(_names(self._directory))
