@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -86,6 +86,11 @@ class ValgrindChecker:
         """Leave the rest to pytest: this is a fork of the process that is checked."""
         self._is_fork = True
         self._session.forked()
+
+    def nearer(self, work: Callable[..., object], *arguments: object) -> object:
+        """Call a function of a session inside a test, in a frame of that test."""
+        __tracebackhide__ = True
+        return self._session.nearer(work, *arguments)
 
     def pytest_report_header(self) -> list[str]:
         """Say what is checked, with which valgrind and options, and where the log is."""

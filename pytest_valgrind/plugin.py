@@ -12,7 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_valgrind.launch import Launch
-    from pytest_valgrind.process import Process
+    from pytest_valgrind.process import Checker, Process
     from pytest_valgrind.settings import Settings
 
 #: Projects ask for the active checker by this name.
@@ -74,8 +74,8 @@ def pytest_configure(config: pytest.Config) -> None:
     _sessions.append(config)
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}(reason=None): {meaning}")
-    if on_valgrind and Process.this().is_checking:
-        _register_inner_session(config)
+    if on_valgrind and (outer := Process.this().checker):
+        _register_inner_session(config, outer)
     elif on_valgrind and config.option.valgrind:
         _register_checker(config, Process.this())
     elif config.option.valgrind and _is_distributed(config.option) and not _is_ours(config):
@@ -246,22 +246,21 @@ def _register_checker(config: pytest.Config, process: Process) -> None:
     config.pluginmanager.register(checker, CHECKER)
     if worker is not None:
         config.pluginmanager.register(worker)
-    process.begin_checking(checker.forked)
+    process.begin_checking(checker)
     config.add_cleanup(process.end_checking)
 
 
-def _register_inner_session(config: pytest.Config) -> None:
+def _register_inner_session(config: pytest.Config, outer: Checker) -> None:
     with _imports_as_usual(config.pluginmanager):
         from pytest_valgrind import client
         from pytest_valgrind.inner import InnerSession
 
-    if config.option.valgrind:
-        if _is_distributed(config.option):
-            raise pytest.UsageError(
-                "--valgrind: this session is part of another one that is checked, and workers of "
-                "pytest-xdist are other processes: leave -n out here, or --valgrind."
-            )
-        config.pluginmanager.register(InnerSession(), CHECKER)
+    if config.option.valgrind and _is_distributed(config.option):
+        raise pytest.UsageError(
+            "--valgrind: this session is part of another one that is checked, and workers of "
+            "pytest-xdist are other processes: leave -n out here, or --valgrind."
+        )
+    config.pluginmanager.register(InnerSession(outer), CHECKER if config.option.valgrind else None)
     # When it ends, pytest sets faulthandler's handlers as they were before.
     config.add_cleanup(client.handle_deaths_on_stack)
 

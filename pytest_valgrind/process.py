@@ -6,7 +6,7 @@ import atexit
 import os
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pytest_valgrind import client
 from pytest_valgrind.handover import Handover
@@ -17,6 +17,16 @@ from pytest_valgrind.roll import Roll
 if TYPE_CHECKING:
     from pytest_valgrind.memcheck import Memcheck
     from pytest_valgrind.settings import Settings
+
+
+class Checker(Protocol):
+    """What a session that is checked has to do with what happens in it."""
+
+    def forked(self) -> None:
+        """Notice, in a fork of this process, that it is one."""
+
+    def nearer(self, work: Callable[..., object], *arguments: object) -> object:
+        """Call a function of a session inside, in a frame of the test that runs."""
 
 
 class Process:
@@ -31,7 +41,8 @@ class Process:
 
     def __init__(self, handover: Handover | None) -> None:
         self._pid = os.getpid()
-        self._when_forked: Callable[[], object] | None = None
+        #: Of the session that is checked; others that run meanwhile are part of it.
+        self.checker: Checker | None = None
         self.handover = handover
         self.journal = Journal(handover.journal if handover else None)
         #: The tests of all sessions by the numbers of their frames.
@@ -40,8 +51,6 @@ class Process:
         self.ledger = Ledger()
         #: How often a session is to leave out which test, as a process that died has run it.
         self.left_out = Counter((handover and handover.passed_over) or ())
-        #: Whether a session is checked; others that run meanwhile are part of it.
-        self.is_checking = False
         self._memcheck: Memcheck | None = None
 
     @classmethod
@@ -54,7 +63,7 @@ class Process:
         """
         found = cls._this
         # A fork of a test is part of that; any other begins anew, and nobody reads its journal.
-        if found is not None and (found.is_checking or found._pid == os.getpid()):
+        if found is not None and (found.checker or found._pid == os.getpid()):
             return found
         if found is None:
             os.register_at_fork(after_in_child=cls._forked)
@@ -65,26 +74,21 @@ class Process:
             handover.save_memory_map()
         return made
 
-    def begin_checking(self, when_forked: Callable[[], object]) -> None:
-        """Have all sessions be part of one until this ends.
-
-        :param when_forked: is called in every fork of this process.
-        """
-        self.is_checking = True
-        self._when_forked = when_forked
+    def begin_checking(self, checker: Checker) -> None:
+        """Have all sessions be part of one until this ends."""
+        self.checker = checker
 
     def end_checking(self) -> None:
         """Have the next session be one of its own."""
-        self.is_checking = False
-        self._when_forked = None
+        self.checker = None
 
     @classmethod
     def _forked(cls) -> None:
         """Leave, in a fork, what belongs to its parent alone."""
         if (parent := cls._this) is not None:
             parent.journal.close()
-            if parent._when_forked:
-                parent._when_forked()
+            if parent.checker:
+                parent.checker.forked()
 
     def memcheck(self, settings: Settings) -> Memcheck:
         """Return memcheck, as the sessions so far have set it up.
