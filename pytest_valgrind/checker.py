@@ -6,34 +6,21 @@ import contextlib
 import os
 import shlex
 import sys
-from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from pytest_valgrind import client, report, timeouts, unsettled
 from pytest_valgrind.arithmetic import ignore_now
-from pytest_valgrind.evidence import Evidence
 from pytest_valgrind.findings import Kind, plural
 from pytest_valgrind.firstresult import Rest
 from pytest_valgrind.fixtures import finalizers_of, is_shared, phases_of, wrap_finalizers
 from pytest_valgrind.garbage import Garbage
-from pytest_valgrind.host import find_host
-from pytest_valgrind.journal import (
-    Collected,
-    Collecting,
-    Covered,
-    Ended,
-    Interrupted,
-    Journal,
-)
+from pytest_valgrind.journal import Collected, Collecting, Covered, Ended, Interrupted
 from pytest_valgrind.modes import choose, exact
 from pytest_valgrind.progress import show_waiting
-from pytest_valgrind.repairs import apply_late
-from pytest_valgrind.roll import Roll
 from pytest_valgrind.secondruns import SecondRuns
 from pytest_valgrind.session import Session
 from pytest_valgrind.summary import write_summary, write_suppressions
@@ -42,13 +29,11 @@ from pytest_valgrind.timeouts import Timeouts
 from pytest_valgrind.verdict import Outcome
 
 if TYPE_CHECKING:
-    from pytest_valgrind.children import Children
     from pytest_valgrind.coverage_data import CoverageData
     from pytest_valgrind.descriptors import Descriptors
-    from pytest_valgrind.functions import NumberedFunctions
-    from pytest_valgrind.launched import Launched
     from pytest_valgrind.originrun import OriginRun
     from pytest_valgrind.origins import Request
+    from pytest_valgrind.process import Process
     from pytest_valgrind.settings import Settings
     from pytest_valgrind.worker import XdistWorker
 
@@ -56,8 +41,8 @@ if TYPE_CHECKING:
 class ValgrindChecker:
     """The plugin that projects know as ``valgrind_checker``.
 
-    :param launched: what the launcher has handed over, None if there was no launcher.
-    :param worker: this process as a worker of pytest-xdist's, None if it is none.
+    :param process: in which the session runs.
+    :param worker: the session as a worker of pytest-xdist's, None if it is none.
     :param request: what a further run has been asked for, None if this is the first.
     :raises pytest.UsageError: if this process cannot be checked as asked for.
     """
@@ -66,7 +51,7 @@ class ValgrindChecker:
         self,
         settings: Settings,
         pluginmanager: pytest.PytestPluginManager,
-        launched: Launched | None = None,
+        process: Process,
         worker: XdistWorker | None = None,
         request: Request | None = None,
     ) -> None:
@@ -74,23 +59,20 @@ class ValgrindChecker:
         self._worker = worker
         self._pluginmanager = pluginmanager
         self._rest = Rest(self)
-        self._handover = launched.handover if launched else None
-        self._journal = launched.journal if launched else Journal(None)
+        self._process = process
+        self._handover = process.handover
+        self._journal = process.journal
         giver = worker or self._handover
         self._second_runs = SecondRuns(giver.second_runs if giver else ())
-        self._host = find_host(None if self._handover else settings.log)
+        self._memcheck = process.memcheck(settings)
+        found = self._memcheck.begin(settings, self._say)
+        self._host = self._memcheck.host
+        self._evidence = self._memcheck.evidence
         self._sees_objects = bool(client.one_block_per_object())
         self._has_written = False
-        self._errors_at_start = client.count_errors()
-        self._functions: NumberedFunctions | None = None
-        weakness = self._number_functions() if settings.python_frames else ""
-        self._evidence = Evidence(self._host, settings.leak_kinds, self._functions)
-        if weakness:
-            self._evidence.weaknesses.add(weakness)
         self._garbage = Garbage(freeze=settings.freeze)
-        self._roll = Roll(client.NUMBERS, self._journal)
         workers = worker.count if worker else 1
-        self._mode = choose(settings, self._evidence, self._garbage, self._roll, workers=workers)
+        self._mode = choose(settings, self._evidence, self._garbage, process, workers=workers)
         self._timeouts = Timeouts(
             settings.timeout,
             settings.timeout_factor,
@@ -98,21 +80,19 @@ class ValgrindChecker:
             self._handover.python_stacks if self._handover else None,
         )
         pluginmanager.register(self._timeouts, timeouts.NAME)
-        self._noise: str | None = None
         self._coverage: CoverageData | None = None
         self._descriptors: Descriptors | None = None
         if self._host.tracks_descriptors:
             from pytest_valgrind.descriptors import Descriptors
 
-            self._descriptors = Descriptors(self._evidence, self._roll)
-        self._set_up_valgrind()
-        self._children = self._follow_children() if settings.trace_children else None
+            self._descriptors = Descriptors(self._evidence, process.roll)
+        self._children = self._memcheck.follow_children(settings)
         self._session = Session(
             settings,
             self._evidence,
             self._garbage,
             self._mode.check,
-            self._roll,
+            process.roll,
             self._children,
         )
         self._session.notes_doubts = self._can_look_for_origins()
@@ -121,74 +101,21 @@ class ValgrindChecker:
         if request:
             from pytest_valgrind.originrun import OriginRun
 
-            self._origin_run = OriginRun(request, settings, self._host, self._functions)
+            functions = self._evidence.functions
+            self._origin_run = OriginRun(request, settings, self._host, functions)
             pluginmanager.register(self._origin_run)
+        self._session.take_outside(found)
+        self._is_fork = False
 
-    def _number_functions(self) -> str:
-        """Have native stacks name functions of Python's, or return why they cannot."""
-        from pytest_valgrind.functions import NumberedFunctions
+    def forked(self) -> None:
+        """Leave the rest to pytest: this is a fork of the process that is checked."""
+        self._is_fork = True
+        self._session.forked()
 
-        path = self._handover.functions if self._handover else None
-        try:
-            self._functions = NumberedFunctions(path)
-        except (OSError, RuntimeError) as error:
-            return f"--valgrind-python-frames: {error}"
-        return ""
-
-    def _set_up_valgrind(self) -> None:
-        self._evidence.asks_for_suppressions = bool(self._given_suppressions())
-        kinds = ",".join(sorted(kind.name.lower() for kind in self._settings.leak_kinds))
-        client.change_option(f"--show-leak-kinds={kinds}")
-        if self._settings.leak_kinds <= {Kind.DEFINITE, Kind.INDIRECT}:
-            # They tell what is possibly lost from what is reachable, and are an eighth of a check.
-            client.change_option("--leak-check-heuristics=none")
-        # Leaks have a counter of their own; as errors they would be counted twice.
-        client.change_option("--errors-for-leak-kinds=none")
-        # A forked child would write what nobody reads, amid what is read.
-        client.log_forks(False)
-        if self._handover is None:
-            for path in self._settings.suppressions:
-                client.change_option(f"--suppressions={path}")
-            if self._settings.gen_suppressions:
-                client.change_option("--gen-suppressions=all")
-            apply_late(self._errors_at_start)
-            self._suppress_noise()
-        elif self._handover.noise.exists():
-            self._noise = self._handover.noise.read_text(encoding="utf-8")
-        self._evidence.skip()
-
-    def _follow_children(self) -> Children:
-        from pytest_valgrind import tracing
-        from pytest_valgrind.children import Children
-
-        is_launched = self._handover is not None
-        tracing.follow(self._settings, self._host, is_launched=is_launched)
-        log = self._host.log
-        is_own = self._handover is not None and log and log.parent == self._handover.directory
-        return Children(self._evidence, owns_logs=bool(is_own))
-
-    def _given_suppressions(self) -> set[Path]:
-        """Return the files that the user gave."""
-        given = {*self._settings.suppressions, *map(Path, self._host.values("--suppressions"))}
-        return given - {self._handover.noise} if self._handover else given
-
-    def _suppress_noise(self) -> None:
-        """Do what the launcher would have done."""
-        if self._settings.all_errors:
-            return
-        import tempfile
-
-        from pytest_valgrind.calibration import Calibration
-
-        calibration = Calibration(
-            self._host.program, self._host.options, os.environ, version=self._host.number
-        )
-        self._noise = calibration.noise(self._say, anew=self._settings.calibrate)
-        if self._noise:
-            with tempfile.NamedTemporaryFile("w", suffix=".supp", encoding="utf-8") as file:
-                file.write(self._noise)
-                file.flush()
-                client.change_option(f"--suppressions={file.name}")
+    def nearer(self, work: Callable[..., object], *arguments: object) -> object:
+        """Call a function of a session inside a test, in a frame of that test."""
+        __tracebackhide__ = True
+        return self._session.nearer(work, *arguments)
 
     def pytest_report_header(self) -> list[str]:
         """Say what is checked, with which valgrind and options, and where the log is."""
@@ -198,8 +125,8 @@ class ValgrindChecker:
             f"valgrind: options {shlex.join(self._host.options) or 'unknown'}",
             f"valgrind: log {self._host.log or 'not in a file, so findings come without excerpt'}",
         ]
-        if self._noise is not None:
-            contexts = plural(count(self._noise), "context")
+        if (noise := self._memcheck.noise) is not None:
+            contexts = plural(count(noise), "context")
             lines.append(f"valgrind: {contexts} of errors known to be the interpreter's own")
         lines += [f"valgrind: beware: {weakness}" for weakness in self._weaknesses_of_the_process()]
         return lines
@@ -249,25 +176,30 @@ class ValgrindChecker:
             self.pytest_keyboard_interrupt()
             raise
         finally:
-            try:
-                if not collects_only:
-                    self._session.finish()
-                    if not session._setupstate.stack:
-                        self._look_for_descriptors(session)
-                    self._report_unsettled(session)
-                    self._report_late(session)
-                    self._look_for_origins(session, is_stopped=is_stopped)
-                    self._look_back()
-            finally:  # whatever the hooks of others do with a report
-                self._write_end()
-            # Each worker has imported all of them, and the controller reports them once.
-            is_silent = self._worker or self._origin_run
-            modules = {} if is_silent else self._session.results.modules
-            for nodeid, findings in modules.items():
-                session.ihook.pytest_collectreport(report=report.of_module(nodeid, findings))
-            if self._session.results.is_void and not (self._worker or session.testsfailed):
-                void = report.of_void_run(self._session.results.hidden)
-                session.ihook.pytest_collectreport(report=void)
+            if not self._is_fork:
+                self._end(session, collects_only=collects_only, is_stopped=is_stopped)
+
+    def _end(self, session: pytest.Session, *, collects_only: bool, is_stopped: bool) -> None:
+        try:
+            if not collects_only:
+                self._session.finish()
+                if not session._setupstate.stack:
+                    self._look_for_descriptors(session)
+                self._report_unsettled(session)
+                self._report_late(session)
+                self._report_unchecked(session)
+                self._look_for_origins(session, is_stopped=is_stopped)
+                self._look_back()
+        finally:  # whatever the hooks of others do with a report
+            self._write_end()
+        # Each worker has imported all of them, and the controller reports them once.
+        is_silent = self._worker or self._origin_run
+        modules = {} if is_silent else self._session.results.modules
+        for nodeid, findings in modules.items():
+            session.ihook.pytest_collectreport(report=report.of_module(nodeid, findings))
+        if self._session.results.is_void and not (self._worker or session.testsfailed):
+            void = report.of_void_run(self._session.results.hidden)
+            session.ihook.pytest_collectreport(report=void)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self) -> None:
@@ -277,7 +209,7 @@ class ValgrindChecker:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Take what was found since the last test, and tell the parent everything."""
-        if self._handover is None or session.config.option.collectonly:
+        if self._is_fork or self._handover is None or session.config.option.collectonly:
             return
         self._session.between()
         if self._look_for_descriptors(session) and session.exitstatus == pytest.ExitCode.OK:
@@ -299,7 +231,7 @@ class ValgrindChecker:
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
         """Leave out what has been run already, by a process that died, or run it again first."""
-        done = Counter(self._handover.passed_over or () if self._handover else ())
+        done = self._process.left_out
         if not done:
             return
         again = self._second_runs.choose(items)
@@ -308,17 +240,22 @@ class ValgrindChecker:
         rest: list[pytest.Item] = []
         for item in items:
             if self._second_runs.earlier(item) is None:
-                (left_out if done[item.nodeid] > 0 else rest).append(item)
-                done[item.nodeid] -= 1
+                is_done = done[item.nodeid] > 0
+                (left_out if is_done else rest).append(item)
+                done[item.nodeid] -= is_done
         items[:] = [*again, *rest]
         config.hook.pytest_deselected(items=left_out)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> bool | None:
         """Run a test; its reports are held back until valgrind has been asked."""
+        if self._is_fork:
+            return None
         if item.get_closest_marker("filterwarnings") is not None:
             ignore_now()
-        place = self._roll.last + 1
+        place = self._process.roll.last + 1
         self._session.run(item, nextitem, self._protocol, self._second_runs.earlier(item))
         if item is self._second_runs.last:
             # Now, so that it is known if the process dies of a later test, as the one before did.
@@ -383,7 +320,7 @@ class ValgrindChecker:
 
     def _save_coverage(self) -> None:
         if self._coverage and client.outside_tests(self._coverage.save):
-            self._journal.write(Covered(self._roll.last))
+            self._journal.write(Covered(self._process.roll.last))
 
     def _first_runs(self, session: pytest.Session) -> list[pytest.Item]:
         return [item for item in session.items if self._second_runs.earlier(item) is None]
@@ -439,7 +376,7 @@ class ValgrindChecker:
             check = exact(
                 self._evidence,
                 self._garbage,
-                self._roll,
+                self._process,
                 references=self._settings.references,
             )
             doubts = unsettled.Doubts(lost)
@@ -466,12 +403,23 @@ class ValgrindChecker:
                 found = report.of_late(late.nodeid, late.verdict, late.findings)
                 session.ihook.pytest_collectreport(report=found)
 
+    def _report_unchecked(self, session: pytest.Session) -> None:
+        """Report tests that ran where nobody looked, by plugins that have a way of their own."""
+        unchecked = self._session.results.unchecked
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None and len(self._session.ran) < len(session.items):
+            reports = [made for reports in reporter.stats.values() for made in reports]
+            called = [made.nodeid for made in reports if getattr(made, "when", "") == "call"]
+            unchecked += sorted(set(called).difference(self._session.ran))
+        if unchecked:
+            session.ihook.pytest_collectreport(report=report.of_unchecked(unchecked))
+
     def _look_back(self) -> None:
         """See what the run has to say about suppressions and about valgrind's limits."""
         results = self._session.results
         self._evidence.look_for_limits()
         used = self._evidence.used_suppressions()
-        given = self._given_suppressions()
+        given = self._memcheck.given_suppressions(self._settings)
         if self._children:
             self._evidence.weaknesses.update(self._children.still_alive)
         if used is not None:
@@ -486,15 +434,15 @@ class ValgrindChecker:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was found."""
-        self._write_summary(terminalreporter)
+        if not self._is_fork:
+            self._write_summary(terminalreporter)
 
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         """Say it after an internal error as well, where pytest writes no summary."""
         reporter = config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None and not (self._has_written or config.option.no_summary):
+        is_due = not (self._has_written or self._is_fork or config.option.no_summary)
+        if reporter is not None and is_due:
             self._write_summary(reporter)
-        if self._functions:
-            self._functions.close()
 
     def _write_summary(self, reporter: pytest.TerminalReporter) -> None:
         self._has_written = True
@@ -531,6 +479,6 @@ class ValgrindChecker:
                 "possible leaks are looked for, which takes very long and says little, as every "
                 "object of Python's looks possibly lost: leave them out of valgrind_leak_kinds"
             )
-        if self._handover is None and self._settings.args:
+        if self._memcheck.came_too_late(self._settings):
             found.append("valgrind_args came too late, as valgrind already runs")
         return found

@@ -11,7 +11,7 @@ from time import process_time
 from typing import Protocol
 
 from pytest_valgrind.clones import Checked, Checker
-from pytest_valgrind.findings import Finding
+from pytest_valgrind.findings import Finding, Origin
 from pytest_valgrind.fixtures import FixturePhase
 from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.groups import Group, Queue, Unsettled
@@ -113,6 +113,7 @@ class GroupCheck:
 
     :param checker: does the check.
     :param roll: the tests, by the numbers of their frames.
+    :param ledger: what earlier checks of this process have found.
     :param every_test: whether each test is a group of its own, and checked in the process.
     :param also_before: whether to check before every test as well, so that a block lost between
         two tests is never taken for one of the second's.
@@ -125,6 +126,7 @@ class GroupCheck:
         checker: Checker,
         garbage: Garbage,
         roll: Roll,
+        ledger: Ledger,
         *,
         every_test: bool = False,
         also_before: bool = False,
@@ -142,7 +144,9 @@ class GroupCheck:
         self._settles_later = settles_later
         # Half of the numbers, as two groups are under way.
         self._queue = Queue(1 if every_test else roll.numbers // 2, checker.share)
-        self._ledger = Ledger()
+        self._ledger = ledger
+        # Those before are of earlier sessions.
+        self._first = roll.last + 1
         self._knows_begin = False
         self._is_free_of_garbage = False
 
@@ -228,23 +232,30 @@ class GroupCheck:
         # What it takes besides: that there is no garbage which it would take for lost.
         besides = self._garbage.price if self._checker.sees_references else 0.0
         group = self._queue.settle(checked.seconds + besides)
-        self._compare_with_begin(checked)
+        self._compare_with_begin(checked, group)
         for lost in self._ledger.grown(checked.records, in_process=checked.in_process):
             self._blame(lost, group)
         return group.tests
 
-    def _compare_with_begin(self, checked: Checked) -> None:
+    def _compare_with_begin(self, checked: Checked, group: Group) -> None:
         """Take what was lost before the first test as lost outside the tests.
 
-        Where each loss record says that it is of a test, there is none.
+        Where each loss record says that it is of a test since then, there is none.
         """
         if self._knows_begin:
             return
         self._knows_begin = True
-        if all(record.origin for record in checked.records):
+        new = self._ledger.would_grow(checked.records)
+        if all(self._was_made_since(record.origin, group) for record in new):
             self._checker.forget()
         else:
             self._lost_outside(self._checker.remembered())
+
+    def _was_made_since(self, origin: Origin | None, group: Group) -> bool:
+        if origin is None or origin.number is None:
+            # What is known to be made between tests is taken as lost there.
+            return origin is not None
+        return self._roll.place(origin.number, group.last) >= self._first
 
     def _lost_outside(self, checked: Checked) -> None:
         lost = self._ledger.grown(checked.records, in_process=checked.in_process)

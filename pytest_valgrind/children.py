@@ -55,7 +55,7 @@ class Children:
         assert names is not None
         self._evidence = evidence
         self._owns_logs = owns_logs
-        self._directory = log.parent
+        self._directory = names.of(os.getpid()).parent
         self._pid_in = names.pid_in
         # Others' logs may be there.
         self._seen = {log.name} if owns_logs else set(_names(self._directory))
@@ -64,12 +64,16 @@ class Children:
         self._logs: dict[int, ChildLog] = {}
         self._strangers: set[int] = set()
         self._this = _ThisProcess(log)
+        self.used_suppressions: set[str] = set()
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin with the tests of a session."""
         self._has_finished = False
         self.count = 0
         #: What is not the user's concern: the interpreter's, and that of the system's programs.
         self.noise: list[Finding] = []
         self.of_system: list[Finding] = []
-        self.used_suppressions: set[str] = set()
 
     def notice(self, test: RanTest | None) -> None:
         """Take children that have appeared as those of a test, None if it is of none."""
@@ -80,6 +84,8 @@ class Children:
                 continue
             if pid not in self._evidence.own_processes:
                 self._seen.add(name)
+                if test is not None:
+                    test.children += 1
                 child = _Child(pid, self._directory / name, test)
                 self._unread.setdefault(_place(test), []).append(child)
 

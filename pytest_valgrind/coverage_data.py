@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_valgrind.estate import named
 from pytest_valgrind.findings import plural
+from pytest_valgrind.report import named
 
 if TYPE_CHECKING:
     from pytest_valgrind.estate import Estate

@@ -26,7 +26,7 @@ from pytest_valgrind.journal import (
     Settled,
     unpacked,
 )
-from pytest_valgrind.report import give
+from pytest_valgrind.report import give, named
 from pytest_valgrind.results import Judged, Results
 from pytest_valgrind.scope import Scope
 from pytest_valgrind.secondruns import SecondRun, carried, not_again
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from pytest_valgrind.journal import Record
     from pytest_valgrind.settings import Settings
 
-#: More tests than this are not named one by one.
-_MOST_NAMED = 10
 _UNCHECKED = "Not checked for leaks: the process under valgrind died before."
 
 
@@ -49,8 +47,11 @@ class Estate:
     """
 
     def __init__(self, records: Iterable[Record]) -> None:
-        #: Those that were to run; of an xdist worker, all that it knows.
+        #: Those that were to run in the last session; of an xdist worker, all that it knows.
         self.collected: tuple[tuple[str, Location], ...] = ()
+        #: How many were to run in the sessions before, and how many of them began.
+        self._collected_before = 0
+        self._began_before = 0
         #: The file or directory that was imported last.
         self.collecting = ""
         #: The tests that began, by their places in the order.
@@ -67,10 +68,11 @@ class Estate:
         #: Place of the last test whose coverage was saved, None if none ever was.
         self.covered: int | None = None
         self.results = Results()
+        self._results_before = Results()
         self.hints: tuple[str, ...] = ()
         #: Valgrind's log, empty if nobody needs to look at it.
         self.log = ""
-        #: Whether all tests ran, and whether the interpreter came to its end.
+        #: Whether the last session came to its end, and whether the interpreter did.
         self.has_ended = False
         self.has_finished = False
         self.was_interrupted = False
@@ -88,8 +90,9 @@ class Estate:
 
     @property
     def last(self) -> Began | None:
-        """The test that began last."""
-        return self.began[max(self.began)] if self.began else None
+        """The test that began last in the last session."""
+        began = self._began_in_session
+        return began[-1] if began else None
 
     @property
     def unsettled(self) -> list[int]:
@@ -140,9 +143,18 @@ class Estate:
         return reports
 
     @property
+    def count(self) -> int:
+        """How many tests were to run in all sessions."""
+        return self._collected_before + len(self.collected)
+
+    @property
+    def _began_in_session(self) -> list[Began]:
+        return list(self.began.values())[self._began_before :]
+
+    @property
     def not_run(self) -> list[str]:
-        """The tests that did not begin."""
-        began = Counter(test.nodeid for test in self.began.values() if not test.is_second)
+        """The tests of the last session that did not begin."""
+        began = Counter(test.nodeid for test in self._began_in_session if not test.is_second)
         rest = []
         for nodeid, _ in self.collected:
             began[nodeid] -= 1
@@ -186,20 +198,32 @@ class Estate:
         elif isinstance(record, Covered):
             self.covered = record.place
         elif isinstance(record, Collecting):
+            self._begin_session()
             self.collecting = record.nodeid
         elif isinstance(record, Collected):
+            self._begin_session()
             self.collected = record.tests
         elif isinstance(record, Interrupted):
             self.was_interrupted = True
         elif isinstance(record, Ended):
-            self.results = record.results
-            self.hints = record.hints
+            self.results = _sum(self._results_before, record.results)
+            self.results.unused_suppressions = record.results.unused_suppressions
+            self.hints = tuple(dict.fromkeys([*self.hints, *record.hints]))
             self.log = record.log
             self.has_ended = True
         elif isinstance(record, Finished):
             self.has_finished = True
         else:
             self.bury(record)
+
+    def _begin_session(self) -> None:
+        """Begin another session if one has ended: several may run in a process."""
+        if self.has_ended:
+            self.has_ended = False
+            self._collected_before += len(self.collected)
+            self._began_before = len(self.began)
+            self._results_before = _sum(self.results)
+            self.collected = ()
 
     def bury(self, death: Death) -> None:
         """Take it that the process has died."""
@@ -261,14 +285,14 @@ def replace_first_runs(estates: Iterable[Estate], later: Estate) -> None:
                 estate.replaced.add(place)
 
 
+def _sum(*results: Results) -> Results:
+    total = Results()
+    for each in results:
+        total.add(each)
+    return total
+
+
 def not_checked(estates: Iterable[Estate]) -> Iterator[str]:
     """Yield the line of a summary that names tests whose leaks are not known."""
     if names := [name for estate in estates for name in estate.unchecked]:
         yield f"{plural(len(names), 'test')} not checked for leaks: {named(names)}"
-
-
-def named(nodeids: Sequence[str]) -> str:
-    """Return the names of tests; of many, the first."""
-    first = ", ".join(nodeids[:_MOST_NAMED])
-    more = len(nodeids) - _MOST_NAMED
-    return f"{first} and {more} more" if more > 0 else first

@@ -49,12 +49,11 @@ class Evidence:
         functions: PythonFunctions | None = None,
     ) -> None:
         self.host = host
-        self.functions = functions
         self._log = Log(host.log, host.log_names) if host.log else None
-        self._leak_kinds = leak_kinds
+        self.leak_kinds = leak_kinds
         self._pid = os.getpid()
-        objects = ObjectFiles()
-        self._parser = Parser(objects.at, objects.owner, host.error_markers, functions)
+        self._objects = ObjectFiles()
+        self.name_functions(functions)
         self._contexts = Contexts(self._ask_for_contexts, self._ask_for_last_error)
         self._errors = client.count_errors()
         self._leaked = 0
@@ -67,6 +66,12 @@ class Evidence:
         if self._errors:
             self._contexts.catch_up(self._new_findings())
         self.skip()
+
+    def name_functions(self, functions: PythonFunctions | None) -> None:
+        """Have stacks name functions of Python's from now on."""
+        self.functions = functions
+        objects, markers = self._objects, self.host.error_markers
+        self._parser = Parser(objects.at, objects.owner, markers, functions)
 
     def skip(self) -> None:
         """Pass over what the log shows by now."""
@@ -167,9 +172,9 @@ class Evidence:
         found = [
             replace(finding, phase="gc")
             for finding in self._parser.findings(lines)
-            if finding.kind in self._leak_kinds
+            if finding.kind in self.leak_kinds
         ]
-        if grew > 0 and not lines and Kind.DEFINITE in self._leak_kinds:
+        if grew > 0 and not lines and Kind.DEFINITE in self.leak_kinds:
             message = "Memory was lost, and there is no log that shows where it is from."
             found = [Finding(Kind.DEFINITE, message, bytes=grew, blocks=1, phase="gc")]
         if grew > 0 and self._log:

@@ -88,7 +88,7 @@ class NumberedFunctions(PythonFunctions):
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._is_temporary = path is None
+        self._owner = os.getpid() if path is None else None
         if path is None:
             descriptor, name = tempfile.mkstemp(prefix="pytest-valgrind-functions-")
             os.close(descriptor)
@@ -103,6 +103,6 @@ class NumberedFunctions(PythonFunctions):
     def close(self) -> None:
         """Stop numbering them."""
         client.hide_functions()
-        if self._is_temporary:
+        if self._owner == os.getpid():  # and not a fork
             with contextlib.suppress(OSError):
                 self._path.unlink()

@@ -115,18 +115,22 @@ def find_host(given_log: Path | None) -> Host:
         )
     # From here on forks print to where they will print later on.
     client.monitor_command("v.info n_errs_found")
-    log = _find_log()
-    if given_log is not None:
-        log = _confirmed(given_log, log)
+    found = _find_log()
+    log = found if given_log is None else confirmed(given_log, found)
     host = Host(_version(log), program, tuple(options), log)
-    if log is None:
+    if found is None:
         return host
-    names = LogNames.found(host.value("--log-file"), _readable_name(log), os.getpid())
+    # The given one may be a link to it.
+    names = LogNames.found(host.value("--log-file"), _readable_name(found), os.getpid())
     return host._replace(log_names=names)
 
 
-def _confirmed(given: Path, found: Path | None) -> Path:
-    """Return the given log if it is this process's."""
+def confirmed(given: Path, found: Path | None) -> Path:
+    """Return the given log if it is this process's.
+
+    :param found: this process's, None if it has none.
+    :raises pytest.UsageError: if it is not.
+    """
     truth = (
         f"the log of this process is {_readable_name(found)}"
         if found

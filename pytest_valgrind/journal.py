@@ -113,12 +113,16 @@ class Journal:
     def __init__(self, path: Path | None) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._descriptor = -1 if path is None else os.open(path, flags, 0o600)
-        self._pid = os.getpid()
 
     def finish(self) -> None:
-        """Write down that the interpreter comes to its end; not in a child that a test forked."""
-        if os.getpid() == self._pid:
-            self.write(Finished())
+        """Write down that the interpreter comes to its end."""
+        self.write(Finished())
+
+    def close(self) -> None:
+        """Write nothing from now on."""
+        if self.is_read:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
     @property
     def is_read(self) -> bool:

@@ -46,3 +46,11 @@ class Ledger:
                 self._known[key] = (-size, -blocks)
         self._known = {} if in_process else totals
         return found
+
+    def would_grow(self, records: Iterable[Finding]) -> list[Finding]:
+        """Return the same, and take no note of it."""
+        known = self._known.copy()
+        try:
+            return self.grown(records, in_process=False)
+        finally:
+            self._known = known

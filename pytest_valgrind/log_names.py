@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-_PART = re.compile(r"%(?P<sort>[pn%])|%q\{(?P<variable>[^}]*)\}|(?P<text>[^%]+)")
+_PART = r"%(?P<sort>[pn%])|%q\{(?P<variable>[^}]*)\}|(?P<text>[^%]+)"
 
 
 class _Part(NamedTuple):
@@ -30,7 +31,6 @@ class LogNames:
 
     def __init__(self, parts: Sequence[_Part]) -> None:
         self._parts = parts
-        self._name = re.compile(_pattern(_of_file(parts), r"\d+"), re.DOTALL)
         # Valgrind makes the name of a fork's log twice, first to see whether it is another.
         self._numbers_before_fork = sum(part.sort == "n" for part in parts)
 
@@ -81,6 +81,10 @@ class LogNames:
         parts = [part if part.sort else _Part("", escaped(part.text)) for part in self._parts]
         return _filled(parts, "%p", self._numbers_before_fork)
 
+    @cached_property
+    def _name(self) -> re.Pattern[str]:
+        return re.compile(_pattern(_of_file(self._parts), r"\d+"), re.DOTALL)
+
     def pid_in(self, name: str) -> int | None:
         """Return the process of a log by the name of the file, None if it is none."""
         match = self._name.fullmatch(name)
@@ -101,7 +105,7 @@ def escaped(text: str) -> str:
 
 
 def _parts(template: str) -> Iterator[_Part]:
-    for match in _PART.finditer(template):
+    for match in re.finditer(_PART, template):
         if match["variable"] is not None:
             yield _Part("q", match["variable"])
         elif match["sort"] in ("p", "n"):

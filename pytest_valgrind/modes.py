@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_valgrind.evidence import Evidence
     from pytest_valgrind.garbage import Garbage
     from pytest_valgrind.host import Host
-    from pytest_valgrind.roll import Roll
+    from pytest_valgrind.process import Process
     from pytest_valgrind.settings import Settings
 
 
@@ -28,7 +28,7 @@ def choose(
     settings: Settings,
     evidence: Evidence,
     garbage: Garbage,
-    roll: Roll,
+    process: Process,
     *,
     workers: int = 1,
 ) -> Mode:
@@ -43,7 +43,7 @@ def choose(
         check = exact(
             evidence,
             garbage,
-            roll,
+            process,
             references=settings.references,
             also_before=settings.memcheck_before,
         )
@@ -58,14 +58,20 @@ def choose(
         at_once=bool(why_at_once),
         is_crowded=workers >= cores(),
     )
-    check = GroupCheck(checker, garbage, roll, settles_later=settings.exact_rerun)
+    check = GroupCheck(
+        checker,
+        garbage,
+        process.roll,
+        process.ledger,
+        settles_later=settings.exact_rerun,
+    )
     return Mode(check, description)
 
 
 def exact(
     evidence: Evidence,
     garbage: Garbage,
-    roll: Roll,
+    process: Process,
     *,
     references: bool,
     also_before: bool = False,
@@ -77,7 +83,8 @@ def exact(
     checker: Checker = InProcess(evidence)
     if references and evidence.log_of_clone:
         checker = InClone(evidence, untracks=True, at_once=True)
-    return GroupCheck(checker, garbage, roll, every_test=True, also_before=also_before)
+    roll, ledger = process.roll, process.ledger
+    return GroupCheck(checker, garbage, roll, ledger, every_test=True, also_before=also_before)
 
 
 def _reason_to_wait(settings: Settings, host: Host) -> str:

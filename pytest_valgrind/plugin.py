@@ -14,12 +14,12 @@ import pytest
 if TYPE_CHECKING:
     from pytest_valgrind.launch import Launch
     from pytest_valgrind.origins import Request
+    from pytest_valgrind.process import Checker, Process
     from pytest_valgrind.settings import Settings
 
 #: Projects ask for the active checker by this name.
 CHECKER = "valgrind_checker"
 _CONTROLLER = "valgrind_controller"
-_LAUNCHED = pytest.StashKey[object]()
 _INTERRUPTED = "\nvalgrind: Interrupted before any test ran"
 #: The sessions of this process that have begun, one within another.
 _sessions: list[pytest.Config] = []
@@ -42,13 +42,12 @@ def pytest_load_initial_conftests(
 
         on_valgrind = running_on_valgrind()
         if on_valgrind:
-            from pytest_valgrind.launched import Launched
+            from pytest_valgrind.process import Process
+            from pytest_valgrind.settings import traces_children
 
-            traces = early_config.known_args_namespace.valgrind_trace_children
-            traces = traces or early_config.getini("valgrind_trace_children")
-            launched = Launched.adopt(restores=not traces)
-            early_config.stash[_LAUNCHED] = launched
-            if launched and launched.handover.passed_over is not None:
+            traces = traces_children(early_config, early_config.known_args_namespace)
+            process = Process.this(restores=not traces)
+            if process.replaces_another:
                 # For pytest-cov: what the process before this one has saved.
                 early_config.known_args_namespace.cov_append = True
         if early_config.known_args_namespace.valgrind:
@@ -65,7 +64,7 @@ def pytest_load_initial_conftests(
     try:
         return (yield)
     except KeyboardInterrupt:
-        if early_config.stash.get(_LAUNCHED, None):  # the launcher says it
+        if on_valgrind and Process.this().handover:  # the launcher says it
             raise SystemExit(pytest.ExitCode.INTERRUPTED) from None
         raise
 
@@ -76,33 +75,16 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_valgrind import running_on_valgrind
         from pytest_valgrind.verdict import MARKERS
 
-        checks = config.option.valgrind and running_on_valgrind()
-        if checks:
-            from pytest_valgrind.checker import ValgrindChecker
-            from pytest_valgrind.launched import Launched
-            from pytest_valgrind.settings import Settings
-            from pytest_valgrind.worker import XdistWorker, is_worker
+        on_valgrind = running_on_valgrind()
+        if on_valgrind:
+            from pytest_valgrind.process import Process
     _sessions.append(config)
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}(reason=None): {meaning}")
-    if checks:
-        launched = config.stash.get(_LAUNCHED, None)
-        assert launched is None or isinstance(launched, Launched)
-        worker = XdistWorker(config) if is_worker(config) else None
-        if worker is None:
-            _refuse_controller(config.option)
-        if launched and launched.handover.passed_over is not None:
-            config.option.no_summary = True  # the parent's is about all the tests
-            config.option.log_file_mode = "a"  # after that of the process before
-        settings = Settings.of(config, config.option)
-        request = _further_run()
-        if request:
-            settings = request.adapt(settings)
-            request.hide()
-        checker = ValgrindChecker(settings, config.pluginmanager, launched, worker, request)
-        config.pluginmanager.register(checker, CHECKER)
-        if worker is not None:
-            config.pluginmanager.register(worker)
+    if on_valgrind and (outer := Process.this().checker):
+        _register_inner_session(config, outer)
+    elif on_valgrind and config.option.valgrind:
+        _register_checker(config, Process.this())
     elif config.option.valgrind and _is_distributed(config.option) and not _is_ours(config):
         _register_controller(config)
     elif not config.option.valgrind and not hasattr(config, "workerinput"):
@@ -275,6 +257,46 @@ def _is_ours(config: pytest.Config) -> bool:
     """Whether a session is one of those that the launcher itself runs."""
     has_plugin = config.pluginmanager.has_plugin
     return has_plugin("valgrind_replay") or has_plugin("valgrind_rehearsal")
+
+
+def _register_checker(config: pytest.Config, process: Process) -> None:
+    with _imports_as_usual(config.pluginmanager):
+        from pytest_valgrind.checker import ValgrindChecker
+        from pytest_valgrind.settings import Settings
+        from pytest_valgrind.worker import XdistWorker, is_worker
+
+    worker = XdistWorker(config) if is_worker(config) else None
+    if worker is None:
+        _refuse_controller(config.option)
+    if process.replaces_another:
+        config.option.no_summary = True  # the parent's is about all the tests
+        config.option.log_file_mode = "a"  # after that of the process before
+    settings = Settings.of(config, config.option)
+    request = _further_run()
+    if request:
+        settings = request.adapt(settings)
+        request.hide()
+    checker = ValgrindChecker(settings, config.pluginmanager, process, worker, request)
+    config.pluginmanager.register(checker, CHECKER)
+    if worker is not None:
+        config.pluginmanager.register(worker)
+    process.begin_checking(checker)
+    config.add_cleanup(process.end_checking)
+
+
+def _register_inner_session(config: pytest.Config, outer: Checker) -> None:
+    with _imports_as_usual(config.pluginmanager):
+        from pytest_valgrind import client
+        from pytest_valgrind.inner import InnerSession
+
+    if config.option.valgrind and _is_distributed(config.option):
+        raise pytest.UsageError(
+            "--valgrind: this session is part of another one that is checked, and workers of "
+            "pytest-xdist are other processes: leave -n out here, or --valgrind."
+        )
+    config.pluginmanager.register(InnerSession(outer), CHECKER if config.option.valgrind else None)
+    # When it ends, pytest sets faulthandler's handlers as they were before.
+    config.add_cleanup(client.handle_deaths_on_stack)
 
 
 def _register_controller(config: pytest.Config) -> None:

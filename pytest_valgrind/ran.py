@@ -50,6 +50,9 @@ class RanTest:
         #: Seconds by :func:`effort`: when it began, and how long it took.
         self.start = 0.0
         self.seconds = 0.0
+        #: Whether any of it ran in this process, and how many others' logs are its.
+        self.ran_here = False
+        self.children = 0
         #: How many threads it started, and whether any still ran at its end.
         self.threads = 0
         self.leaves_threads = False
@@ -67,6 +70,11 @@ class RanTest:
     def fixture_at(self, place: int) -> FixturePhase | None:
         """Return such a phase by its place."""
         return next((phase for phase in self.fixtures if phase.place == place), None)
+
+    @property
+    def is_unchecked(self) -> bool:
+        """Whether it ran in a process that was not checked, so that nothing is known about it."""
+        return not (self.ran_here or self.children) and bool(self.logged)
 
     @property
     def logged(self) -> list[pytest.TestReport]:

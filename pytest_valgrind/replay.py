@@ -13,7 +13,7 @@ import pytest
 
 from pytest_valgrind import report
 from pytest_valgrind.coverage_data import measure_nothing, not_covered, options_of_replay
-from pytest_valgrind.estate import Estate, named, not_checked
+from pytest_valgrind.estate import Estate, not_checked
 from pytest_valgrind.findings import plural
 from pytest_valgrind.origins import Origins
 from pytest_valgrind.results import Results
@@ -47,7 +47,7 @@ class Replay:
     def pytest_collection(self, session: pytest.Session) -> bool:
         """Import nothing, which may be what the process died of."""
         session.items = []
-        session.testscollected = len(self._estates[0].collected)
+        session.testscollected = self._estates[0].count
         return True
 
     @pytest.hookimpl(tryfirst=True)
@@ -67,7 +67,7 @@ class Replay:
                     report=report.of_late(late.nodeid, late.verdict, late.findings)
                 )
         for lost in self._results.undecided:
-            names = f"One of these tests lost this memory: {named(lost.nodeids)}."
+            names = f"One of these tests lost this memory: {report.named(lost.nodeids)}."
             path_of_first = lost.nodeids[0].partition("::")[0]
             made = report.of_group(path_of_first, [names], [lost.finding])
             session.ihook.pytest_collectreport(report=made)
@@ -110,7 +110,7 @@ class Replay:
         last = self._estates[-1]
         yield from not_checked(self._estates)
         if not_run := last.not_run:
-            yield f"{plural(len(not_run), 'test')} not run: {named(not_run)}"
+            yield f"{plural(len(not_run), 'test')} not run: {report.named(not_run)}"
             if not self._settings.resume:
                 yield "hint: --valgrind-resume goes on after the test that the process died of"
 

@@ -37,6 +37,8 @@ _EXCERPT = "valgrind log"
 _MOST_IN_FULL = 20
 #: Of a run of frames that are not the extension's, these many at the top are shown.
 _SHOWN_OF_A_RUN = 2
+#: More tests than this are not named one by one.
+_MOST_NAMED = 10
 #: Frames that are shown, whatever is above and below them.
 _MARKS = {Owner.EXTENSION: ">", Owner.LIBRARY: " ", Owner.PYTHON: "py"}
 #: Of those to which references were lost.
@@ -125,6 +127,27 @@ def of_void_run(hidden: int) -> pytest.CollectReport:
     report = pytest.CollectReport("", "failed", _longrepr(verdict, (), "", 0), result=[])
     vars(report)["when"] = "the end"
     return report
+
+
+def of_unchecked(nodeids: Sequence[str]) -> pytest.CollectReport:
+    """Return the report of tests that ran in processes which were not checked."""
+    verdict = Verdict(
+        Outcome.FAILED,
+        "[VALGRIND]",
+        f"{plural(len(nodeids), 'test')} ran in another process, and nothing is known about "
+        f"{'it' if len(nodeids) == 1 else 'them'}: {named(nodeids)}. --valgrind-trace-children "
+        "checks the processes that tests start and fork.",
+    )
+    report = pytest.CollectReport("", "failed", _longrepr(verdict, (), "", 0), result=[])
+    vars(report)["when"] = "other processes"
+    return report
+
+
+def named(nodeids: Sequence[str]) -> str:
+    """Return the names of tests; of many, the first."""
+    first = ", ".join(nodeids[:_MOST_NAMED])
+    more = len(nodeids) - _MOST_NAMED
+    return f"{first} and {more} more" if more > 0 else first
 
 
 def of_module(nodeid: str, findings: Sequence[Finding]) -> pytest.CollectReport:

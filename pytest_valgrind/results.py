@@ -88,6 +88,8 @@ class Results:
         self.late: list[Judged] = []
         #: Child processes of tests that were checked, None if none are.
         self.children: int | None = None
+        #: Tests that ran in processes which were not checked.
+        self.unchecked: list[str] = []
         #: Suppressions in the user's files that were of no use.
         self.unused_suppressions: list[Named] = []
         #: What was written for the user, in words.
@@ -171,4 +173,4 @@ class Results:
 
 
 _COUNTS = ("tests", "completed", "hidden")
-_GROWING = ("judged", "outside", "noise", "elsewhere", "of_system", "doubts")
+_GROWING = ("judged", "unchecked", "outside", "noise", "elsewhere", "of_system", "doubts")

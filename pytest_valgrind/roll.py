@@ -38,6 +38,11 @@ class Roll:
         """Return the latest place with a number, up to ``last``."""
         return last - (last - number) % self.numbers
 
+    def tests(self, start: int) -> list[str]:
+        """Return the tests from a place on, without what fixtures did between them."""
+        both = zip(self._names[start:], self._locations[start:], strict=True)
+        return [name for name, location in both if location[0]]
+
     def name(self, place: int) -> str:
         """Return the name at a place, an empty string for one before the first."""
         return self._names[place] if place >= 0 else ""

@@ -71,6 +71,7 @@ class Session:
         self._evidence = evidence
         self._check = check
         self._roll = roll
+        self._first = roll.last + 1
         self._journal = roll.journal
         #: Whether somebody will look where uninitialised values are from.
         self.notes_doubts = False
@@ -81,6 +82,8 @@ class Session:
         self._fixture: FixturePhase | None = None
         # That tests took so far.
         self._seconds = 0.0
+        # Whether this is a fork of the process to which the session belongs.
+        self._is_fork = False
         # Whether the session ends with a failure, or with so many.
         self._stops_at_failures = False
 
@@ -89,9 +92,18 @@ class Session:
 
         return Pinpoint(self._evidence, self.run_alone)
 
+    @property
+    def ran(self) -> Sequence[str]:
+        """The tests of the session that ran so far."""
+        return self._roll.tests(self._first)
+
     def between(self) -> None:
         """Take the errors since the last test or collector as belonging to neither."""
-        if found := self._evidence.errors("", ""):
+        self.take_outside(self._evidence.errors("", ""))
+
+    def take_outside(self, found: Sequence[Finding]) -> None:
+        """Take errors that belong to no test or collector."""
+        if found:
             self._note_doubt(found)
             self.results.outside.extend(self._own(found))
             self._write_down()
@@ -140,12 +152,11 @@ class Session:
         try:
             self._run(test, nextitem, protocol, self._check)
         finally:
-            # An interrupted test as well: what was found by then is reported in the end.
-            with self.results.watch:
-                at_once = self._stops_at_failures and self._fails_anyway(test)
-                settled = self._check.settle_all() if at_once else self._check.settled()
-            self._count(settled)
-            self._conclude(settled)
+            if self._is_fork:
+                _log(test)
+            else:
+                # An interrupted test as well: what was found by then is reported in the end.
+                self._settle(test)
 
     def run_again(self, doubts: Doubts, protocol: RunItem, check: LeakCheck) -> None:
         """Run tests once more, each with its own leak check; report what is in doubt."""
@@ -187,6 +198,7 @@ class Session:
         __tracebackhide__ = True
         if self._running is None:
             return work(*arguments)
+        self._running.ran_here = True
         place = self._fixture.place if self._fixture else self._running.place
         return client.inside_test(place, work, *arguments)
 
@@ -220,6 +232,7 @@ class Session:
     def phase_ended(self, phase: str) -> None:
         """Take the errors of setup, call or teardown."""
         if self._running is not None:
+            self._running.ran_here |= phase != "gc"
             found = self._evidence.errors(self._running.nodeid, phase)
             if found and self._fixture:
                 found = [replace(error, fixture=self._fixture.words) for error in found]
@@ -278,6 +291,19 @@ class Session:
             self.results.judged.append(judged)
             self.results.late.append(judged)
 
+    def forked(self) -> None:
+        """Leave all that is the parent's alone: this is a fork, in which a test may go on."""
+        self._is_fork = True
+        self._running = None
+
+    def _settle(self, test: RanTest) -> None:
+        """Conclude the tests that can be, after one that ran."""
+        with self.results.watch:
+            at_once = self._stops_at_failures and self._fails_anyway(test)
+            settled = self._check.settle_all() if at_once else self._check.settled()
+        self._count(settled)
+        self._conclude(settled)
+
     def _enter(self, item: pytest.Item, nextitem: pytest.Item | None) -> RanTest:
         """Return a test that is about to run."""
         nodeid = item.nodeid
@@ -319,14 +345,19 @@ class Session:
             test.leaves_threads = client.threads_alive() > 0
             self._held.release()
             self._running = None
-            if self._children:
-                self._children.notice(test)
-                # Now, so that it is in the journal if the process dies before the test is judged.
-                test.findings.extend(self._children.findings_of_ended(test))
-            if test.earlier:
-                test.findings.extend(not_again(test.earlier, test.findings))
-            check.add(test)
-            self._journal.ran(test, test.item.config)
+            if not self._is_fork:
+                self._take(test, check)
+
+    def _take(self, test: RanTest, check: LeakCheck) -> None:
+        """Take a test that ran."""
+        if self._children:
+            self._children.notice(test)
+            # Now, so that it is in the journal if the process dies before the test is judged.
+            test.findings.extend(self._children.findings_of_ended(test))
+        if test.earlier:
+            test.findings.extend(not_again(test.earlier, test.findings))
+        check.add(test)
+        self._journal.ran(test, test.item.config)
 
     def _run_and_settle(
         self,
@@ -336,6 +367,8 @@ class Session:
         check: LeakCheck,
     ) -> None:
         protocol(test.item, nextitem)
+        if self._is_fork:
+            return
         with self.results.watch:
             test.seconds = effort() - test.start
             if check.may_follow(test) or (
@@ -366,7 +399,9 @@ class Session:
     def _count(self, settled: Iterable[RanTest]) -> None:
         """Count tests by how far they got, before their reports are changed."""
         for test in settled:
-            if (call := test.call) and (not call.skipped or hasattr(call, "wasxfail")):
+            if test.is_unchecked:
+                self.results.unchecked.append(test.nodeid)
+            elif (call := test.call) and (not call.skipped or hasattr(call, "wasxfail")):
                 self.results.tests += 1
                 self.results.completed += call.passed
 

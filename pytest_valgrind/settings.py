@@ -119,9 +119,7 @@ class Settings(NamedTuple):
             ),
             pinpoint=option.valgrind_pinpoint or config.getini("valgrind_pinpoint"),
             resume=option.valgrind_resume or config.getini("valgrind_resume"),
-            trace_children=(
-                option.valgrind_trace_children or config.getini("valgrind_trace_children")
-            ),
+            trace_children=traces_children(config, option),
             python_frames=(
                 option.valgrind_python_frames or config.getini("valgrind_python_frames")
             ),
@@ -136,6 +134,20 @@ class Settings(NamedTuple):
             timeout_factor=_positive(config, option.valgrind_timeout_factor, "timeout-factor")
             or cls._field_defaults["timeout_factor"],
         )
+
+
+def traces_children(config: pytest.Config, option: argparse.Namespace) -> bool:
+    """Whether the processes that tests start are checked.
+
+    With pytest-forked's ``--forked`` all that tests do happens there.
+
+    :param option: the command line.
+    """
+    return bool(
+        option.valgrind_trace_children
+        or config.getini("valgrind_trace_children")
+        or getattr(option, "forked", False)
+    )
 
 
 def add_options(parser: pytest.Parser) -> None:

@@ -162,6 +162,8 @@ def _totals(results: Results) -> str:
     if known:
         tests = plural(len({test.nodeid for test in known}), "test")
         parts.append(f"known {'ones' if parts else 'findings'} in {tests}")
+    if results.unchecked:
+        parts.append(f"{plural(len(results.unchecked), 'test')} not checked, in another process")
     if parts or not results.tests:
         return "; ".join([*parts, _checked(results)])
     if not results.completed:

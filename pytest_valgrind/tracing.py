@@ -20,8 +20,9 @@ _LEAK_KINDS = "PYTEST_VALGRIND_CHILDREN"
 _SKIP = "--trace-children-skip="
 # It cannot run itself, and its tools even less.
 _VALGRIND = ("*/valgrind", "*/valgrind.bin", "*/memcheck-*-*")
+_OPTION = "--valgrind-trace-children (which --forked switches on)"
 _MIXED = (
-    "--valgrind-trace-children: several processes would write into one log, each from its start: "
+    f"{_OPTION}: several processes would write into one log, each from its start: "
     "put %p, which stands for the process id, into the name of its file (--log-file={log})."
 )
 
@@ -49,28 +50,30 @@ def environment(settings: Settings) -> dict[str, str]:
     return {_LEAK_KINDS: _kinds(settings)}
 
 
-def follow(settings: Settings, host: Host, *, is_launched: bool) -> None:
+def follow(settings: Settings, host: Host, *, is_ready: bool) -> None:
     """Have valgrind follow the children of this process from here on.
 
-    :param is_launched: whether :func:`options` and :func:`environment` are in force.
-    :raises pytest.UsageError: if not every process has a log of its own, or the loader cannot be
-        told what to preload.
+    :param is_ready: whether :func:`options` and :func:`environment` are in force, or this has been
+        called before.
+    :raises pytest.UsageError: if not every process has a log of its own, or the loader
+        cannot be told what to preload.
     """
     if host.log is None:
         raise pytest.UsageError(
-            "--valgrind-trace-children: each process needs a log of its own: start valgrind with "
+            f"{_OPTION}: each process needs a log of its own: start valgrind with "
             "--log-file=valgrind.%p.log, or let pytest --valgrind start it."
         )
     if host.log_names is None:
         raise pytest.UsageError(_MIXED.format(log="valgrind.%p.log"))
     if host.has_gdbserver:
         raise pytest.UsageError(
-            "--valgrind-trace-children: with its gdbserver, valgrind puts what forks do into their "
+            f"{_OPTION}: with its gdbserver, valgrind puts what forks do into their "
             "parent's log: add --vgdb=no to its options."
         )
     client.log_forks(True)
     client.change_option("--leak-check=no")
-    if not is_launched:
+    client.change_option("--trace-children=yes")
+    if not is_ready:
         _prepare_late(settings)
 
 
@@ -87,7 +90,6 @@ def refuse_mixed(template: str | None) -> None:
 
 def _prepare_late(settings: Settings) -> None:
     """Do what the launcher would have done."""
-    client.change_option("--trace-children=yes")
     os.environ[_LEAK_KINDS] = _kinds(settings)
     os.environ["PYTHONMALLOC"] = "malloc"
     path = preload.children()

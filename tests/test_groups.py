@@ -17,6 +17,7 @@ from pytest_valgrind.findings import Finding, Frame, Kind, Origin
 from pytest_valgrind.fixtures import FixturePhase
 from pytest_valgrind.garbage import Garbage
 from pytest_valgrind.groups import Group, Queue
+from pytest_valgrind.ledger import Ledger
 from pytest_valgrind.ran import RanTest
 from pytest_valgrind.roll import Roll
 
@@ -142,7 +143,8 @@ class Played:
         self.logged: list[RanTest] = []
         process = Process(has_clones=has_clones)
         roll = Roll(NUMBERS)
-        self.check = GroupCheck(process, NoGarbage(freeze=False), roll, every_test=every_test)
+        garbage, ledger = NoGarbage(freeze=False), Ledger()
+        self.check = GroupCheck(process, garbage, roll, ledger, every_test=every_test)
         process.lost[9, None] = 3
         self.check.begin()
         due: dict[int, list[tuple[int, Origin | None]]] = {}
@@ -319,7 +321,7 @@ def test_group_must_be_worth_the_garbage_collection_as_well() -> None:
     process.sees_references = True
     garbage = NoGarbage(freeze=False)
     garbage.price = 10.0
-    check = GroupCheck(process, garbage, Roll(NUMBERS))
+    check = GroupCheck(process, garbage, Roll(NUMBERS), Ledger())
     check.begin()
     groups = []
     for seconds in (1.0, 200.0, 100.0):

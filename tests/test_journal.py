@@ -161,6 +161,55 @@ def test_results_at_the_end_replace_the_parts() -> None:
     assert estate.hints == ("hint",)
 
 
+def first_session() -> list[Record]:
+    """Return what a process leaves that has run one session, in which one test leaked."""
+    whole = Results()
+    whole.tests = 3
+    whole.judged.append(Judged("a", Verdict(Outcome.FAILED, "[VALGRIND LEAK]"), []))
+    ran = [record for n in range(3) for record in (began(n), Ran(n, (PASS,)))]
+    # The end is written twice, before and after what ends with the session.
+    ended = Ended(whole, ("first hint",), "")
+    return [Collecting("test_a.py"), three_tests(), *ran, ended, ended]
+
+
+SECOND = (("test_a.py::test_0", location("b")), ("test_b.py::test_1", location("b")))
+
+
+@pytest.mark.parametrize(
+    ("records", "where", "not_run"),
+    [
+        ([], "after the last test, when the process came to its end", []),
+        ([Collecting("test_b.py")], "while test_b.py was collected", []),
+        ([Collected(SECOND)], "before the first test", [name for name, _ in SECOND]),
+        (
+            [Collected(SECOND), Began(3, *SECOND[0])],
+            "in test_a.py::test_0",
+            ["test_b.py::test_1"],
+        ),
+    ],
+)
+def test_death_after_another_session(records: list[Record], where: str, not_run: list[str]) -> None:
+    """Several may run in one process: what the first has found is not lost."""
+    estate = Estate([*first_session(), *records, DEATH])
+    assert where in estate.where
+    assert estate.not_run == not_run
+    assert estate.results.judged[0].nodeid == "a"
+    assert len(estate.results.judged) == 2
+    assert estate.results.tests == 3
+
+
+def test_two_sessions_that_ended() -> None:
+    """Both have results."""
+    second = Results()
+    second.tests = 1
+    end = Ended(second, ("second hint",), "log")
+    estate = Estate([*first_session(), Collected(SECOND), Began(3, *SECOND[0]), Ran(3, ()), end])
+    assert estate.has_ended
+    assert estate.results.tests == 4
+    assert estate.hints == ("first hint", "second hint")
+    assert estate.count == 5
+
+
 def test_note_on_reports_that_were_not_checked(
     pytestconfig: pytest.Config, settings: Settings
 ) -> None:

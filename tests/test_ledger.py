@@ -42,3 +42,14 @@ def test_what_hangs_on_a_lost_block_may_change(size: int) -> None:
 def test_records_are_told_apart_by_their_stacks() -> None:
     """Whatever their sizes."""
     assert grown([record(8, 1)], [record(8, 1), record(8, 1, site=2)]) == [(8, 1)]
+
+
+def test_look_ahead() -> None:
+    """It takes no note of what it has seen."""
+    ledger = Ledger()
+    ledger.grown([record(8, 1)], in_process=False)
+    seen = [record(24, 3), record(8, 1, site=2)]
+    assert (
+        ledger.would_grow(seen) == ledger.would_grow(seen) == ledger.grown(seen, in_process=False)
+    )
+    assert ledger.would_grow(seen) == []

@@ -18,7 +18,8 @@ def count(pattern, flags=0):
     compiled.append(pattern)
     return compile_it(pattern, flags)
 re.compile, before = count, set(sys.modules)
-import pytest_valgrind.checker, pytest_valgrind.launched, pytest_valgrind.settings
+import pytest_valgrind.checker, pytest_valgrind.settings
+import pytest_valgrind.memcheck, pytest_valgrind.process
 print(json.dumps([sorted(set(sys.modules) - before), len(compiled)]))
 """
 OF_OPTIONS = ("children", "pinpoint", "tracing")
