@@ -245,14 +245,18 @@ PLACES = (
         "test_module_first_to_ask_for_errs",
         "test_module_first_to_ask_for_leaks",
         "in_setup_of_module",
-        "during setup",
+        "in the setup of fixture errs (module scope)",
     ),
     Row(
         "invalid read",
         "teardown of a module's fixture",
         ("test_module_last",),
         BOTH,
-        ("Invalid read of size 1", "of size 104 alloc'd", "during teardown"),
+        (
+            "Invalid read of size 1",
+            "of size 104 alloc'd",
+            "in the teardown of fixture errs (module scope)",
+        ),
         "read_in_teardown_of_module",
     ),
     Row(
