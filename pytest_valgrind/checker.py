@@ -43,7 +43,6 @@ class ValgrindChecker:
 
     :param process: in which the session runs.
     :param worker: the session as a worker of pytest-xdist's, None if it is none.
-    :param request: what a further run has been asked for, None if this is the first.
     :raises pytest.UsageError: if this process cannot be checked as asked for.
     """
 
@@ -53,7 +52,6 @@ class ValgrindChecker:
         pluginmanager: pytest.PytestPluginManager,
         process: Process,
         worker: XdistWorker | None = None,
-        request: Request | None = None,
     ) -> None:
         self._settings = settings
         self._worker = worker
@@ -95,17 +93,22 @@ class ValgrindChecker:
             process.roll,
             self._children,
         )
-        self._session.notes_doubts = self._can_look_for_origins()
+        self._session.notes_unexplained = self._can_look_for_origins()
         self._environment = dict(os.environ)
+        #: What runs the tests in this one's place, if this is a further run.
         self._origin_run: OriginRun | None = None
-        if request:
-            from pytest_valgrind.originrun import OriginRun
 
-            functions = self._evidence.functions
-            self._origin_run = OriginRun(request, settings, self._host, functions)
-            pluginmanager.register(self._origin_run)
         self._session.take_outside(found)
         self._is_fork = False
+
+    def answer(self, request: Request) -> None:
+        """Have another plugin run the tests, and find out only what it has been asked for."""
+        from pytest_valgrind.originrun import OriginRun
+
+        functions = self._evidence.functions
+        self._origin_run = OriginRun(request, self._settings, self._host, functions)
+        # Later than this one, so that its hooks come before.
+        self._pluginmanager.register(self._origin_run)
 
     def forked(self) -> None:
         """Leave the rest to pytest: this is a fork of the process that is checked."""
@@ -350,7 +353,7 @@ class ValgrindChecker:
 
     def _look_for_origins(self, session: pytest.Session, *, is_stopped: bool) -> None:
         results = self._session.results
-        if not (self._origin_run or results.doubts):
+        if not (self._origin_run or results.unexplained):
             return
         from pytest_valgrind.origins import Origins
 

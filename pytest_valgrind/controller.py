@@ -194,7 +194,7 @@ class Controller:
             self._look_for_late_deaths()
             if is_stopped:
                 self._origins.pass_over(self._results)
-            elif self._results.doubts:
+            elif self._results.unexplained:
                 self._origins.settle(self._results, session.config.hook, self._say)
             for nodeid, findings in self._results.modules.items():
                 made = of_module(nodeid, findings)

@@ -287,7 +287,7 @@ class Finding:
         )
 
     @property
-    def is_in_doubt(self) -> bool:
+    def is_unexplained(self) -> bool:
         """Whether it is noise that may be an extension's, by where its value was created."""
         return (
             self.is_interpreter_noise

@@ -28,7 +28,7 @@ from pytest_valgrind import client
 from pytest_valgrind.findings import Finding
 from pytest_valgrind.functions import PythonFunctions
 from pytest_valgrind.host import Host
-from pytest_valgrind.lines import read_lines
+from pytest_valgrind.lines import Line, read_lines
 from pytest_valgrind.log import read_to_end
 from pytest_valgrind.objects import ObjectFiles
 from pytest_valgrind.parser import Parser
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 _INTERVAL = 0.05
 _MAPS = "maps"
 _END = "pytest-valgrind: the end of the test"
+_LISTING = "ERROR SUMMARY: "
 #: Options by which pytest and plugins write files or wait for somebody, and what turns them off.
 _OFF = {
     "xmlpath": None,
@@ -61,7 +62,7 @@ _OFF = {
 
 
 class OriginRun:
-    """Runs what is in doubt, in a process under valgrind."""
+    """Runs what is unexplained, in a process under valgrind."""
 
     def __init__(
         self,
@@ -118,7 +119,6 @@ class OriginRun:
             client.inside_test(0, partial(runtestprotocol, item, log=False, nextitem=None))
             gc.collect()
         finally:
-            # Beyond it, valgrind lists the errors of this process's parent as well.
             client.print_to_log(_END)
             maps = Path("/proc/self/maps").read_text(encoding="utf-8")
             (self._request.directory / _MAPS).write_text(maps, encoding="utf-8")
@@ -135,18 +135,23 @@ class OriginRun:
         return False
 
     def _findings(self, pid: int) -> Iterator[Finding]:
-        assert self._host.log
-        log = self._host.log.with_name(f"valgrind.{pid}.log")
+        assert self._host.log_names
+        log = self._host.log_names.of_fork(pid)
         maps = (self._request.directory / _MAPS).read_text(encoding="utf-8")
         objects = ObjectFiles(maps.splitlines)
         parser = Parser(objects.at, objects.owner, self._host.error_markers, self._functions)
-        lines = takewhile(lambda line: line.text != _END, read_lines(read_to_end(log), pid))
+        lines = takewhile(_is_of_test, read_lines(read_to_end(log), pid))
         yield from filter(self._is_wanted, parser.findings(lines))
         with contextlib.suppress(OSError):
             log.unlink()
 
     def _is_wanted(self, finding: Finding) -> bool:
         return finding.is_handed_over and self._scope.relevance(finding) is Relevance.OWN
+
+
+def _is_of_test(line: Line) -> bool:
+    """Whether valgrind does not list its errors yet, with those of the fork's parent."""
+    return line.text != _END and not line.text.startswith(_LISTING)
 
 
 def adapt_arguments(arguments: list[str], known: argparse.Namespace, directory: Path) -> None:

@@ -3,7 +3,7 @@
 An extension that hands one over, as a float or as the bytes of a buffer, does not stand in the
 stack of the decision, which looks like noise of the interpreter's. Valgrind can say where the value
 was created, at half as much time again, and must be told at its start (``--track-origins=yes``). So
-the tests in doubt run once more, after the session, in one further valgrind. It is started by the
+these tests run once more, after the session, in one further valgrind. It is started by the
 same command as the first, and knows by its environment that it is not to report anything.
 """
 
@@ -27,7 +27,7 @@ import pytest
 from pytest_valgrind.command import Command
 from pytest_valgrind.findings import Caller, Finding, PythonLine, merged, plural
 from pytest_valgrind.report import give
-from pytest_valgrind.results import Doubt, Judged, Results
+from pytest_valgrind.results import Judged, Results, Unexplained
 from pytest_valgrind.settings import Settings
 from pytest_valgrind.verdict import Mark, Outcome, Verdict, judge
 from pytest_valgrind.waiting import die_with_parent
@@ -118,7 +118,7 @@ class Request(NamedTuple):
 
 
 class Origins:
-    """Looks for the origins of what is in doubt, and reports what is found.
+    """Looks for the origins of what is in case, and reports what is found.
 
     :param environment: of this process at its start.
     """
@@ -130,12 +130,12 @@ class Origins:
     def settle(
         self, results: Results, hook: pluggy.HookRelay, say: Callable[[str], object]
     ) -> None:
-        """Run what is in doubt once more, and have what is an extension's reported.
+        """Run what is unexplained once more, and have what is an extension's reported.
 
         :param results: are told.
         :param say: tells the user, who waits meanwhile, a line.
         """
-        tests = list(dict.fromkeys(doubt.nodeid for doubt in results.doubts if doubt.location))
+        tests = list(dict.fromkeys(case.nodeid for case in results.unexplained if case.location))
         seconds = self._settings.origins_seconds
         say(
             f"valgrind: {plural(len(tests), 'test')} once more with --track-origins=yes, to see "
@@ -146,13 +146,13 @@ class Origins:
             request.ask_for(tests, seconds)
             failure = self._run(request)
             answers = request.answers()
-        places: list[Doubt] = []
-        for doubt in results.doubts:
-            if doubt.nodeid in answers:
-                found = merged(_matching(answers[doubt.nodeid], doubt))
-                places += [doubt] if found else []
-                _forget_noise(results, doubt, found)
-                self._report(doubt, found, results, hook)
+        places: list[Unexplained] = []
+        for case in results.unexplained:
+            if case.nodeid in answers:
+                found = merged(_matching(answers[case.nodeid], case))
+                places += [case] if found else []
+                _forget_noise(results, case, found)
+                self._report(case, found, results, hook)
         missed = [nodeid for nodeid in tests if nodeid not in answers]
         results.origins = "origins of uninitialised values: "
         results.origins += _in_words(len(tests) - len(missed), places)
@@ -164,7 +164,7 @@ class Origins:
 
     def pass_over(self, results: Results) -> None:
         """Say that nobody looks."""
-        if results.doubts and not results.origins:
+        if results.unexplained and not results.origins:
             results.origins = (
                 "origins of uninitialised values: not looked for, as the session ended early"
             )
@@ -202,51 +202,55 @@ class Origins:
             return ": ".join([f"it ended with exit code {code}", *said[-1:]])
 
     def _report(
-        self, doubt: Doubt, found: list[Finding], results: Results, hook: pluggy.HookRelay
+        self, case: Unexplained, found: list[Finding], results: Results, hook: pluggy.HookRelay
     ) -> None:
-        if doubt.location is None:
-            if doubt.nodeid:  # as all workers have imported it
-                found = merged([*results.modules.get(doubt.nodeid, ()), *found])
-                results.modules |= {doubt.nodeid: found} if found else {}
+        if case.location is None:
+            if case.nodeid:  # as all workers have imported it
+                found = merged([*results.modules.get(case.nodeid, ()), *found])
+                results.modules |= {case.nodeid: found} if found else {}
             else:
                 results.outside.extend(found)
             return
-        marks = {mark.name: mark for mark in doubt.marks}
-        places = [n for n, test in enumerate(results.judged) if test.nodeid == doubt.nodeid]
+        marks = {mark.name: mark for mark in case.marks}
+        places = [n for n, test in enumerate(results.judged) if _is_of(test, case)]
         before = results.judged[places[0]].findings if places else []
-        verdict = self._judge(found, marks, doubt)
+        verdict = self._judge(found, marks, case)
         if not (found or verdict.unused_markers):
             return
         together = [*before, *found]
-        whole = Judged(doubt.nodeid, self._judge(together, marks, doubt), together)
+        whole = Judged(case.nodeid, self._judge(together, marks, case), together)
         if places:
             results.judged[places[0]] = whole
         else:
             results.judged.append(whole)
         if found or verdict.outcome is Outcome.FAILED:
-            report = pytest.TestReport(doubt.nodeid, doubt.location, {}, "passed", None, "call")
+            report = pytest.TestReport(case.nodeid, case.location, {}, "passed", None, "call")
             give(verdict, found, [report], xfail_failures=self._settings.xfail_failures)
             hook.pytest_runtest_logreport(report=report)
 
     def _judge(
-        self, findings: Sequence[Finding], marks: Mapping[str, Mark], doubt: Doubt
+        self, findings: Sequence[Finding], marks: Mapping[str, Mark], case: Unexplained
     ) -> Verdict:
         return judge(
             findings,
             marks.get,
             checked_for_leaks=False,
-            completed=doubt.completed,
+            completed=case.completed,
             strict=self._settings.strict,
         )
 
 
-def _in_words(ran: int, doubts: Iterable[Doubt]) -> str:
+def _in_words(ran: int, cases: Iterable[Unexplained]) -> str:
     """Say in how many of the tests that ran, and imports, a value was an extension's."""
-    tests = {doubt.nodeid for doubt in doubts if doubt.location}
-    imports = {doubt.nodeid for doubt in doubts if not doubt.location}
+    tests = {case.nodeid for case in cases if case.location}
+    imports = {case.nodeid for case in cases if not case.location}
     found = [plural(len(tests), "test")] if tests else []
     found += [plural(len(imports), "import")] if imports else []
     return f"{plural(ran, 'test')} run once more, an extension's in {' and '.join(found) or 'none'}"
+
+
+def _is_of(judged: Judged, case: Unexplained) -> bool:
+    return judged.nodeid == case.nodeid and not judged.in_fixtures
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -260,12 +264,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _matching(found: Iterable[Finding], doubt: Doubt) -> Iterator[Finding]:
-    """Yield what was found, each with what was known of the like of it that was in doubt."""
-    test = Caller(PythonLine.of_test(doubt.location), is_test=True) if doubt.location else None
+def _matching(found: Iterable[Finding], case: Unexplained) -> Iterator[Finding]:
+    """Yield what was found, each with what was known of the like of it that was in case."""
+    test = Caller(PythonLine.of_test(case.location), is_test=True) if case.location else None
     for finding in found:
-        alike = [other for other in doubt.findings if _is_alike(finding, other)]
-        known = (alike or doubt.findings)[0]
+        alike = [other for other in case.findings if _is_alike(finding, other)]
+        known = (alike or case.findings)[0]
         yield replace(
             finding,
             phase=known.phase,
@@ -280,8 +284,8 @@ def _is_alike(one: Finding, other: Finding) -> bool:
     return one.kind is other.kind and len(tops) == 1
 
 
-def _forget_noise(results: Results, doubt: Doubt, found: Sequence[Finding]) -> None:
-    for noise in doubt.findings:
+def _forget_noise(results: Results, case: Unexplained, found: Sequence[Finding]) -> None:
+    for noise in case.findings:
         if any(_is_alike(noise, finding) for finding in found):
             with contextlib.suppress(ValueError):
                 results.noise.remove(noise)

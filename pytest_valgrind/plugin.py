@@ -276,8 +276,10 @@ def _register_checker(config: pytest.Config, process: Process) -> None:
     if request:
         settings = request.adapt(settings)
         request.hide()
-    checker = ValgrindChecker(settings, config.pluginmanager, process, worker, request)
+    checker = ValgrindChecker(settings, config.pluginmanager, process, worker)
     config.pluginmanager.register(checker, CHECKER)
+    if request:
+        checker.answer(request)
     if worker is not None:
         config.pluginmanager.register(worker)
     process.begin_checking(checker)

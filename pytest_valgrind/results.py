@@ -36,7 +36,7 @@ class Judged(NamedTuple):
     in_fixtures: bool = False
 
 
-class Doubt(NamedTuple):
+class Unexplained(NamedTuple):
     """Uninitialised values upon which the interpreter decided, and of which nobody knows whose."""
 
     #: The test, or the module that was imported; empty if it was outside both.
@@ -78,8 +78,8 @@ class Results:
         self.elsewhere: list[Finding] = []
         #: What programs of the system's did that tests started, the shell say; it fails nothing.
         self.of_system: list[Finding] = []
-        #: Of what may be noise or not.
-        self.doubts: list[Doubt] = []
+        #: What looks like noise and may be an extension's.
+        self.unexplained: list[Unexplained] = []
         #: What became of that, in words.
         self.origins = ""
         #: Leaks of which it is not known which test lost them.
@@ -173,4 +173,4 @@ class Results:
 
 
 _COUNTS = ("tests", "completed", "hidden")
-_GROWING = ("judged", "unchecked", "outside", "noise", "elsewhere", "of_system", "doubts")
+_GROWING = ("judged", "unchecked", "outside", "noise", "elsewhere", "of_system", "unexplained")

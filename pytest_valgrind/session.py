@@ -24,7 +24,7 @@ from pytest_valgrind.held import HeldHooks
 from pytest_valgrind.journal import Began, marks_of
 from pytest_valgrind.ran import RanTest, effort
 from pytest_valgrind.report import give, give_to_fixtures
-from pytest_valgrind.results import Doubt, Judged, Results
+from pytest_valgrind.results import Judged, Results, Unexplained
 from pytest_valgrind.roll import Roll
 from pytest_valgrind.scope import Scope
 from pytest_valgrind.secondruns import not_again
@@ -74,7 +74,7 @@ class Session:
         self._first = roll.last + 1
         self._journal = roll.journal
         #: Whether somebody will look where uninitialised values are from.
-        self.notes_doubts = False
+        self.notes_unexplained = False
         self._scope = Scope(settings.only, all_errors=settings.all_errors)
         self._pinpoint = self._make_pinpoint() if settings.pinpoint else None
         self._held: HeldHooks | None = None
@@ -104,7 +104,7 @@ class Session:
     def take_outside(self, found: Sequence[Finding]) -> None:
         """Take errors that belong to no test or collector."""
         if found:
-            self._note_doubt(found)
+            self._note_unexplained(found)
             self.results.outside.extend(self._own(found))
             self._write_down()
 
@@ -112,7 +112,7 @@ class Session:
         """Take the errors raised while a collector was at work."""
         errors = self._evidence.errors(nodeid, "import")
         if errors:
-            self._note_doubt(errors, nodeid)
+            self._note_unexplained(errors, nodeid)
         if found := self._own(errors):
             if nodeid.endswith(".py"):
                 module = Caller(PythonLine(nodeid, 0, "<module>"))
@@ -457,7 +457,7 @@ class Session:
         ]
         completed = any(report.when == "call" and report.passed for report in reports)
         completed = completed and not (self._children and self._children.has_living(test))
-        if self._note_doubt(test.findings, test.nodeid, test.item, completed=completed):
+        if self._note_unexplained(test.findings, test.nodeid, test.item, completed=completed):
             completed = False  # whether a known error occurred is not known yet
         # A known error may be a descriptor that is open at the end.
         completed = completed and not self._evidence.host.tracks_descriptors
@@ -546,7 +546,7 @@ class Session:
         name = self._roll.name(self._roll.place(origin.number, test.last_place))
         return "" if name == (finding.fixture or test.nodeid) else f", in {name}"
 
-    def _note_doubt(
+    def _note_unexplained(
         self,
         findings: Iterable[Finding],
         nodeid: str = "",
@@ -554,19 +554,19 @@ class Session:
         *,
         completed: bool = False,
     ) -> bool:
-        """Note what may be somebody's although it looks like noise; return whether there is any.
+        """Note what looks like noise, and may be an extension's; return whether there is any.
 
         :param nodeid: of a test or of a module that was imported.
         :param item: the test.
         """
-        if not self.notes_doubts:
+        if not self.notes_unexplained:
             return False
-        found = tuple(finding for finding in findings if finding.is_in_doubt)
+        found = tuple(finding for finding in findings if finding.is_unexplained)
         if found and item is not None:
-            doubt = Doubt(nodeid, found, item.location, marks_of(item), completed)
-            self.results.doubts.append(doubt)
+            noted = Unexplained(nodeid, found, item.location, marks_of(item), completed)
+            self.results.unexplained.append(noted)
         elif found:
-            self.results.doubts.append(Doubt(nodeid, found))
+            self.results.unexplained.append(Unexplained(nodeid, found))
         return bool(found)
 
     def _own(self, findings: Iterable[Finding]) -> list[Finding]:

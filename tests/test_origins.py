@@ -13,7 +13,7 @@ from suite import Run, Suite
 from pytest_valgrind.findings import Finding, Frame, Further, Kind, Owner
 from pytest_valgrind.originrun import adapt_arguments
 from pytest_valgrind.origins import Origins, Request
-from pytest_valgrind.results import Doubt, Results
+from pytest_valgrind.results import Results, Unexplained
 from pytest_valgrind.settings import Settings
 
 TESTS = """
@@ -160,7 +160,7 @@ def created_by(owner: Owner) -> Finding:
 
 
 @pytest.mark.parametrize(
-    ("finding", "is_in_doubt"),
+    ("finding", "is_unexplained"),
     [
         (NOISE, True),
         (
@@ -173,9 +173,9 @@ def created_by(owner: Owner) -> Finding:
         (Finding(NOISE.kind, NOISE.message, NOISE.stack, process="7 (a fork)"), False),
     ],
 )
-def test_what_is_in_doubt(finding: Finding, is_in_doubt: bool) -> None:
+def test_what_is_unexplained(finding: Finding, is_unexplained: bool) -> None:
     """Noise that is about uninitialised values, in the process of the tests."""
-    assert finding.is_in_doubt is is_in_doubt
+    assert finding.is_unexplained is is_unexplained
 
 
 def test_whose_value_it_is() -> None:
@@ -202,10 +202,10 @@ class Answered(Origins):
 
 @pytest.fixture
 def results() -> Results:
-    """Return those of a run with a test in doubt."""
+    """Return those of a run with a test in case."""
     made = Results()
     made.noise.append(NOISE)
-    made.doubts.append(Doubt("test_it.py::test_it", (NOISE,), LOCATION))
+    made.unexplained.append(Unexplained("test_it.py::test_it", (NOISE,), LOCATION))
     return made
 
 
@@ -231,7 +231,7 @@ def test_run_that_comes_to_no_end_fails_nothing(settings: Settings, results: Res
 
 
 def test_what_is_found_is_no_noise_any_more(settings: Settings, results: Results) -> None:
-    """It is the test's, at the time when it was in doubt."""
+    """It is the test's, at the time when it was in case."""
     answers = {"test_it.py::test_it": [created_by(Owner.EXTENSION)]}
     Answered(settings, answers, "").settle(results, hook(), str)
     assert not results.noise
