@@ -319,7 +319,7 @@ class ValgrindChecker:
         """Notice the end of a phase: one hook for all three, as every hook costs every test."""
         if self._timeouts.has_hung:
             self._session.add(self._timeouts.finding(call.when))
-        self._session.phase_ended(call.when)
+        self._session.reported(call.when)
 
     def _save_coverage(self) -> None:
         if self._coverage and client.outside_tests(self._coverage.save):

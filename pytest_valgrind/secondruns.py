@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
+# Without its twin in Python, as in the journal.
+import _pickle as pickle
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple

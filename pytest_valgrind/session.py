@@ -229,10 +229,15 @@ class Session:
             self.phase_ended(when)
             self._fixture = outer
 
+    def reported(self, phase: str) -> None:
+        """Take the end of a phase of the running test that a report is made of in this process."""
+        if self._running is not None:
+            self._running.ran_here = True
+            self.phase_ended(phase)
+
     def phase_ended(self, phase: str) -> None:
         """Take the errors of setup, call or teardown."""
         if self._running is not None:
-            self._running.ran_here |= phase != "gc"
             found = self._evidence.errors(self._running.nodeid, phase)
             if found and self._fixture:
                 found = [replace(error, fixture=self._fixture.words) for error in found]
