@@ -220,7 +220,7 @@ def test_tests_that_left_some_open(tracked: Run) -> None:
     named = [line.partition(":: ")[0].split(": ", 1) for line in tracked.summary if "::" in line]
     assert {name.partition("::")[2]: words.split(":")[0] for name, words in named} == {
         "test_forgets": "open descriptor",
-        "test_forgets_a_pipe": "open descriptor",
+        "test_forgets_a_pipe": "open descriptor 2 times",
         "test_fixture_forgets": "open descriptor",
         "test_known": "open descriptor",
     }
