@@ -75,22 +75,29 @@ def _exit_code_of_fork(config: pytest.Config, output: BinaryIO, errors: BinaryIO
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    pid = os.fork()
-    if pid == 0:
-        _run(config, output, errors)
-    try:
-        _, status = os.waitpid(pid, 0)
-    except ChildProcessError:  # this process was started to ignore its children
-        return 0
-    except BaseException:
-        os.kill(pid, signal.SIGKILL)
-        raise
-    # What it may have died of, valgrind will tell.
-    return max(0, os.waitstatus_to_exitcode(status))
+    reader, writer = os.pipe()
+    with open(reader, "rb") as answer:  # noqa: PTH123 (a descriptor)
+        pid = os.fork()
+        if pid == 0:
+            _run(config, output, errors, writer)
+        os.close(writer)
+        try:
+            os.waitpid(pid, 0)
+        except ChildProcessError:  # this process was started to ignore its children
+            pass
+        except BaseException:
+            os.kill(pid, signal.SIGKILL)
+            raise
+        # Without one, it was ended by a signal or os._exit, of which valgrind's run will tell.
+        os.set_blocking(reader, False)
+        return int(answer.read() or 0)
 
 
-def _run(config: pytest.Config, output: BinaryIO, errors: BinaryIO) -> None:
-    """Rehearse in a fork, which ends here."""
+def _run(config: pytest.Config, output: BinaryIO, errors: BinaryIO, answer: int) -> None:
+    """Rehearse in a fork, which ends here.
+
+    :param answer: a descriptor for the exit code.
+    """
     code = 0
     # What this process has to do at its end is none of the fork's; what conftests add to it is.
     atexit._clear()
@@ -107,4 +114,5 @@ def _run(config: pytest.Config, output: BinaryIO, errors: BinaryIO) -> None:
         with contextlib.suppress(Exception):
             sys.stdout.flush()
             sys.stderr.flush()
+            os.write(answer, str(code).encode())
         os._exit(code)
