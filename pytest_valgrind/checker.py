@@ -436,8 +436,8 @@ class ValgrindChecker:
             write_suppressions(self._settings.gen_suppressions, results, self._evidence.weaknesses)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what was found."""
-        if not self._is_fork:
+        """Say what was found; where a process has died before this one, the parent does."""
+        if not (self._is_fork or self._process.replaces_another):
             self._write_summary(terminalreporter)
 
     def pytest_unconfigure(self, config: pytest.Config) -> None:

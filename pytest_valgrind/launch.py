@@ -84,6 +84,15 @@ class End(NamedTuple):
         return self.reached_pytest and (self.estate.has_ended or self.estate.death is not None)
 
     @property
+    def hides_failures(self) -> bool:
+        """Whether it ended as though nothing was found, before the interpreter came to its end.
+
+        A script of the user's own that comes to its end has the exit code that it wants.
+        """
+        estate = self.estate
+        return self.code == 0 and not estate.has_finished and estate.results.fails
+
+    @property
     def words(self) -> str:
         """How it ended without a session, for a sentence."""
         before = "it ran a session" if self.reached_pytest else "it came to pytest"

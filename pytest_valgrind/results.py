@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pytest_valgrind.findings import Finding
 from pytest_valgrind.scope import Relevance, Scope
 from pytest_valgrind.suppressions import Named
-from pytest_valgrind.verdict import KnownMark, Verdict
+from pytest_valgrind.verdict import KnownMark, Outcome, Verdict
 
 
 class Stopwatch:
@@ -119,6 +119,12 @@ class Results:
     def is_void(self) -> bool:
         """Whether nothing but hidden failures ran, so that a green run would be a false one."""
         return self.hidden > 0 and self.completed == 0
+
+    @property
+    def fails(self) -> bool:
+        """Whether anything was found that fails the run."""
+        failed = any(test.verdict.outcome is Outcome.FAILED for test in self.judged)
+        return failed or bool(self.modules or self.undecided or self.unchecked)
 
     @property
     def anything_found(self) -> bool:

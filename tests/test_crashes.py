@@ -179,6 +179,16 @@ def test_death_in_a_conftest(suite: Suite) -> None:
     assert "It happened before any test was collected." in run.output
 
 
+def test_exit_that_hides_a_failure(suite: Suite) -> None:
+    """The session ended, but nothing was reported, and the exit code says that all is well."""
+    suite.write("conftest.py", "import os\ndef pytest_sessionfinish(): os._exit(0)\n")
+    suite.write("test_leak.py", "import defective\ndef test_leak(): defective.leak()\n")
+    run = suite.run("--valgrind")
+    assert run.code == pytest.ExitCode.TESTS_FAILED
+    assert "although tests failed" in run.errors
+    assert run["test_leak"].outcome == "failed"
+
+
 def test_error_at_import_before_a_death(suite: Suite) -> None:
     """It is known, although no test had been judged."""
     suite.write(
