@@ -29,5 +29,7 @@ def say(what: str) -> None:
 
 
 OWN = os.getpid()
+# The launcher has rehearsed the start in a process of its own.
+EXITS.unlink(missing_ok=True)
 atexit.register(say, "atexit")
 alive = Finalised()
