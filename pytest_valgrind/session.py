@@ -462,7 +462,11 @@ class Session:
         ]
         completed = any(report.when == "call" and report.passed for report in reports)
         completed = completed and not (self._children and self._children.has_living(test))
-        if self._note_unexplained(test.findings, test.nodeid, test.item, completed=completed):
+        # An error of its own fails it, or is known, whatever else there is.
+        has_error = any(finding.kind.is_counted for finding in findings)
+        if not has_error and self._note_unexplained(
+            test.findings, test.nodeid, test.item, completed=completed
+        ):
             completed = False  # whether a known error occurred is not known yet
         # A known error may be a descriptor that is open at the end.
         completed = completed and not self._evidence.host.tracks_descriptors
