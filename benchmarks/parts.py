@@ -19,9 +19,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from pytest_valgrind.lines import read_lines
-from pytest_valgrind.log import read_to_end
-from pytest_valgrind.parser import Parser
+from pytest_valgrind.memcheck.log_file import read_to_end
+from pytest_valgrind.memcheck.log_lines import read_lines
+from pytest_valgrind.memcheck.parser import Parser
 
 LOG = Path(__file__).parent.parent / "tests" / "logs" / "3.19-plain.log"
 OPTIONS = ("--num-callers=50", "--error-limit=no", "--leak-check=no", "--vgdb=no")
@@ -42,7 +42,7 @@ def least(work, rounds=5):
     return min(taken)
 
 start = time.process_time()
-import pytest_valgrind.checker, pytest_valgrind.settings
+import pytest_valgrind.session.checker, pytest_valgrind.settings
 found = {"the import of our modules": time.process_time() - start}
 from pytest_valgrind import client
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_valgrind.launch import Launch
-    from pytest_valgrind.origins import Request
-    from pytest_valgrind.process import Checker, Process
+    from pytest_valgrind.launching.launcher import Launch
+    from pytest_valgrind.origins.origins import Request
+    from pytest_valgrind.session.process import Checker, Process
     from pytest_valgrind.settings import Settings
 
 #: Projects ask for the active checker by this name.
@@ -42,7 +42,7 @@ def pytest_load_initial_conftests(
 
         on_valgrind = running_on_valgrind()
         if on_valgrind:
-            from pytest_valgrind.process import Process
+            from pytest_valgrind.session.process import Process
             from pytest_valgrind.settings import traces_children
 
             traces = traces_children(early_config, early_config.known_args_namespace)
@@ -57,7 +57,7 @@ def pytest_load_initial_conftests(
         _launch(early_config, [arg for arg in args if arg not in unknown])
     if early_config.known_args_namespace.valgrind:
         with _imports_as_usual(early_config.pluginmanager):
-            from pytest_valgrind.arithmetic import OPTIONS
+            from pytest_valgrind.false_alarms.numpy_warning import OPTIONS
 
         option = early_config.known_args_namespace
         option.pythonwarnings = [*(option.pythonwarnings or []), *OPTIONS]
@@ -73,11 +73,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers and, under valgrind, the checker."""
     with _imports_as_usual(config.pluginmanager):
         from pytest_valgrind import running_on_valgrind
-        from pytest_valgrind.verdict import MARKERS
+        from pytest_valgrind.findings.verdict import MARKERS
 
         on_valgrind = running_on_valgrind()
         if on_valgrind:
-            from pytest_valgrind.process import Process
+            from pytest_valgrind.session.process import Process
     _sessions.append(config)
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}(reason=None): {meaning}")
@@ -104,7 +104,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if marker is None:
         return
     from pytest_valgrind import running_on_valgrind
-    from pytest_valgrind.verdict import reason_of
+    from pytest_valgrind.findings.verdict import reason_of
 
     if running_on_valgrind():
         reason = reason_of(marker) or "skipped under valgrind"
@@ -130,7 +130,7 @@ def _further_run() -> Request | None:
     """Return what a run that looks for origins has been asked for, None if it is none."""
     if "PYTEST_VALGRIND_ORIGINS" not in os.environ:  # then nothing is imported for it
         return None
-    from pytest_valgrind.origins import Request
+    from pytest_valgrind.origins.origins import Request
 
     return Request.adopt()
 
@@ -138,7 +138,7 @@ def _further_run() -> Request | None:
 def _prepare_further_run(config: pytest.Config, args: list[str]) -> None:
     """Leave nothing of the user's behind in a run that looks for origins."""
     if request := _further_run():
-        from pytest_valgrind.originrun import Quiet, adapt_arguments
+        from pytest_valgrind.origins.origin_run import Quiet, adapt_arguments
 
         adapt_arguments(args, config.known_args_namespace, request.directory)
         config.pluginmanager.register(Quiet())
@@ -151,13 +151,13 @@ def _launch(config: pytest.Config, args: list[str]) -> None:
             f"--valgrind works on Linux, and this is {sys.platform}: run the tests there, in a "
             "container or in WSL, say."
         )
-    from pytest_valgrind import launch
+    from pytest_valgrind.launching import launcher
     from pytest_valgrind.settings import Settings
 
     option = config.known_args_namespace
-    if not launch.tests_will_run(option) or _is_ours(config):
+    if not launcher.tests_will_run(option) or _is_ours(config):
         return
-    if launch.is_started_by_execnet():
+    if launcher.is_started_by_execnet():
         raise pytest.UsageError(
             "--valgrind: this worker of pytest-xdist was not started under valgrind, so nothing "
             "would be checked: give -n or --tx with popen, ssh or socket."
@@ -171,16 +171,16 @@ def _launch(config: pytest.Config, args: list[str]) -> None:
     if _is_distributed(option):
         return
     from pytest_valgrind.command import Command
-    from pytest_valgrind.rehearsal import rehearse
-    from pytest_valgrind.waiting import ending_orderly
+    from pytest_valgrind.launching.rehearsal import rehearse
+    from pytest_valgrind.launching.waiting import ending_orderly
 
     settings = Settings.of(config, option)
     command = Command.of_this_process()
     if request := _further_run():
         # It reports nothing, however it ends.
-        further = launch.Launch(command, request.adapt(settings), request.home)
+        further = launcher.Launch(command, request.adapt(settings), request.home)
         raise SystemExit(further.run().code)
-    launched = launch.Launch(command, settings)
+    launched = launcher.Launch(command, settings)
     try:
         with ending_orderly():
             rehearse(config)
@@ -204,7 +204,7 @@ def _run_until_the_end(
     launch: Launch, settings: Settings, config: pytest.Config, args: list[str]
 ) -> int:
     """Run the tests, if need be in one process after another; return the exit code."""
-    from pytest_valgrind import estate
+    from pytest_valgrind.recovery import history
 
     option = config.known_args_namespace
     most_failures = 1 if getattr(option, "stepwise", False) else option.maxfail
@@ -218,18 +218,18 @@ def _run_until_the_end(
     if not end.reached_pytest:
         _say(f"valgrind: nothing was checked: {end.words}")
     estates = [end.estate]
-    while settings.resume and end.can_be_followed and (left := estate.left_to_do(estates)):
-        if most_failures and estate.failures(estates) >= most_failures:
+    while settings.resume and end.can_be_followed and (left := history.left_to_do(estates)):
+        if most_failures and history.failures(estates) >= most_failures:
             break
         print(f"\nvalgrind: {end.estate.obituary} Another process will run {left}.", flush=True)
-        end = launch.run(estate.begun(estates), estate.to_run_again(estates))
-        estate.replace_first_runs(estates, end.estate)
+        end = launch.run(history.begun(estates), history.to_run_again(estates))
+        history.replace_first_runs(estates, end.estate)
         estates.append(end.estate)
     if end.hides_failures:
         _say("valgrind: the process ended with exit code 0, by os._exit?, although tests failed")
     elif not any(one.death for one in estates):
         return end.code
-    from pytest_valgrind.replay import replay
+    from pytest_valgrind.recovery.replay import replay
 
     code = replay(estates, settings, config, args)
     return end.code if end.was_asked_for else code
@@ -263,9 +263,9 @@ def _is_ours(config: pytest.Config) -> bool:
 
 def _register_checker(config: pytest.Config, process: Process) -> None:
     with _imports_as_usual(config.pluginmanager):
-        from pytest_valgrind.checker import ValgrindChecker
+        from pytest_valgrind.session.checker import ValgrindChecker
         from pytest_valgrind.settings import Settings
-        from pytest_valgrind.worker import XdistWorker, is_worker
+        from pytest_valgrind.workers.worker import XdistWorker, is_worker
 
     worker = XdistWorker(config) if is_worker(config) else None
     if worker is None:
@@ -291,7 +291,7 @@ def _register_checker(config: pytest.Config, process: Process) -> None:
 def _register_inner_session(config: pytest.Config, outer: Checker) -> None:
     with _imports_as_usual(config.pluginmanager):
         from pytest_valgrind import client
-        from pytest_valgrind.inner import InnerSession
+        from pytest_valgrind.session.inner_session import InnerSession
 
     if config.option.valgrind and _is_distributed(config.option):
         raise pytest.UsageError(
@@ -304,11 +304,11 @@ def _register_inner_session(config: pytest.Config, outer: Checker) -> None:
 
 
 def _register_controller(config: pytest.Config) -> None:
-    from pytest_valgrind import launch
-    from pytest_valgrind.controller import Controller
+    from pytest_valgrind.launching import launcher
     from pytest_valgrind.settings import Settings
+    from pytest_valgrind.workers.controller import Controller
 
-    if launch.tests_will_run(config.option):
+    if launcher.tests_will_run(config.option):
         controller = Controller(Settings.of(config, config.option), config)
         config.pluginmanager.register(controller, _CONTROLLER)
 

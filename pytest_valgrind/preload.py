@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_valgrind.package import PACKAGE
+
 #: The variable's name.
 NAME = "LD_PRELOAD"
 # The loader takes the first two for separators, and expands what follows the third (ld.so(8)).
@@ -21,12 +23,12 @@ _ELSEWHERE = ("/tmp", "/dev/shm", "/var/tmp")
 
 def repairs() -> Path | None:
     """Return the shared object of csrc/repairs.c, None if it was not built."""
-    return next(Path(__file__).parent.glob("_repairs*.so"), None)
+    return next(PACKAGE.glob("_repairs*.so"), None)
 
 
 def children() -> Path | None:
     """Return the shared object of csrc/children.c, None if it was not built."""
-    return next(Path(__file__).parent.glob("_children*.so"), None)
+    return next(PACKAGE.glob("_children*.so"), None)
 
 
 def changes(

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from suite import Suite
 
-from pytest_valgrind import calibration, preload
-from pytest_valgrind.calibration import Calibration
-from pytest_valgrind.selftest import EXERCISES
-from pytest_valgrind.suppressions import count
+from pytest_valgrind import preload
+from pytest_valgrind.false_alarms import calibration
+from pytest_valgrind.false_alarms.calibration import Calibration
+from pytest_valgrind.false_alarms.selftest import EXERCISES
+from pytest_valgrind.findings.suppressions import count
 
 OPTIONS = ("--num-callers=50", "--error-limit=no")
 SAYS = "a self-test finds out"
@@ -116,7 +117,7 @@ def test_same_interpreter_elsewhere(tmp_path: Path, how: str) -> None:
     shutil.copytree(package, tmp_path / "pytest_valgrind", copy_function=shutil.copyfile)
     code = (
         "import os, sys; from pathlib import Path\n"
-        "from pytest_valgrind.calibration import Calibration\n"
+        "from pytest_valgrind.false_alarms.calibration import Calibration\n"
         f"print(Calibration('valgrind', {OPTIONS!r}, os.environ, cache=Path('/x')).path.name)"
     )
     others = sysconfig.get_path("purelib")

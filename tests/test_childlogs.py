@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_valgrind.childlog import ChildLog
-from pytest_valgrind.findings import Finding, Kind
-from pytest_valgrind.objects import ObjectFiles
+from pytest_valgrind.children.child_log import ChildLog
+from pytest_valgrind.findings.finding import Finding, Kind
+from pytest_valgrind.memcheck.object_files import ObjectFiles
 
 HEADER = """\
 ==70== Memcheck, a memory error detector

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_valgrind.contexts import Contexts
-from pytest_valgrind.findings import Finding, Frame, Kind, Owner
+from pytest_valgrind.findings.finding import Finding, Frame, Kind, Owner
+from pytest_valgrind.memcheck.error_contexts import Contexts
 
 
 def error(function: str, owner: Owner = Owner.EXTENSION, count: int = 1) -> Finding:

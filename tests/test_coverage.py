@@ -14,12 +14,12 @@ pytest.importorskip("pytest_cov")
 
 import coverage
 
-from pytest_valgrind.coverage_data import is_measured, not_covered, options_of_replay
-from pytest_valgrind.crash import Death
-from pytest_valgrind.estate import Estate
-from pytest_valgrind.journal import Began, Collecting, Covered, Ended, Ran, Record
-from pytest_valgrind.replay import replay
-from pytest_valgrind.results import Results
+from pytest_valgrind.findings.results import Results
+from pytest_valgrind.recovery.coverage_data import is_measured, not_covered, options_of_replay
+from pytest_valgrind.recovery.history import Estate
+from pytest_valgrind.recovery.journal import Began, Collecting, Covered, Ended, Ran, Record
+from pytest_valgrind.recovery.post_mortem import Death
+from pytest_valgrind.recovery.replay import replay
 from pytest_valgrind.settings import Settings
 
 MODULE = """

@@ -12,15 +12,15 @@ import pytest
 from conftest import HERE, INI
 from suite import Run, Suite
 
-from pytest_valgrind import report
-from pytest_valgrind.descriptors import Descriptors
-from pytest_valgrind.findings import Finding, Frame, Kind, Origin, Owner
-from pytest_valgrind.host import Host
-from pytest_valgrind.lines import read_lines
-from pytest_valgrind.log import read_to_end
-from pytest_valgrind.parser import Parser
-from pytest_valgrind.roll import Roll
-from pytest_valgrind.verdict import KnownMark, Outcome, judge
+from pytest_valgrind.findings.finding import Finding, Frame, Kind, Origin, Owner
+from pytest_valgrind.findings.verdict import KnownMark, Outcome, judge
+from pytest_valgrind.items.item_numbers import Roll
+from pytest_valgrind.leaks.descriptors import Descriptors
+from pytest_valgrind.memcheck.log_file import read_to_end
+from pytest_valgrind.memcheck.log_lines import read_lines
+from pytest_valgrind.memcheck.parser import Parser
+from pytest_valgrind.memcheck.valgrind_info import Host
+from pytest_valgrind.reporting import reports
 
 PYTHON = (Frame(1, "open", owner=Owner.LIBC), Frame(2, "os_open", owner=Owner.INTERPRETER))
 
@@ -127,8 +127,8 @@ def test_known_error() -> None:
 def test_words() -> None:
     """What it is, where only the interpreter's code opened it, and how many there are."""
     found = descriptor(3, 0)
-    assert report.one_line([found]) == "open descriptor: file descriptor 3: /dev/null"
-    assert report.total_line([found, descriptor(4, 0)]) == "2 open descriptors"
+    assert reports.one_line([found]) == "open descriptor: file descriptor 3: /dev/null"
+    assert reports.total_line([found, descriptor(4, 0)]) == "2 open descriptors"
 
 
 @pytest.mark.parametrize("kind", [Kind.OPEN_DESCRIPTOR, Kind.DESCRIPTOR])
@@ -156,7 +156,9 @@ def test_options(
     monkeypatch: pytest.MonkeyPatch, option: str, is_tracked: bool, keeps_log: bool
 ) -> None:
     """Which of them fill the log with what is nowhere else."""
-    monkeypatch.setattr("pytest_valgrind.host.options_from_elsewhere", lambda: iter(()))
+    monkeypatch.setattr(
+        "pytest_valgrind.memcheck.valgrind_info.options_from_elsewhere", lambda: iter(())
+    )
     host = Host("3.19", "valgrind", ("--leak-check=no", "--show-error-list=yes", option), None)
     assert (host.tracks_descriptors, host.says_more) == (is_tracked, keeps_log)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_valgrind.contexts import key_of
-from pytest_valgrind.findings import Finding, Frame, Further, Kind, Owner, merged
+from pytest_valgrind.findings.finding import Finding, Frame, Further, Kind, Owner, merged
+from pytest_valgrind.memcheck.error_contexts import key_of
 
 
 def stack(text: str) -> tuple[Frame, ...]:

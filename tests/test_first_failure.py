@@ -9,11 +9,11 @@ import pytest
 from conftest import INI
 from suite import Run, Suite
 
-from pytest_valgrind.findings import Finding, Frame, Kind, Owner
-from pytest_valgrind.held import Event
-from pytest_valgrind.ran import RanTest
-from pytest_valgrind.roll import Roll
-from pytest_valgrind.session import Session
+from pytest_valgrind.findings.finding import Finding, Frame, Kind, Owner
+from pytest_valgrind.items.deferred_reports import Event
+from pytest_valgrind.items.item_numbers import Roll
+from pytest_valgrind.items.item_run import RanTest
+from pytest_valgrind.session.item_runner import Session
 from pytest_valgrind.settings import Settings
 
 SUITE = """

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_valgrind import garbage
-from pytest_valgrind.garbage import Garbage
+from pytest_valgrind.leaks import garbage
+from pytest_valgrind.leaks.garbage import Garbage
 
 
 @pytest.fixture

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_valgrind import ran as ran_test
-from pytest_valgrind.checks import GroupCheck
-from pytest_valgrind.clones import Checked
-from pytest_valgrind.findings import Finding, Frame, Kind, Origin
-from pytest_valgrind.fixtures import FixturePhase
-from pytest_valgrind.garbage import Garbage
-from pytest_valgrind.groups import Group, Queue
-from pytest_valgrind.ledger import Ledger
-from pytest_valgrind.ran import RanTest
-from pytest_valgrind.roll import Roll
+from pytest_valgrind.findings.finding import Finding, Frame, Kind, Origin
+from pytest_valgrind.items import item_run as ran_test
+from pytest_valgrind.items.fixtures import FixturePhase
+from pytest_valgrind.items.item_numbers import Roll
+from pytest_valgrind.items.item_run import RanTest
+from pytest_valgrind.leaks.attribution import GroupCheck
+from pytest_valgrind.leaks.backends import Checked
+from pytest_valgrind.leaks.garbage import Garbage
+from pytest_valgrind.leaks.groups import Group, Queue
+from pytest_valgrind.leaks.loss_records import Ledger
 
 NUMBERS = 8
 

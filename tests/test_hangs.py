@@ -10,16 +10,16 @@ import pytest
 from _pytest import runner
 from test_verdict import ERROR, LEAK, verdict
 
-from pytest_valgrind.evidence import Evidence
-from pytest_valgrind.findings import Finding, Frame, Kind, Owner
-from pytest_valgrind.hangs import with_python_stacks
-from pytest_valgrind.host import Host
-from pytest_valgrind.lines import read_lines
-from pytest_valgrind.parser import HANG, Parser
-from pytest_valgrind.report import rendered, total_line
-from pytest_valgrind.scope import Relevance, Scope
-from pytest_valgrind.timeouts import Timeouts
-from pytest_valgrind.verdict import KNOWN_ERROR, KNOWN_LEAK, Outcome
+from pytest_valgrind.findings.finding import Finding, Frame, Kind, Owner
+from pytest_valgrind.findings.relevance import Relevance, Scope
+from pytest_valgrind.findings.verdict import KNOWN_ERROR, KNOWN_LEAK, Outcome
+from pytest_valgrind.memcheck.log_lines import read_lines
+from pytest_valgrind.memcheck.monitor import Evidence
+from pytest_valgrind.memcheck.parser import HANG, Parser
+from pytest_valgrind.memcheck.python_stacks import with_python_stacks
+from pytest_valgrind.memcheck.valgrind_info import Host
+from pytest_valgrind.reporting.reports import rendered, total_line
+from pytest_valgrind.session.timeouts import Timeouts
 
 HUNG = Finding(Kind.TIMEOUT, f"{HANG}3 s (--valgrind-timeout)")
 # Of 3.14: those before it have no names of threads.

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_valgrind import journal
-from pytest_valgrind.crash import Death
-from pytest_valgrind.estate import Estate, not_checked
-from pytest_valgrind.findings import Finding, Frame, Kind, Owner
-from pytest_valgrind.journal import (
+from pytest_valgrind.findings.finding import Finding, Frame, Kind, Owner
+from pytest_valgrind.findings.results import Judged, Results
+from pytest_valgrind.findings.verdict import KnownMark, Outcome, Verdict
+from pytest_valgrind.recovery import journal
+from pytest_valgrind.recovery.history import Estate, not_checked
+from pytest_valgrind.recovery.journal import (
     Began,
     Collected,
     Collecting,
@@ -22,9 +23,8 @@ from pytest_valgrind.journal import (
     Record,
     Settled,
 )
-from pytest_valgrind.results import Judged, Results
+from pytest_valgrind.recovery.post_mortem import Death
 from pytest_valgrind.settings import Settings
-from pytest_valgrind.verdict import KnownMark, Outcome, Verdict
 
 DEATH = Death(-11, "died of SIGSEGV", (Finding(Kind.INVALID_WRITE, "Invalid write"),), "", "log")
 PASS = ("call", 0.1, 1.0, 1.1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_valgrind.findings import Finding, Frame, Kind
-from pytest_valgrind.ledger import Ledger
+from pytest_valgrind.findings.finding import Finding, Frame, Kind
+from pytest_valgrind.leaks.loss_records import Ledger
 
 
 def record(size: int, blocks: int, site: int = 1) -> Finding:

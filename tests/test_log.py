@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_valgrind.log import Log
+from pytest_valgrind.memcheck.log_file import Log
 
 
 def test_log_is_followed(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_valgrind.log_names import LogNames, escaped, tells_apart
+from pytest_valgrind.memcheck.log_names import LogNames, escaped, tells_apart
 
 #: The template, the path that the log of process 1 has, and that of a fork with the id 23.
 NAMES = {

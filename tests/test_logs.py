@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_valgrind.findings import Finding, Kind
-from pytest_valgrind.lines import read_lines
-from pytest_valgrind.log import Log, read_to_end
-from pytest_valgrind.parser import Parser, used_suppressions
+from pytest_valgrind.findings.finding import Finding, Kind
+from pytest_valgrind.memcheck.log_file import Log, read_to_end
+from pytest_valgrind.memcheck.log_lines import read_lines
+from pytest_valgrind.memcheck.parser import Parser, used_suppressions
 
 LOGS = sorted((Path(__file__).parent / "logs").glob("*.log"))
 VERSIONS = ("3.19", "3.24", "3.27")

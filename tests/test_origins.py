@@ -10,10 +10,10 @@ import pytest
 from conftest import HERE, INI, build_extension
 from suite import Run, Suite
 
-from pytest_valgrind.findings import Finding, Frame, Further, Kind, Owner
-from pytest_valgrind.originrun import adapt_arguments
-from pytest_valgrind.origins import Origins, Request
-from pytest_valgrind.results import Results, Unexplained
+from pytest_valgrind.findings.finding import Finding, Frame, Further, Kind, Owner
+from pytest_valgrind.findings.results import Results, Unexplained
+from pytest_valgrind.origins.origin_run import adapt_arguments
+from pytest_valgrind.origins.origins import Origins, Request
 from pytest_valgrind.settings import Settings
 
 TESTS = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_valgrind.worker import packed, unpacked
+from pytest_valgrind.workers.worker import packed, unpacked
 
 
 def report() -> pytest.TestReport:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_valgrind.findings import Finding, Frame, Kind, Origin, Owner
-from pytest_valgrind.lines import read_lines
-from pytest_valgrind.parser import Parser
-from pytest_valgrind.stacks import Frames
+from pytest_valgrind.findings.finding import Finding, Frame, Kind, Origin, Owner
+from pytest_valgrind.memcheck.log_lines import read_lines
+from pytest_valgrind.memcheck.parser import Parser
+from pytest_valgrind.memcheck.stacks import Frames
 
 INVALID_WRITE = """\
 ==42== Invalid write of size 1

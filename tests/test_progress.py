@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pytest
 from suite import Suite
 
-from pytest_valgrind.checks import NoCheck
-from pytest_valgrind.progress import WaitingTests
+from pytest_valgrind.leaks.attribution import NoCheck
+from pytest_valgrind.session.progress import WaitingTests
 
 
 class Waiting(NoCheck):

@@ -47,7 +47,7 @@ def test_after():
 """
 # What a test leaves becomes garbage when it has been taken out of collections.
 LATE_GARBAGE = """\
-from pytest_valgrind import session
+from pytest_valgrind.session import item_runner
 
 KEPT = []
 

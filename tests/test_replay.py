@@ -9,14 +9,14 @@ from xml.etree import ElementTree
 import pytest
 from suite import launcher
 
-from pytest_valgrind.crash import Death
-from pytest_valgrind.estate import Estate, failures
-from pytest_valgrind.findings import Finding, Kind
-from pytest_valgrind.journal import Began, Collected, Ended, Ran, Record
-from pytest_valgrind.replay import replay
-from pytest_valgrind.results import Judged, Results, Undecided
+from pytest_valgrind.findings.finding import Finding, Kind
+from pytest_valgrind.findings.results import Judged, Results, Undecided
+from pytest_valgrind.findings.verdict import Outcome, Verdict
+from pytest_valgrind.recovery.history import Estate, failures
+from pytest_valgrind.recovery.journal import Began, Collected, Ended, Ran, Record
+from pytest_valgrind.recovery.post_mortem import Death
+from pytest_valgrind.recovery.replay import replay
 from pytest_valgrind.settings import Settings
-from pytest_valgrind.verdict import Outcome, Verdict
 
 DEATH = Death(-6, "died of SIGABRT", (), "", "log")
 LOCATION = ("test_a.py", 1, "test")

@@ -7,11 +7,19 @@ from typing import Literal
 
 import pytest
 
-from pytest_valgrind.findings import Caller, Finding, Frame, Further, Kind, Owner, PythonLine
-from pytest_valgrind.report import give, one_line, rendered, stack_lines, text
-from pytest_valgrind.results import Results
-from pytest_valgrind.summary import summary, weaknesses
-from pytest_valgrind.verdict import Outcome, Verdict
+from pytest_valgrind.findings.finding import (
+    Caller,
+    Finding,
+    Frame,
+    Further,
+    Kind,
+    Owner,
+    PythonLine,
+)
+from pytest_valgrind.findings.results import Results
+from pytest_valgrind.findings.verdict import Outcome, Verdict
+from pytest_valgrind.reporting.reports import give, one_line, rendered, stack_lines, text
+from pytest_valgrind.reporting.terminal import summary, weaknesses
 
 EXTENSION = Frame(1, "work", "ext.c", 7, owner=Owner.EXTENSION)
 LEAK = Finding(Kind.DEFINITE, "lost", (EXTENSION,), bytes=1234, blocks=1, raw="== lost")

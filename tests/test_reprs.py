@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from pytest_valgrind.reprs import safe_repr, type_name
+from pytest_valgrind.objects.safe_repr import safe_repr, type_name
 
 
 class Hostile:

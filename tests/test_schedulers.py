@@ -16,7 +16,7 @@ from xdist.scheduler import (
     WorkStealingScheduling,
 )
 
-from pytest_valgrind.schedulers import take_back
+from pytest_valgrind.workers.schedulers import take_back
 
 TESTS = [f"test_{file}.py::test_{number}" for file in "ab" for number in range(3)]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_valgrind.findings import Finding, Frame, Further, Kind, Owner
-from pytest_valgrind.scope import Relevance, Scope
+from pytest_valgrind.findings.finding import Finding, Frame, Further, Kind, Owner
+from pytest_valgrind.findings.relevance import Relevance, Scope
 
 OWN = Frame(1, "work", "work.c", 3, "/site/mine/work.so", Owner.EXTENSION)
 THEIRS = Frame(2, "other", "other.c", 4, "/site/theirs/other.so", Owner.EXTENSION)

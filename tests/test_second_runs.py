@@ -8,13 +8,13 @@ import pytest
 from conftest import INI
 from suite import PATIENCE, Run, Suite
 
-from pytest_valgrind import secondruns
-from pytest_valgrind.crash import Death
-from pytest_valgrind.estate import Estate, left_to_do, replace_first_runs, to_run_again
-from pytest_valgrind.findings import Finding, Frame, Further, Kind, Origin, Owner
-from pytest_valgrind.journal import Began, Collected, Ran, Record, Settled
-from pytest_valgrind.results import Results
-from pytest_valgrind.secondruns import SecondRun, SecondRuns
+from pytest_valgrind.findings.finding import Finding, Frame, Further, Kind, Origin, Owner
+from pytest_valgrind.findings.results import Results
+from pytest_valgrind.recovery import second_runs
+from pytest_valgrind.recovery.history import Estate, left_to_do, replace_first_runs, to_run_again
+from pytest_valgrind.recovery.journal import Began, Collected, Ran, Record, Settled
+from pytest_valgrind.recovery.post_mortem import Death
+from pytest_valgrind.recovery.second_runs import SecondRun, SecondRuns
 from pytest_valgrind.settings import Settings
 
 ERROR = Finding(
@@ -129,13 +129,13 @@ def test_items(pytester: pytest.Pytester) -> None:
 def test_sent_to_another_process() -> None:
     """They come as they were."""
     runs = (SecondRun("a"), SecondRun("b", (ERROR,)))
-    assert secondruns.unpacked(secondruns.packed(runs)) == runs
+    assert second_runs.unpacked(second_runs.packed(runs)) == runs
 
 
 def test_error_that_occurs_again() -> None:
     """It is there once."""
-    assert secondruns.not_again([ERROR], [ERROR]) == []
-    assert secondruns.not_again([ERROR], []) == [ERROR]
+    assert second_runs.not_again([ERROR], [ERROR]) == []
+    assert second_runs.not_again([ERROR], []) == [ERROR]
 
 
 SUITE = """

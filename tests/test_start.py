@@ -18,8 +18,8 @@ def count(pattern, flags=0):
     compiled.append(pattern)
     return compile_it(pattern, flags)
 re.compile, before = count, set(sys.modules)
-import pytest_valgrind.checker, pytest_valgrind.settings
-import pytest_valgrind.memcheck, pytest_valgrind.process
+import pytest_valgrind.session.checker, pytest_valgrind.settings
+import pytest_valgrind.session.memcheck, pytest_valgrind.session.process
 print(json.dumps([sorted(set(sys.modules) - before), len(compiled)]))
 """
 OF_OPTIONS = ("children", "pinpoint", "tracing")
@@ -39,7 +39,7 @@ def test_modules_of_options_that_are_not_given(imported: tuple[set[str], int]) -
     """They are not imported, and neither is what only other processes need."""
     modules, _ = imported
     unwanted = {f"pytest_valgrind.{name}" for name in (*OF_OPTIONS, *OF_OTHER_PROCESSES)}
-    assert "pytest_valgrind.session" in modules
+    assert "pytest_valgrind.session.item_runner" in modules
     assert not modules & {*unwanted, "ctypes", "pickle", "subprocess", "hashlib"}
 
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_valgrind.findings import Finding, Frame, Kind, Owner
-from pytest_valgrind.results import Judged, Results, Undecided
-from pytest_valgrind.summary import summary
-from pytest_valgrind.verdict import Outcome, Verdict, crashed
+from pytest_valgrind.findings.finding import Finding, Frame, Kind, Owner
+from pytest_valgrind.findings.results import Judged, Results, Undecided
+from pytest_valgrind.findings.verdict import Outcome, Verdict, crashed
+from pytest_valgrind.reporting.terminal import summary
 
 STACK = (Frame(1, "work", "ext.c", 7, owner=Owner.EXTENSION),)
 LEAK = Finding(Kind.DEFINITE, "lost", STACK, bytes=8, blocks=1)

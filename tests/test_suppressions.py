@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_valgrind.findings import Finding, Frame, Kind, Owner
-from pytest_valgrind.suppressions import Suppression, named_in, unused, write
+from pytest_valgrind.findings.finding import Finding, Frame, Kind, Owner
+from pytest_valgrind.findings.suppressions import Suppression, named_in, unused, write
 
 O = Owner  # noqa: E741
 

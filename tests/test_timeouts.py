@@ -10,7 +10,7 @@ import pytest
 from conftest import HERE, INI
 from suite import Run, Suite
 
-from pytest_valgrind.parser import HANG
+from pytest_valgrind.memcheck.parser import HANG
 
 BY_OPTION = f"{HANG}3 s (--valgrind-timeout)"
 BY_PYTEST_TIMEOUT = f"{HANG}2 s (pytest-timeout's 0.1 s, multiplied by 20)"

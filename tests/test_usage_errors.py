@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 from suite import Run, Suite
 
-from pytest_valgrind import launch, plugin
+from pytest_valgrind import plugin
 from pytest_valgrind.command import Command
+from pytest_valgrind.launching import launcher
 from pytest_valgrind.settings import Settings
 
 
@@ -56,7 +57,7 @@ def test_shim_in_the_place_of_python(tmp_path: Path, settings: Settings) -> None
     shim = tmp_path / "python"
     shim.write_text("#!/bin/sh\nexec python3\n")
     with pytest.raises(pytest.UsageError, match=r"is a script that starts Python.*-m pytest"):
-        launch.Launch(Command([str(shim)]), settings)
+        launcher.Launch(Command([str(shim)]), settings)
 
 
 @pytest.mark.slow
@@ -81,7 +82,7 @@ def test_setuid_interpreter(tmp_path: Path, settings: Settings) -> None:
     shutil.copy("/bin/true", program)
     program.chmod(program.stat().st_mode | stat.S_ISUID)
     with pytest.raises(pytest.UsageError, match=r"setuid.*use a copy"):
-        launch.Launch(Command([str(program)]), settings)
+        launcher.Launch(Command([str(program)]), settings)
 
 
 def test_free_threaded_interpreter(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,19 +92,19 @@ def test_free_threaded_interpreter(settings: Settings, monkeypatch: pytest.Monke
         sysconfig, "get_config_var", lambda name: name == "Py_GIL_DISABLED" or known(name)
     )
     with pytest.raises(pytest.UsageError, match=r"free-threaded.*use a build with the GIL"):
-        launch.Launch(Command([sys.executable]), settings)
+        launcher.Launch(Command([sys.executable]), settings)
 
 
 def test_static_interpreter(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Valgrind cannot replace its malloc."""
-    monkeypatch.setattr(launch, "_is_linked_dynamically", lambda: False)
+    monkeypatch.setattr(launcher, "_is_linked_dynamically", lambda: False)
     with pytest.raises(pytest.UsageError, match="linked statically"):
-        launch.Launch(Command([sys.executable]), settings)
+        launcher.Launch(Command([sys.executable]), settings)
 
 
 def test_loader_is_recognised() -> None:
     """The interpreter that runs these tests has one."""
-    assert launch._is_linked_dynamically()
+    assert launcher._is_linked_dynamically()
 
 
 @pytest.mark.parametrize("flag", ["-E", "-I"])
@@ -124,7 +125,7 @@ def test_log_that_nobody_can_read(settings: Settings, option: str) -> None:
     """Which option it is."""
     settings = settings._replace(args=(option,))
     with pytest.raises(pytest.UsageError, match=rf"{option} stands in the way: leave it out"):
-        launch.Launch(Command([sys.executable]), settings)
+        launcher.Launch(Command([sys.executable]), settings)
 
 
 def test_other_tool_in_the_command_line(clean: Suite) -> None:
@@ -310,7 +311,7 @@ def test_descriptor_limit_is_lowered(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1 << 30, resource.RLIM_INFINITY))
     monkeypatch.setattr(resource, "setrlimit", lambda _, pair: limits.append(pair))
-    launch._lower_limits()
+    launcher._lower_limits()
     assert limits == [(1 << 20, 1 << 20)]
 
 

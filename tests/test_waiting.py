@@ -25,7 +25,7 @@ print(len(seen))
 """
 WAITS = """
 import os, signal, subprocess, sys
-from pytest_valgrind import waiting
+from pytest_valgrind.launching import waiting
 {first}
 child = {child!r}
 asked = []
@@ -134,7 +134,8 @@ def test_child_dies_with_its_parent(tmp_path: Path) -> None:
     """Whatever ends the parent."""
     life, ours = os.pipe()
     code = (
-        "import os, signal, subprocess, sys; from pytest_valgrind.waiting import die_with_parent\n"
+        "import os, signal, subprocess, sys\n"
+        "from pytest_valgrind.launching.waiting import die_with_parent\n"
         "subprocess.Popen(['sleep', '100'], preexec_fn=die_with_parent, close_fds=False)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )

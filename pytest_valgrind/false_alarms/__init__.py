@@ -1,0 +1,1 @@
+"""What memcheck reports that is nobody's defect."""

@@ -1,0 +1,150 @@
+"""From findings and a test's markers to an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Mapping
+from enum import Enum
+from typing import Any, NamedTuple, Protocol
+
+from pytest_valgrind.findings.finding import Finding, Kind
+
+KNOWN_ERROR = "valgrind_known_error"
+KNOWN_LEAK = "valgrind_known_leak"
+SKIP = "valgrind_skip"
+
+MARKERS = {
+    KNOWN_LEAK: "the test leaks memory and this is known: an expected failure under valgrind.",
+    KNOWN_ERROR: "the test raises a valgrind error and this is known: an expected failure under "
+    "valgrind.",
+    SKIP: "skip the test, but only under valgrind.",
+}
+
+
+class Outcome(Enum):
+    """What valgrind has to say about a test."""
+
+    CLEAN = "clean"
+    FAILED = "failed"
+    KNOWN = "known"
+
+
+_CRASH = "[VALGRIND CRASH]"
+_HANG = "[VALGRIND TIMEOUT]"
+
+
+class Verdict(NamedTuple):
+    """The outcome, and the words that go with it."""
+
+    outcome: Outcome
+    header: str = ""
+    reason: str = ""
+    #: Markers of a known defect that did not occur.
+    unused_markers: tuple[str, ...] = ()
+    #: Those of one that did.
+    used_markers: tuple[str, ...] = ()
+    #: Whether the process died in the test.
+    is_death: bool = False
+
+    @property
+    def is_crash(self) -> bool:
+        """Whether it died by itself, and was not ended because the test hung."""
+        return self.is_death and self.header == _CRASH
+
+    def knows(self, finding: Finding) -> bool:
+        """Whether a marker says that there is such a finding."""
+        return _marker_for(finding) in self.used_markers
+
+
+class Mark(Protocol):
+    """The part of a pytest marker that is used here."""
+
+    @property
+    def args(self) -> tuple[Any, ...]: ...
+
+    @property
+    def kwargs(self) -> Mapping[str, Any]: ...
+
+
+class KnownMark(NamedTuple):
+    """A marker of a test that says that a finding is known, as plain values."""
+
+    name: str
+    reason: str
+    args: tuple[str, ...] = ()
+
+    @property
+    def kwargs(self) -> Mapping[str, str]:
+        """As the marker of pytest's has them."""
+        return {"reason": self.reason}
+
+
+def judge(  # noqa: PLR0913
+    findings: Iterable[Finding],
+    markers: Callable[[str], Mark | None],
+    *,
+    checked_for_leaks: bool = True,
+    completed: bool = True,
+    strict: bool = False,
+    used: Container[str] = (),
+) -> Verdict:
+    """Judge a test.
+
+    :param findings: those of the test, noise left out.
+    :param markers: the test's closest marker of a name.
+    :param completed: whether the test ran to its end, so that a known defect could occur.
+    :param used: markers of the test that say something known of a fixture.
+    """
+    findings = list(findings)
+    markers_for_findings = {_marker_for(finding) for finding in findings}
+    found = {name: name in markers_for_findings for name in (KNOWN_ERROR, KNOWN_LEAK)}
+    known = {name: markers(name) for name in found}
+    could_occur = {KNOWN_ERROR: completed, KNOWN_LEAK: completed and checked_for_leaks}
+    unused = tuple(
+        name
+        for name, mark in known.items()
+        if mark and not found[name] and could_occur[name] and name not in used
+    )
+    used = tuple(name for name, mark in known.items() if mark and found[name])
+    if findings:
+        hangs = None in markers_for_findings
+        words = [_WORDS[name] for name in _WORDS if found[name]] + ["TIMEOUT"] * hangs
+        header = f"[VALGRIND {'+'.join(words)}]"
+        if hangs or any(found[name] and known[name] is None for name in found):
+            return Verdict(Outcome.FAILED, header, unused_markers=unused, used_markers=used)
+        if not (unused and strict):
+            reasons = [reason_of(mark) for name, mark in known.items() if mark and found[name]]
+            reason = ", ".join(reason for reason in reasons if reason)
+            return Verdict(Outcome.KNOWN, header, reason, unused, used)
+    if unused and strict:
+        names = " and ".join(unused)
+        return Verdict(
+            Outcome.FAILED,
+            "[VALGRIND STRICT]",
+            f"Marked {names}, but it did not occur: remove the marker.",
+            unused,
+            used,
+        )
+    return Verdict(Outcome.CLEAN, unused_markers=unused)
+
+
+def crashed(words: str, *, hung: bool = False) -> Verdict:
+    """Return the verdict on a test in which the process died.
+
+    :param words: how it died.
+    :param hung: whether it was ended as the test hung.
+    """
+    return Verdict(Outcome.FAILED, _HANG if hung else _CRASH, words, is_death=True)
+
+
+def _marker_for(finding: Finding) -> str | None:
+    """Return the marker that makes a finding known; a test that hangs is never that."""
+    if finding.kind is Kind.TIMEOUT:
+        return None
+    return KNOWN_LEAK if finding.kind.is_leak else KNOWN_ERROR
+
+
+_WORDS = {KNOWN_ERROR: "ERROR", KNOWN_LEAK: "LEAK"}
+
+
+def reason_of(mark: Mark) -> str:
+    return str(mark.kwargs.get("reason") or (mark.args[0] if mark.args else ""))

@@ -1,0 +1,1 @@
+"""A test item and its reports."""

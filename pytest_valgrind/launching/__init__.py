@@ -1,0 +1,1 @@
+"""From an ordinary interpreter to one under valgrind."""

@@ -1,0 +1,1 @@
+"""Leak checks: when they are done, and which test lost what."""

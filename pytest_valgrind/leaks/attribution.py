@@ -1,0 +1,337 @@
+"""Leak checks: when they are done, and what each says about the tests before it.
+
+A check comes after every test or after many; it is handed every test that ran and returns those of
+which it knows by now what they leaked, in order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from time import process_time
+from typing import Protocol
+
+from pytest_valgrind.findings.finding import Finding, Origin
+from pytest_valgrind.items.fixtures import FixturePhase
+from pytest_valgrind.items.item_numbers import Roll
+from pytest_valgrind.items.item_run import RanTest
+from pytest_valgrind.leaks.backends import Checked, Checker
+from pytest_valgrind.leaks.garbage import Garbage
+from pytest_valgrind.leaks.groups import Group, Queue, Unsettled
+from pytest_valgrind.leaks.loss_records import Ledger
+from pytest_valgrind.leaks.stale_pointers import overwrite_stale_pointers
+
+# How much longer a check of the heap takes than a collection of its garbage, roughly; after the
+# first check it is known.
+_CHECK_TO_COLLECTION = 4
+# What a clone has reported comes again with the next; more than so many loss records are worth a
+# check in the process, which ends that.
+_MOST_REPEATED = 100
+
+
+class LeakCheck(Protocol):
+    """A way to find out which test leaked what."""
+
+    #: Whether each test is settled as soon as it ran.
+    settles_at_once: bool
+    #: Leaks that belong to no test.
+    outside: list[Finding]
+    #: Leaks of which it is not known to which test they belong.
+    unsettled: list[Unsettled]
+    #: How many checks were done, and for how many groups of tests.
+    checks: int
+    groups: int
+
+    @property
+    def waiting(self) -> int:
+        """How many tests ran of which it is not known yet what they leaked."""
+
+    def begin(self) -> None:
+        """Take what is lost before the first test as lost outside the tests."""
+
+    def before(self) -> None:
+        """Get ready for a test."""
+
+    def may_follow(self, test: RanTest) -> bool:
+        """Whether a check that takes garbage for lost may follow a test that is about to end."""
+
+    def add(self, test: RanTest) -> None:
+        """Take a test that ran."""
+
+    def settled(self) -> list[RanTest]:
+        """Return the tests whose leaks are known by now, in order."""
+
+    def settle_all(self) -> list[RanTest]:
+        """Return the rest, after the checks that this takes."""
+
+
+class NoCheck:
+    """Leaks are not looked for."""
+
+    settles_at_once = True
+
+    def __init__(self) -> None:
+        self.outside: list[Finding] = []
+        self.unsettled: list[Unsettled] = []
+        self.checks = 0
+        self.groups = 0
+        self._ran: list[RanTest] = []
+
+    @property
+    def waiting(self) -> int:
+        """None, but for a moment."""
+        return len(self._ran)
+
+    def begin(self) -> None:
+        """Do nothing."""
+
+    def before(self) -> None:
+        """Do nothing."""
+
+    def may_follow(self, test: RanTest) -> bool:  # noqa: ARG002
+        """Return False."""
+        return False
+
+    def add(self, test: RanTest) -> None:
+        """Take a test that ran."""
+        self._ran.append(test)
+
+    def settled(self) -> list[RanTest]:
+        """Return the test."""
+        ran, self._ran = self._ran, []
+        return ran
+
+    def settle_all(self) -> list[RanTest]:
+        """Return what is left."""
+        return self.settled()
+
+
+class GroupCheck:
+    """A check for each group of tests.
+
+    The frame below which a test ran tells which of its group's tests allocated a lost block. With
+    a group for each test, whatever is lost was lost by that test.
+
+    :param checker: does the check.
+    :param roll: the tests, by the numbers of their frames.
+    :param ledger: what earlier checks of this process have found.
+    :param every_test: whether each test is a group of its own, and checked in the process.
+    :param also_before: whether to check before every test as well, so that a block lost between
+        two tests is never taken for one of the second's.
+    :param settles_later: whether tests will be run again where it is not certain which of them has
+        lost a block.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        checker: Checker,
+        garbage: Garbage,
+        roll: Roll,
+        ledger: Ledger,
+        *,
+        every_test: bool = False,
+        also_before: bool = False,
+        settles_later: bool = False,
+    ) -> None:
+        self.outside: list[Finding] = []
+        self.unsettled: list[Unsettled] = []
+        self.checks = 0
+        self.groups = 0
+        self._checker = checker
+        self._garbage = garbage
+        self._roll = roll
+        self.settles_at_once = every_test
+        self._also_before = also_before
+        self._settles_later = settles_later
+        # Half of the numbers, as two groups are under way.
+        self._queue = Queue(1 if every_test else roll.numbers // 2, checker.share)
+        self._ledger = ledger
+        # Those before are of earlier sessions.
+        self._first = roll.last + 1
+        self._knows_begin = False
+        self._is_free_of_garbage = False
+
+    def begin(self) -> None:
+        """Take what is lost before the first test as lost outside the tests."""
+        start = process_time()
+        self._garbage.settle_everything()
+        self._queue.expect((process_time() - start) * _CHECK_TO_COLLECTION)
+        overwrite_stale_pointers()
+        self.checks += 1
+        if (checked := self._checker.remember()) is not None:
+            self._lost_outside(checked)
+            self._knows_begin = True
+
+    @property
+    def waiting(self) -> int:
+        """Those of the open group and of the one that is being checked."""
+        checked = self._queue.checked
+        return len(self._queue.open.tests) + (len(checked.tests) if checked else 0)
+
+    def before(self) -> None:
+        """Get ready for a test, and check once more if asked to."""
+        self._garbage.empty_free_lists()
+        if self._also_before:
+            overwrite_stale_pointers()
+            self.checks += 1
+            self._checker.start(in_process=False)
+            self._lost_outside(self._checker.wait())
+
+    def may_follow(self, test: RanTest) -> bool:
+        """Whether the group is likely to close, if that takes that there is no garbage.
+
+        What has been taken out of collections and became garbage only then looks as lost as an
+        object of which a reference was lost.
+        """
+        if self._checker.sees_references and self._queue.would_be_due(test):
+            self._is_free_of_garbage = True
+        return self._is_free_of_garbage
+
+    def add(self, test: RanTest) -> None:
+        """Take a test that ran."""
+        self._queue.add(test)
+
+    def settled(self) -> list[RanTest]:
+        """Return the tests whose leaks are known by now; begin a check if it is time for one."""
+        tests = self._ended()
+        if self._queue.is_full and self._queue.checked is not None:
+            tests += self._settle(self._checker.wait())
+        if self._queue.is_full or self._queue.is_due:
+            repeats = len(self._ledger) > _MOST_REPEATED and not self._checker.sees_references
+            self._close(in_process=repeats)
+            tests += self._ended()
+        self._is_free_of_garbage = False
+        return tests
+
+    def settle_all(self) -> list[RanTest]:
+        """Check what has not been checked, and what was lost after the last test."""
+        tests = []
+        if self._queue.checked is not None:
+            tests += self._settle(self._checker.wait())
+        self._close(in_process=False)
+        self._is_free_of_garbage = False
+        return tests + self._settle(self._checker.wait())
+
+    def _close(self, *, in_process: bool) -> None:
+        if self._checker.sees_references and not self._is_free_of_garbage:
+            self._garbage.settle_everything()
+        overwrite_stale_pointers()
+        self.checks += 1
+        self.groups += bool(self._queue.open.tests)
+        self._queue.close()
+        self._checker.start(in_process=in_process)
+
+    def _ended(self) -> list[RanTest]:
+        if self._queue.checked is None:
+            return []
+        checked = self._checker.ended()
+        return [] if checked is None else self._settle(checked)
+
+    def _settle(self, checked: Checked) -> list[RanTest]:
+        if checked.is_late:
+            self._queue.merge()
+        # What it takes besides: that there is no garbage which it would take for lost.
+        besides = self._garbage.price if self._checker.sees_references else 0.0
+        group = self._queue.settle(checked.seconds + besides)
+        self._compare_with_begin(checked, group)
+        for lost in self._ledger.grown(checked.records, in_process=checked.in_process):
+            self._blame(lost, group)
+        return group.tests
+
+    def _compare_with_begin(self, checked: Checked, group: Group) -> None:
+        """Take what was lost before the first test as lost outside the tests.
+
+        Where each loss record says that it is of a test since then, there is none.
+        """
+        if self._knows_begin:
+            return
+        self._knows_begin = True
+        new = self._ledger.would_grow(checked.records)
+        if all(self._was_made_since(record.origin, group) for record in new):
+            self._checker.forget()
+        else:
+            self._lost_outside(self._checker.remembered())
+
+    def _was_made_since(self, origin: Origin | None, group: Group) -> bool:
+        if origin is None or origin.number is None:
+            # What is known to be made between tests is taken as lost there.
+            return origin is not None
+        return self._roll.place(origin.number, group.last) >= self._first
+
+    def _lost_outside(self, checked: Checked) -> None:
+        lost = self._ledger.grown(checked.records, in_process=checked.in_process)
+        self.outside.extend(lost)
+
+    def _blame(self, lost: Finding, group: Group) -> None:
+        origin = lost.origin
+        if not group.tests or (origin is not None and origin.number is None):
+            self.outside.append(lost)
+            return
+        alone = group.tests[0] if len(group.tests) == 1 else None
+        if origin is None or origin.number is None:
+            self._settle_or_not(lost, alone, group)
+            return
+        place = self._roll.place(origin.number, group.last)
+        maker = group.at(place)
+        end = group.teardown_of(place)
+        fixture: FixturePhase | None
+        # What a thread made that goes on, it may have made for a test that came later.
+        if maker and not (origin.in_thread and maker.leaves_threads and not alone):
+            loser, fixture = maker, maker.fixture_at(place)
+        elif end and not origin.in_thread:
+            loser, fixture = end
+        else:
+            lost = replace(lost, made_in=self._roll.name(place))
+            self._settle_or_not(lost, alone, group)
+            return
+        if (
+            self._settles_later
+            and not alone
+            and group.tests[-1] is not maker
+            and not loser.is_known_to_leak
+        ):
+            rest = group.since(place) if maker else group
+            lost = replace(lost, made_in=self._roll.name(place))
+            self.unsettled.append(Unsettled(lost, rest, knows_maker=maker is not None))
+            return
+        loser.findings.append(self._explained(lost, place, loser, fixture, group))
+
+    def _settle_or_not(self, lost: Finding, loser: RanTest | None, group: Group) -> None:
+        if loser is None:
+            self.unsettled.append(Unsettled(lost, group))
+        else:
+            loser.findings.append(lost)
+
+    def _explained(
+        self, lost: Finding, place: int, loser: RanTest, fixture: FixturePhase | None, group: Group
+    ) -> Finding:
+        """Say in which phase of a fixture a block was lost, and in which tests it may be instead.
+
+        :param place: where it was made.
+        """
+        maker = self._roll.name(place)
+        others = group.since(place).tests
+        if fixture is None:
+            others = others[1:]
+            name = _short_name(loser, loser)
+            here = f"Made in {name}, lost in {name} or"
+        else:
+            lost = replace(lost, fixture=fixture.words, phase=fixture.when)
+            here = f"Made in {maker}, lost there or in"
+            if fixture.place != place:
+                lost = replace(lost, made_in=maker)
+                here = f"Made in {maker}, lost in its teardown or in"
+            elif fixture.setup:
+                others = others[1:]
+            elif group.teardown_of(place):
+                here = f"Made in {maker}, lost there, in its teardown or in"
+        if not others:
+            return lost
+        first, last = (_short_name(test, loser) for test in (others[0], others[-1]))
+        rest = f"one of {first} to {last}" if len(others) > 1 else last
+        return replace(lost, doubt=f"{here} {rest}.")
+
+
+def _short_name(test: RanTest, reader: RanTest) -> str:
+    """Return a test's name, with its file if the report in which it stands is of another file."""
+    file, _, name = test.nodeid.partition("::")
+    return name if name and file == reader.nodeid.partition("::")[0] else test.nodeid

@@ -1,0 +1,90 @@
+"""File descriptors that tests leave open, as valgrind lists them where it tracks them."""
+
+from __future__ import annotations
+
+import sys
+from bisect import bisect
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.items.item_numbers import Roll
+from pytest_valgrind.memcheck.monitor import Evidence
+
+# Those that the standard library keeps for the life of the process, by module and attributes.
+_KEPT = (
+    ("multiprocessing.resource_tracker", "_resource_tracker", "_fd"),
+    ("multiprocessing.forkserver", "_forkserver", "_forkserver_alive_fd"),
+)
+
+# What tells a descriptor from others that are open, or were: its number, and where it was opened.
+_Key = tuple[int, str]
+
+
+class Descriptors:
+    """The descriptors that the tests of this process have opened.
+
+    What is open when all fixtures have been torn down was left open by the test below whose number
+    it was opened. What was opened before the first test or between two is nobody's: it is
+    inherited, or pytest's and its plugins' own.
+
+    :param roll: the tests, by the numbers of their frames.
+    """
+
+    def __init__(self, evidence: Evidence, roll: Roll) -> None:
+        self._evidence = evidence
+        self._roll = roll
+        # Those that ran, by their places, among which are those of fixtures' phases.
+        self._tests: list[tuple[int, str]] = []
+        # The places of the tests by which those were opened that were open when last looked at.
+        self._places: dict[_Key, int] = {}
+        self._looked_at = -1
+
+    def test_ran(self, place: int, nodeid: str) -> None:
+        """Take a test that ran, and look at what is open before its number stands for another."""
+        self._tests.append((place, nodeid))
+        if self._roll.last - self._looked_at >= self._roll.numbers // 2:
+            self._looked_at = self._roll.last
+            self._places = self._placed(self._evidence.descriptors())
+
+    def left_open(self) -> Iterator[tuple[str, Finding]]:
+        """Yield what tests have opened and is open now, each with the name of the test."""
+        found = self._evidence.descriptors()
+        places = self._placed(found)
+        kept = set(_kept())
+        for descriptor in found:
+            key = _key(descriptor)
+            if key in places and key[0] not in kept:
+                yield self._test_of(places[key], descriptor)
+
+    def _test_of(self, place: int, descriptor: Finding) -> tuple[str, Finding]:
+        """Return the test at a place, and the phase of a fixture if it is one of these."""
+        first, nodeid = self._tests[bisect(self._tests, place, key=lambda test: test[0]) - 1]
+        if first == place:
+            return nodeid, descriptor
+        return nodeid, replace(descriptor, fixture=self._roll.name(place))
+
+    def _placed(self, found: Sequence[Finding]) -> dict[_Key, int]:
+        places = {}
+        for descriptor in found:
+            key, origin = _key(descriptor), descriptor.origin
+            if origin is not None and origin.number is not None:
+                latest = self._roll.place(origin.number, self._roll.last)
+                places[key] = self._places.get(key, latest)
+        return places
+
+
+def _key(descriptor: Finding) -> _Key:
+    # "Open file descriptor 3: /dev/null", "Open AF_INET socket 4: 127.0.0.1:80 <-> unbound"
+    words = descriptor.message.partition(":")[0].split()
+    number = int(words[-1]) if words[-1].isdecimal() else -1
+    return number, descriptor.raw.partition("\n")[2]
+
+
+def _kept() -> Iterator[int]:
+    for module, *attributes in _KEPT:
+        value: object = sys.modules.get(module)
+        for attribute in attributes:
+            value = getattr(value, attribute, None)
+        if isinstance(value, int):
+            yield value

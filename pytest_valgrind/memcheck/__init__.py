@@ -1,0 +1,1 @@
+"""Valgrind's memcheck: its counters, its log, its stacks."""

@@ -1,0 +1,1 @@
+"""Where uninitialised values are from."""

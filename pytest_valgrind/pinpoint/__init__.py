@@ -1,0 +1,1 @@
+"""Which line of Python it was."""

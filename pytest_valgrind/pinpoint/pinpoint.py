@@ -1,0 +1,112 @@
+"""The lines of Python that did what was found, by further runs of the test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pytest_valgrind.findings.finding import LEAKS, Finding, Kind, PythonLine
+from pytest_valgrind.items.item_run import RanTest
+from pytest_valgrind.memcheck.monitor import Evidence
+from pytest_valgrind.pinpoint.forked_run import Plan, Rerun, Runs, Seen, run_again
+
+# Seconds: that the checks of one run may take.
+_FOR_CHECKS = 8.0
+_FEWEST_CHECKS = 8
+#: More runs than this do not make the lines any fewer.
+_MOST_RUNS = 4
+
+NOT_REPRODUCED = "it did not happen again when the test ran once more"
+_AFTER = "it was lost after the last line of the test, by a fixture or the garbage collection"
+_HUNG = "the test hung, and was not run once more"
+
+
+class Pinpoint:
+    """Finds the lines of Python for findings.
+
+    :param runs: runs a test, in a process that has nothing else to do.
+    """
+
+    def __init__(self, evidence: Evidence, runs: Runs) -> None:
+        self._evidence = evidence
+        self._runs = runs
+
+    def named(self, test: RanTest, findings: Sequence[Finding]) -> list[Finding]:
+        """Return the findings with their lines of Python, or with why there are none."""
+        if any(finding.kind is Kind.TIMEOUT for finding in findings):
+            return [
+                finding if finding.kind is Kind.TIMEOUT else replace(finding, python_note=_HUNG)
+                for finding in findings
+            ]
+        first = self._run(test, Plan())
+        if isinstance(first, str):
+            return [replace(finding, python_note=first) for finding in findings]
+        seen = first.errors
+        if first.leaks and any(finding.kind.is_leak for finding in findings):
+            seen += self._lines_of_leaks(test, first)
+        return [_with_lines(finding, findings, seen) for finding in findings]
+
+    def _lines_of_leaks(self, test: RanTest, first: Rerun) -> list[Seen]:
+        """Look closer and closer: at the lines of the test, and at those that one calls."""
+        leaks = first.leaks
+        most = max(_FEWEST_CHECKS, int(_FOR_CHECKS / max(first.price, 0.01)))
+        types = frozenset(leak.type for leak in leaks)
+        low, high = 0, first.lines
+        for _ in range(_MOST_RUNS):
+            checks = _spread(low, high, most)
+            found = self._run(test, Plan(checks, types=types))
+            if isinstance(found, str) or not found.leaks:
+                return leaks
+            leaks = found.leaks
+            numbers = [leak.number for leak in leaks if leak.number is not None]
+            if not numbers or len(checks) > high - low:
+                break
+            # The first of them; where there are several leaks, the others have to wait.
+            high = min(numbers)
+            low = max((check for check in checks if check < high), default=low)
+        return self._lines_of_callee(test, leaks, first.inner, most)
+
+    def _lines_of_callee(
+        self, test: RanTest, leaks: list[Seen], inner: dict[int, int], most: int
+    ) -> list[Seen]:
+        types = frozenset(leak.type for leak in leaks)
+        better = []
+        # A check comes before a line, and so tells of the one before.
+        for number in sorted({leak.number - 1 for leak in leaks if leak.number}):
+            count = inner.get(number, 0)
+            found = self._run(test, Plan(_spread(0, count, most), number, types)) if count else ""
+            if isinstance(found, Rerun):
+                better += [leak for leak in found.leaks if leak.python]
+        # A line of a function that the test calls says more than the line that calls it.
+        known = [(leak.stack, leak.type) for leak in better]
+        return better + [leak for leak in leaks if (leak.stack, leak.type) not in known]
+
+    def _run(self, test: RanTest, plan: Plan) -> Rerun | str:
+        return run_again(self._evidence, self._runs, test, plan)
+
+
+def _with_lines(finding: Finding, findings: Sequence[Finding], seen: list[Seen]) -> Finding:
+    """Return a finding with the lines of what looks most like it."""
+    alike = [one for one in seen if (Kind[one.kind] in LEAKS) == finding.kind.is_leak]
+    stack = list(finding.stack_of_extension)
+    of_type = [one for one in alike if one.type in finding.types] if finding.types else alike
+    same = [one for one in of_type if one.stack == stack]
+    same = same or [one for one in alike if one.stack == stack]
+    same = same or (of_type if finding.types else [])
+    same_sort = [other for other in findings if other.kind.is_leak == finding.kind.is_leak]
+    if not same and len(same_sort) == 1:
+        same = alike
+    if not same:
+        return replace(finding, python_note=NOT_REPRODUCED)
+    with_lines = next((one for one in same if one.python), None)
+    if with_lines is None:
+        return replace(finding, python_note=_AFTER)
+    return replace(finding, python=tuple(PythonLine(*line) for line in with_lines.python))
+
+
+def _spread(low: int, high: int, most: int) -> tuple[int, ...]:
+    """Return numbers from ``low`` to ``high``, all of them if there are no more than ``most``."""
+    count = high - low + 1
+    if count <= most:
+        return tuple(range(low, high + 1))
+    return tuple(sorted({low + round(step * (count - 1) / (most - 1)) for step in range(most)}))

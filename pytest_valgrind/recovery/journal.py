@@ -1,0 +1,243 @@
+"""What a process under valgrind writes down as it goes, for its parent to read if it dies."""
+
+from __future__ import annotations
+
+# Without its twin in Python, whose import takes as long as that of ten of our modules.
+import _pickle as pickle
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import pytest
+
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.results import Results
+from pytest_valgrind.findings.verdict import MARKERS, KnownMark, reason_of
+
+if TYPE_CHECKING:
+    from pytest_valgrind.items.item_run import RanTest
+    from pytest_valgrind.recovery.post_mortem import Death
+
+Location = tuple[str, "int | None", str]
+#: Of a report that is nothing but a pass: when, seconds that it took, start and end.
+Passed = tuple[str, float, float, float]
+#: Any other, as pytest's own hook for it makes it.
+Packed = dict[str, Any]
+
+
+class Collecting(NamedTuple):
+    """A file or directory is about to be imported or listed."""
+
+    nodeid: str
+
+
+class Collected(NamedTuple):
+    """All tests are known."""
+
+    tests: tuple[tuple[str, Location], ...]
+
+
+class Began(NamedTuple):
+    """A test is about to run."""
+
+    place: int  #: in the order of the tests, from 0
+    nodeid: str
+    location: Location
+    #: The errors of its first run, None if this is the first.
+    earlier: tuple[Finding, ...] | None = None
+
+    @property
+    def is_second(self) -> bool:
+        """Whether it runs again, as the process that ran it before has died."""
+        return self.earlier is not None
+
+
+class Ran(NamedTuple):
+    """A test ran, and is not judged yet."""
+
+    place: int
+    reports: tuple[Passed | Packed, ...]
+    #: Errors, and what its markers say about known ones; leaks come to be known later.
+    findings: tuple[Finding, ...] = ()
+    marks: tuple[KnownMark, ...] = ()
+
+
+class Settled(NamedTuple):
+    """Tests were judged and their reports logged."""
+
+    places: tuple[int, ...]
+    #: The reports of those that were changed by what valgrind has to say.
+    reports: dict[int, tuple[Passed | Packed, ...]]
+    #: What came to be known about them, and about what ran between them.
+    news: Results
+
+
+class Interrupted(NamedTuple):
+    """Somebody has interrupted the session, and the process has noticed."""
+
+
+class Covered(NamedTuple):
+    """What pytest-cov has measured was saved."""
+
+    place: int  #: of the last test that had begun, -1 if none had
+
+
+class Ended(NamedTuple):
+    """The session came to its end."""
+
+    results: Results
+    hints: tuple[str, ...]
+    log: str  #: empty if nobody needs to look at it
+
+
+class Finished(NamedTuple):
+    """The interpreter came to its end by itself, whatever the session did."""
+
+
+Record: TypeAlias = (
+    "Collecting | Collected | Began | Ran | Settled | Covered | Interrupted | Ended | Finished"
+    " | Death"
+)
+
+
+class Journal:
+    """A file of records, each written as soon as it is known.
+
+    If the disk is full, what comes from there on is missing.
+
+    :param path: of the file; None where nobody would read it.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._descriptor = -1 if path is None else os.open(path, flags, 0o600)
+
+    def finish(self) -> None:
+        """Write down that the interpreter comes to its end."""
+        self.write(Finished())
+
+    def close(self) -> None:
+        """Write nothing from now on."""
+        if self.is_read:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    @property
+    def is_read(self) -> bool:
+        """Whether there is a parent that reads it."""
+        return self._descriptor >= 0
+
+    def write(self, record: Record) -> None:
+        """Write a record."""
+        if self.is_read:
+            with contextlib.suppress(OSError):
+                _write(self._descriptor, record)
+
+    def ran(self, test: RanTest, config: pytest.Config) -> None:
+        """Write down that a test ran, and its reports as they are so far."""
+        if self.is_read:
+            reports = packed(test.logged, config)
+            marks = marks_of(test.item) if test.findings else ()
+            self.write(Ran(test.place, reports, tuple(test.findings), marks))
+
+    def settled(self, tests: Sequence[RanTest], changed: Sequence[RanTest], news: Results) -> None:
+        """Write down that tests were judged, and what came to be known.
+
+        :param changed: those of them that are not simply as they were.
+        """
+        if self.is_read:
+            reports = {test.place: packed(test.logged, test.item.config) for test in changed}
+            self.write(Settled(tuple(test.place for test in tests), reports, news))
+
+
+def append(path: Path, record: Record) -> None:
+    """Write a record into the journal of a process that has ended.
+
+    :raises OSError: if it cannot be written.
+    """
+    with path.open("ab") as file:
+        _write(file.fileno(), record)
+
+
+def read(path: Path) -> bytes:
+    """Return a journal as it is by now, nothing if there is none."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def records(journal: bytes) -> Iterator[Record]:
+    """Yield the records of a journal up to the last that is complete.
+
+    A journal holds what this very package has pickled, in a directory that nobody else can write.
+    """
+    import io
+
+    stream = io.BytesIO(journal)
+    while True:
+        try:
+            yield pickle.load(stream)
+        except (EOFError, pickle.UnpicklingError):  # a full disk, or the end of the process
+            return
+
+
+def packed(
+    reports: Sequence[pytest.TestReport], config: pytest.Config
+) -> tuple[Passed | Packed, ...]:
+    """Return reports as plain values."""
+    return tuple(_packed(report, config) for report in reports)
+
+
+def unpacked(
+    reports: Sequence[Passed | Packed], nodeid: str, location: Location, config: pytest.Config
+) -> Iterator[pytest.TestReport]:
+    """Yield the reports of a test."""
+    for report in reports:
+        if isinstance(report, dict):
+            made = config.hook.pytest_report_from_serializable(config=config, data=report)
+            assert isinstance(made, pytest.TestReport)
+            yield made
+        else:
+            when, duration, start, stop = report
+            yield pytest.TestReport(
+                nodeid,
+                location,
+                {},
+                "passed",
+                None,
+                when,  # type: ignore[arg-type]
+                duration=duration,
+                start=start,
+                stop=stop,
+            )
+
+
+def marks_of(item: pytest.Item) -> tuple[KnownMark, ...]:
+    """Return what a test's markers say about known findings."""
+    marks = [item.get_closest_marker(name) for name in MARKERS]
+    return tuple(KnownMark(mark.name, reason_of(mark)) for mark in marks if mark)
+
+
+def _packed(report: pytest.TestReport, config: pytest.Config) -> Passed | Packed:
+    if type(report) is pytest.TestReport and report.passed and not _says_more(report):
+        return report.when or "", report.duration, report.start, report.stop
+    data = config.hook.pytest_report_to_serializable(config=config, report=report)
+    try:
+        pickle.dumps(data)
+    except Exception:  # whatever tests put into a report's properties may raise
+        data["user_properties"] = []
+    assert isinstance(data, dict)
+    return data
+
+
+def _says_more(report: pytest.TestReport) -> bool:
+    return bool(report.sections or report.user_properties or hasattr(report, "wasxfail"))
+
+
+def _write(descriptor: int, record: Record) -> None:
+    data = pickle.dumps(record, protocol=4)
+    while data:
+        data = data[os.write(descriptor, data) :]

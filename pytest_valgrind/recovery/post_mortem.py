@@ -1,0 +1,120 @@
+"""How a process under valgrind died, by its exit code and by the log that it left."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+from collections import deque
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from pytest_valgrind.findings.finding import Finding, Kind, Owner
+from pytest_valgrind.memcheck.log_file import read_to_end
+from pytest_valgrind.memcheck.log_lines import read_lines
+from pytest_valgrind.memcheck.object_files import ObjectFiles
+from pytest_valgrind.memcheck.parser import Parser
+from pytest_valgrind.memcheck.python_functions import PythonFunctions
+from pytest_valgrind.memcheck.python_stacks import with_python_stacks
+
+_RULE = re.compile(r"\*\*\d+\*\* \*{70}")
+_NAME = re.compile(r"\*\*\d+\*\* (\S.*)")
+_UNKNOWN_INSTRUCTION = (
+    "An extension is built with instructions that this valgrind does not know: build it without "
+    "-march=native or AVX-512, or use a newer valgrind."
+)
+_HUNG = "had to be ended, as a test hung"
+_KILLED = "The kernel kills like this when memory runs out; its log (dmesg) says so."
+
+
+class Death(NamedTuple):
+    """How a process ended that should not have."""
+
+    #: Its exit code, or the negative number of the signal that ended it.
+    code: int
+    words: str  #: after "The process under valgrind"
+    #: The last error before, and what valgrind shows of a fatal signal.
+    findings: tuple[Finding, ...]
+    advice: str  #: empty if there is none
+    log: str
+    #: Whether it was ended because a test hung.
+    hung: bool = False
+
+
+def examine(
+    code: int, log: Path, memory_map: str, functions: PythonFunctions, python_stacks: Path
+) -> Death:
+    """Find out about a process that has ended before its time.
+
+    :param code: its exit code, or the negative number of the signal that ended it.
+    :param memory_map: of the process, as it was when its tests began, or earlier
+        (``/proc/PID/maps``).
+    :param functions: of Python's, in that process.
+    :param python_stacks: the file with them, if the process was ended because a test hung.
+    """
+    last = _LastTest(read_to_end(log))
+    written = _stacks_of_hang(code, python_stacks)
+    objects = ObjectFiles(read_map=memory_map.splitlines)
+    lines = read_lines(islice(read_to_end(log), last.start, None))
+
+    def owner(path: str | None, function: str) -> Owner:
+        # What was loaded after the map was saved, at import say, is nothing of the interpreter's.
+        loaded_later = path is None and memory_map and function != "???"
+        return Owner.EXTENSION if loaded_later else objects.owner(path, function)
+
+    parser = Parser(objects.at, owner, functions=functions)
+    errors: deque[Finding] = deque(maxlen=1)
+    deaths: list[Finding] = []
+    for finding in parser.findings(lines):
+        if written:
+            # What it was ended by says nothing.
+            if finding.kind is Kind.TIMEOUT:
+                errors.append(with_python_stacks(finding, written))
+        elif finding.kind is Kind.FATAL_SIGNAL:
+            deaths.append(finding)
+        elif not deaths:  # beyond its end, valgrind lists the errors of all tests again
+            errors.append(finding)
+    advice = ""
+    if code == -signal.SIGILL and last.has_unknown_instruction:
+        advice = _UNKNOWN_INSTRUCTION
+    elif code == -signal.SIGKILL:
+        advice = _KILLED
+    # A handler of the signal, as faulthandler's, stands in the stack of the death; the error
+    # before it, an invalid write say, has the stack of its cause.
+    words = _HUNG if written else _how(code)
+    return Death(code, words, (*errors, *deaths), advice, str(log), bool(written))
+
+
+def _stacks_of_hang(code: int, python_stacks: Path) -> str:
+    """Return what is in the file of Python's stacks if that is why the process ended."""
+    if code == -signal.SIGABRT:
+        with contextlib.suppress(OSError):
+            return python_stacks.read_text(encoding="utf-8", errors="replace")
+    return ""
+
+
+class _LastTest:
+    """The last test that a log names, and in which line it does."""
+
+    def __init__(self, log: Iterable[str]) -> None:
+        self.start = 0
+        self.has_unknown_instruction = False
+        before = above = ""
+        for number, line in enumerate(log):
+            if _RULE.fullmatch(line):
+                if _RULE.fullmatch(above) and _NAME.fullmatch(before):
+                    self.start = number
+            elif "unhandled instruction" in line:
+                self.has_unknown_instruction = True
+            above, before = before, line
+
+
+def _how(code: int) -> str:
+    if code >= 0:
+        return f"exited early with code {code} (by os._exit, exit(3) or exec?)"
+    try:
+        return f"died of {signal.Signals(-code).name}"
+    except ValueError:  # a real-time signal
+        return f"died of signal {-code}"

@@ -1,0 +1,135 @@
+"""A native session that reports what processes under valgrind did until they died.
+
+pytest's own reporters and those of plugins, JUnit XML say, are given what they would have been.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from unittest import mock
+
+import pytest
+
+from pytest_valgrind.findings.finding import plural
+from pytest_valgrind.findings.results import Results
+from pytest_valgrind.findings.verdict import Outcome
+from pytest_valgrind.origins.origins import Origins
+from pytest_valgrind.recovery.coverage_data import measure_nothing, not_covered, options_of_replay
+from pytest_valgrind.recovery.history import Estate, not_checked
+from pytest_valgrind.reporting import reports
+from pytest_valgrind.reporting.terminal import write_summary, write_suppressions
+from pytest_valgrind.settings import Settings
+
+NAME = "valgrind_replay"
+
+
+class Replay:
+    """Says what became of the tests of one process after another.
+
+    :param estates: of the processes, each of which went on where the one before had died.
+    """
+
+    #: By which pytest knows it.
+    __name__ = NAME
+
+    def __init__(self, estates: Sequence[Estate], settings: Settings) -> None:
+        self._estates = estates
+        self._settings = settings
+        self._results = Results()
+        self._hints: set[str] = set()
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Measure nothing."""
+        measure_nothing(config.pluginmanager)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> bool:
+        """Import nothing, which may be what the process died of."""
+        session.items = []
+        session.testscollected = self._estates[0].count
+        return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Have all reports logged."""
+        for estate in self._estates:
+            estate.judge(self._settings)
+            self._replay(estate, session)
+            self._results.add(estate.results)
+            self._hints.update(estate.hints)
+        Origins(self._settings, os.environ).pass_over(self._results)
+        for nodeid, findings in self._results.modules.items():
+            session.ihook.pytest_collectreport(report=reports.of_module(nodeid, findings))
+        for late in self._results.late:
+            if late.verdict.outcome is Outcome.FAILED:
+                session.ihook.pytest_collectreport(
+                    report=reports.of_late(late.nodeid, late.verdict, late.findings)
+                )
+        for lost in self._results.undecided:
+            names = f"One of these tests lost this memory: {reports.named(lost.nodeids)}."
+            path_of_first = lost.nodeids[0].partition("::")[0]
+            made = reports.of_group(path_of_first, [names], [lost.finding])
+            session.ihook.pytest_collectreport(report=made)
+        if path := self._settings.gen_suppressions:
+            write_suppressions(path, self._results, self._hints)
+        return True
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what was found, and what was not run."""
+        logs = [estate.log for estate in self._estates if estate.log]
+        write_summary(
+            terminalreporter,
+            self._results,
+            sorted(self._hints),
+            logs,
+            pinpoint=self._settings.pinpoint,
+        )
+        option = terminalreporter.config.option
+        for line in (*self._not_run(), *not_covered(option, self._estates)):
+            terminalreporter.write_line(line)
+
+    def _replay(self, estate: Estate, session: pytest.Session) -> None:
+        hook, config = session.config.hook, session.config
+        for place, test in sorted(estate.began.items()):
+            if place in estate.replaced:
+                continue
+            where = {"nodeid": test.nodeid, "location": test.location}
+            hook.pytest_runtest_logstart(**where)
+            for made in estate.reports_of(place, config, self._settings):
+                hook.pytest_runtest_logreport(report=made)
+            if test is estate.running and estate.death:
+                made = reports.of_crash(test.nodeid, test.location, estate.death, estate.obituary)
+                hook.pytest_runtest_logreport(report=made)
+            hook.pytest_runtest_logfinish(**where)
+        if estate.death and not estate.running:
+            lost = reports.of_process(estate.path, estate.death, estate.obituary)
+            hook.pytest_collectreport(report=lost)
+
+    def _not_run(self) -> Iterator[str]:
+        last = self._estates[-1]
+        yield from not_checked(self._estates)
+        if not_run := last.not_run:
+            yield f"{plural(len(not_run), 'test')} not run: {reports.named(not_run)}"
+            if not self._settings.resume:
+                yield "hint: --valgrind-resume goes on after the test that the process died of"
+
+
+def replay(
+    estates: Sequence[Estate], settings: Settings, config: pytest.Config, args: Sequence[str]
+) -> int:
+    """Run such a session and return its exit code.
+
+    :param args: of the command line and of the ini file, as far as they are known without what
+        conftests declare.
+    """
+    # The conftests may be what the process died of.
+    own = ["--noconftest", "--no-header", f"--rootdir={config.rootpath}", "-o", "addopts="]
+    own += options_of_replay(config.known_args_namespace, estates)
+    if config.pluginmanager.has_plugin("logging"):
+        own.append("--log-file=/dev/null")  # the process has written its own
+    if config.inipath:
+        own += ["-c", str(config.inipath)]
+    with mock.patch.dict(os.environ):
+        os.environ.pop("PYTEST_ADDOPTS", None)
+        return int(pytest.main([*args, *own], plugins=[Replay(estates, settings)]))

@@ -1,0 +1,215 @@
+"""The header and the summary: what is checked, what was found, what weakens the result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from pytest_valgrind.findings.finding import Finding, Kind, Owner, plural
+from pytest_valgrind.findings.results import Judged, Results
+from pytest_valgrind.findings.suppressions import write
+from pytest_valgrind.findings.verdict import Outcome
+from pytest_valgrind.reporting.reports import one_line, total_line
+
+# What a run prints shall be read: the rest is in the test's own report, and in the log.
+_MOST_OF_A_TEST = 10
+_NOT_AT_A_LINE = (Kind.TIMEOUT, Kind.OPEN_DESCRIPTOR)
+# Of findings that fail nothing.
+_MOST_PLACES = 10
+
+
+def summary(results: Results) -> Iterator[str]:
+    """Return, as lines, what was found: a line a finding, and the totals."""
+    for test in results.judged:
+        known = "  (known)" if test.verdict.outcome is Outcome.KNOWN else ""
+        findings = test.findings
+        if test.verdict.is_death:
+            at = next(
+                (
+                    f" in {found.innermost}"
+                    for found in findings
+                    if found.innermost and _is_death(found)
+                ),
+                "",
+            )
+            yield f"{test.nodeid}: {test.verdict.header} {test.verdict.reason}{at}"
+            findings = [found for found in findings if not _is_death(found)]
+        for finding in findings[:_MOST_OF_A_TEST]:
+            yield f"{test.nodeid}: {one_line([finding])}{known}"
+        if (more := len(findings) - _MOST_OF_A_TEST) > 0:
+            yield f"{test.nodeid}: and {more:,} more{known}"
+    for lost in results.undecided:
+        tests = plural(len(lost.nodeids), "test")
+        where = f", allocated in {lost.finding.made_in}" if lost.finding.made_in else ""
+        yield f"one of {tests}: {one_line([lost.finding])}{where}"
+    for module, findings in results.modules.items():
+        for finding in findings:
+            yield f"{module}: {one_line([finding])}  (import)"
+    yield from _unused_markers(results)
+    yield _totals(results)
+    yield from _elsewhere("outside tests", results.outside)
+    yield from _elsewhere("other code than --valgrind-only means", results.elsewhere)
+    yield from _elsewhere("interpreter only", results.noise)
+    if results.origins:
+        yield results.origins
+    yield from _elsewhere("programs of the system's that tests started", results.of_system)
+    for unused in results.unused_suppressions:
+        yield f"{unused.path}:{unused.line}: unused suppression: {unused.name}"
+    if results.written:
+        yield results.written
+    if results.children is not None:
+        yield f"{plural(results.children, 'child process', 'child processes')} of tests checked"
+    if results.checks:
+        groups = f" for {plural(results.groups, 'group')} of tests" if results.groups else ""
+        yield (
+            f"{plural(results.checks, 'leak check')}{groups}; {results.watch.seconds:.1f} s of the "
+            "tests' process went into them and into garbage collection"
+        )
+
+
+def write_summary(
+    reporter: pytest.TerminalReporter,
+    results: Results,
+    hints: Iterable[str],
+    logs: Sequence[str],
+    *,
+    pinpoint: bool,
+) -> None:
+    """Write our section of the terminal's summary.
+
+    :param hints: what to do for better findings.
+    :param logs: of valgrind's, that may be worth a look.
+    :param pinpoint: whether tests have been run once more to find lines of Python.
+    """
+    reporter.section("valgrind")
+    for line in summary(results):
+        reporter.write_line(line)
+    if results.hidden:
+        colour = {"red": results.is_void, "yellow": not results.is_void}
+        reporter.write_line(_hidden_failures(results), bold=True, **colour)
+    for line in [*hints, *weaknesses(results)]:
+        reporter.write_line(f"hint: {line}")
+    if not pinpoint and any(map(_can_be_pinpointed, results.judged)):
+        reporter.write_line("hint: --valgrind-pinpoint says which line of Python it was")
+    for log in logs:
+        reporter.write_line(f"log: {log}")
+
+
+def write_suppressions(path: Path, results: Results, hints: set[str]) -> None:
+    """Write suppressions for what was found, and say so in the results.
+
+    :param hints: is told if they cannot be written.
+    """
+    try:
+        results.written = f"{plural(write(path, results.not_known()), 'suppression')}"
+        results.written += f" written to {path}"
+    except OSError as error:
+        hints.add(f"--valgrind-gen-suppressions: {path} cannot be written ({error.strerror})")
+
+
+def _can_be_pinpointed(test: Judged) -> bool:
+    failed = test.verdict.outcome is Outcome.FAILED and not test.verdict.is_death
+    failed = failed and not test.in_fixtures
+    return failed and any(finding.kind not in _NOT_AT_A_LINE for finding in test.findings)
+
+
+def weaknesses(results: Results) -> Iterator[str]:
+    """Return, as lines, what to do for better findings."""
+    found = [finding for test in results.judged for finding in test.findings]
+    found += [finding for findings in results.modules.values() for finding in findings]
+    found += [*results.outside, *(lost.finding for lost in results.undecided)]
+    without_source = {
+        frame.object
+        for finding in found
+        if (frame := finding.innermost)
+        and frame.owner is Owner.EXTENSION
+        and frame.file is None
+        and frame.object
+    }
+    for path in sorted(without_source):
+        yield f"no debug information in {path}: build it with CFLAGS=-g to see files and lines"
+    if any(finding.kind is Kind.UNSHOWN for finding in found):
+        yield "some errors were counted but not shown: give valgrind -s, or let pytest start it"
+
+
+def _totals(results: Results) -> str:
+    """Return what was found that fails something, and how many tests were checked."""
+    failed = [test for test in results.judged if test.verdict.outcome is Outcome.FAILED]
+    known = [test for test in results.judged if test.verdict.outcome is Outcome.KNOWN]
+    found = [
+        (test, finding)
+        for test in failed
+        for finding in test.findings
+        if not (test.verdict.is_death and _is_death(finding))
+    ]
+    in_tests = plural(len({test.nodeid for test, _ in found if not test.in_fixtures}), "test")
+    imported = [finding for findings in results.modules.values() for finding in findings]
+    undecided = [lost.finding for lost in results.undecided]
+    crashes = sum(test.verdict.is_crash for test in failed)
+    parts = [plural(crashes, "crash", "crashes")] if crashes else []
+    parts += [
+        f"{total} {where}"
+        for findings, where in (
+            ([finding for test, finding in found if not test.in_fixtures], f"in {in_tests}"),
+            ([finding for test, finding in found if test.in_fixtures], "in fixtures"),
+            (undecided, "in one of several tests"),
+            (imported, "at import"),
+        )
+        if (total := total_line(findings))
+    ]
+    if known:
+        tests = plural(len({test.nodeid for test in known}), "test")
+        parts.append(f"known {'ones' if parts else 'findings'} in {tests}")
+    if results.unchecked:
+        parts.append(f"{plural(len(results.unchecked), 'test')} not checked, in another process")
+    if parts or not results.tests:
+        return "; ".join([*parts, _checked(results)])
+    if not results.completed:
+        they = "it" if results.tests == 1 else "they"
+        return f"no test ran to its end, {_checked(results)} as far as {they} went"
+    if results.anything_found:
+        return f"nothing that fails a test, {_checked(results)}"
+    return f"nothing found, {_checked(results)}"
+
+
+def _checked(results: Results) -> str:
+    return f"{plural(results.tests, 'test')} checked" if results.tests else "no test checked"
+
+
+def _is_death(finding: Finding) -> bool:
+    return finding.kind is Kind.FATAL_SIGNAL
+
+
+def _hidden_failures(results: Results) -> str:
+    return (
+        f"{plural(results.hidden, 'test')} failed without valgrind's doing and "
+        f"{'is' if results.hidden == 1 else 'are'} not shown as failed: "
+        "--valgrind-failures=report does"
+    )
+
+
+def _unused_markers(results: Results) -> Iterator[str]:
+    for test in results.judged:
+        for name in test.verdict.unused_markers:
+            yield f"{test.nodeid}: the marker {name} can go: it did not occur"
+
+
+def _elsewhere(where: str, findings: list[Finding]) -> Iterator[str]:
+    if not findings:
+        return
+    yield f"{where}: {total_line(findings)}"
+    places: dict[tuple[Kind, str], list[Finding]] = {}
+    for finding in findings:
+        frame = finding.innermost
+        # Two object files may have the same name.
+        place = frame.identity if frame else finding.message
+        places.setdefault((finding.kind, place), []).append(finding)
+    most = sorted(places.values(), key=len, reverse=True)[:_MOST_PLACES]
+    for first, *others in most:
+        frame = first.innermost
+        words = f"{first.kind.value}: {frame.in_short if frame else first.message}"
+        yield f"  {words}" + (f"  ({len(others) + 1} times)" if others else "")
+    if len(places) > _MOST_PLACES:
+        yield f"  and {len(places) - _MOST_PLACES} more places"

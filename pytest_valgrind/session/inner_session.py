@@ -1,0 +1,50 @@
+"""A session of pytest's inside another that is checked: of a test that calls ``pytest.main``."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_valgrind import client
+from pytest_valgrind.items.hook_chain import Rest
+from pytest_valgrind.session.process import Checker
+
+_PART = "valgrind: a session that runs already in this process is checked, and this is part of it"
+
+
+class InnerSession:
+    """Stands where a checker would be: all that is found belongs to the outer session.
+
+    :param outer: that session's.
+    """
+
+    def __init__(self, outer: Checker) -> None:
+        self._outer = outer
+        self._rest = Rest(self)
+
+    def pytest_report_header(self) -> str:
+        """Say whose findings will be what."""
+        return _PART
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Have stacks of deaths complete, although pytest has enabled faulthandler once more."""
+        client.handle_deaths_on_stack()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object:
+        """Call a test function near to a frame of the outer test: two sessions are deep."""
+        __tracebackhide__ = True
+        hook = pyfuncitem.ihook.pytest_pyfunc_call
+        return self._outer.nearer(self._rest.call, hook, {"pyfuncitem": pyfuncitem})
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
+    ) -> object:
+        """Do the same with the function of a fixture."""
+        __tracebackhide__ = True
+        hook = request.node.ihook.pytest_fixture_setup
+        arguments = {"fixturedef": fixturedef, "request": request}
+        value = self._outer.nearer(self._rest.call, hook, arguments)
+        # No result would mean that the hook calls them all again.
+        return True if value is None else value

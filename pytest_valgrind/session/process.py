@@ -1,0 +1,108 @@
+"""This process under valgrind: what belongs to it, whichever sessions of pytest run in it."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from pytest_valgrind import client
+from pytest_valgrind.items.item_numbers import Roll
+from pytest_valgrind.launching.run_directory import Handover
+from pytest_valgrind.leaks.loss_records import Ledger
+from pytest_valgrind.recovery.journal import Journal
+
+if TYPE_CHECKING:
+    from pytest_valgrind.session.memcheck import Memcheck
+    from pytest_valgrind.settings import Settings
+
+
+class Checker(Protocol):
+    """What a session that is checked has to do with what happens in it."""
+
+    def forked(self) -> None:
+        """Notice, in a fork of this process, that it is one."""
+
+    def nearer(self, work: Callable[..., object], *arguments: object) -> object:
+        """Call a function of a session inside, in a frame of the test that runs."""
+
+
+class Process:
+    """A process that runs under valgrind: there is one of it, see :meth:`this`.
+
+    Sessions run in it one after another, or one inside a test of another.
+
+    :param handover: what the launcher has handed over, None if there was no launcher.
+    """
+
+    _this: ClassVar[Process | None] = None
+
+    def __init__(self, handover: Handover | None) -> None:
+        self._pid = os.getpid()
+        #: Of the session that is checked; others that run meanwhile are part of it.
+        self.checker: Checker | None = None
+        self.handover = handover
+        self.journal = Journal(handover.journal if handover else None)
+        #: The tests of all sessions by the numbers of their frames.
+        self.roll = Roll(client.NUMBERS, self.journal)
+        #: What is known to be lost, by leak checks of any session.
+        self.ledger = Ledger()
+        #: How often a session is to leave out which test, as a process that died has run it.
+        self.left_out = Counter((handover and handover.passed_over) or ())
+        self._memcheck: Memcheck | None = None
+
+    @classmethod
+    def this(cls, *, restores: bool = True) -> Process:
+        """Return this process; take over what the launcher has handed over, if it has not been.
+
+        To be called before anything is imported that may end the process.
+
+        :param restores: whether programs which tests start run as they would without valgrind.
+        """
+        found = cls._this
+        # A fork of a test is part of that; any other begins anew, and nobody reads its journal.
+        if found is not None and (found.checker or found._pid == os.getpid()):
+            return found
+        if found is None:
+            os.register_at_fork(after_in_child=cls._forked)
+        handover = Handover.adopt(restores=restores)
+        cls._this = made = cls(handover)
+        if handover:
+            atexit.register(made.journal.finish)
+            handover.save_memory_map()
+        return made
+
+    @property
+    def replaces_another(self) -> bool:
+        """Whether it goes on where a process has died."""
+        return self.handover is not None and self.handover.passed_over is not None
+
+    def begin_checking(self, checker: Checker) -> None:
+        """Have all sessions be part of one until this ends."""
+        self.checker = checker
+
+    def end_checking(self) -> None:
+        """Have the next session be one of its own."""
+        self.checker = None
+
+    @classmethod
+    def _forked(cls) -> None:
+        """Leave, in a fork, what belongs to its parent alone."""
+        if (parent := cls._this) is not None:
+            parent.journal.close()
+            if parent.checker:
+                parent.checker.forked()
+
+    def memcheck(self, settings: Settings) -> Memcheck:
+        """Return memcheck, as the sessions so far have set it up.
+
+        :param settings: of the first one, if this is it.
+        :raises pytest.UsageError: if this process cannot be checked as asked for.
+        """
+        if self._memcheck is None:
+            from pytest_valgrind.session.memcheck import Memcheck
+
+            self._memcheck = Memcheck(settings, self.handover)
+        return self._memcheck

@@ -1,0 +1,1 @@
+"""pytest-xdist's workers and controller."""

@@ -1,0 +1,290 @@
+"""pytest-xdist's controller: a native process whose workers run under valgrind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Generator, Iterable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_valgrind.command import Command
+from pytest_valgrind.findings.finding import plural
+from pytest_valgrind.findings.results import Results
+from pytest_valgrind.launching.launcher import Launch
+from pytest_valgrind.origins.origins import Origins
+from pytest_valgrind.recovery import journal
+from pytest_valgrind.recovery.coverage_data import not_covered
+from pytest_valgrind.recovery.history import Estate, not_checked, replace_first_runs, to_run_again
+from pytest_valgrind.recovery.second_runs import packed
+from pytest_valgrind.reporting.reports import of_crash, of_module, of_process, of_void_run
+from pytest_valgrind.reporting.terminal import write_summary, write_suppressions
+from pytest_valgrind.workers.location import Home
+from pytest_valgrind.workers.schedulers import take_back
+from pytest_valgrind.workers.worker import OUTPUT, SECOND_RUNS, unpacked
+
+if TYPE_CHECKING:
+    from execnet import Gateway, Group, XSpec
+    from xdist.dsession import DSession
+    from xdist.workermanage import WorkerController
+
+    from pytest_valgrind.settings import Settings
+
+# Seconds: xdist kills a worker that takes longer to end, and all takes longer under valgrind.
+_PATIENCE = 60
+_USUAL_SECONDS = 10
+#: How xdist and execnet end what does not end by itself.
+_FORCED = (-signal.SIGTERM, -signal.SIGKILL)
+
+
+class Controller:
+    """Has workers started under valgrind, and brings together what they found.
+
+    :raises pytest.UsageError: if valgrind cannot work here.
+    """
+
+    def __init__(self, settings: Settings, config: pytest.Config) -> None:
+        self._config = config
+        self._settings = settings
+        self._results = Results()
+        self._hints: set[str] = set()
+        self._logs: list[str] = []
+        self._estates: dict[str, Estate] = {}
+        self._homes_by_spec: dict[int, Home] = {}
+        #: By the names of the gateways, of which a new worker has a new one.
+        self._homes: dict[str, Home] = {}
+        self._unused: list[set[Any]] = []
+        self._starts: dict[str, float] = {}
+        #: The workers that died, by their names, and what they left, by where they ran.
+        self._nodes: dict[str, WorkerController] = {}
+        self._dead_of: dict[Home, list[Estate]] = {}
+        launch = Launch(Command([sys.executable]), settings)
+        # Once for all workers, as far as they have this interpreter.
+        launch.calibrate()
+        self._settings_of_workers = settings._replace(calibrate=False)
+        self._origins = Origins(settings, os.environ.copy())
+
+    @property
+    def _session(self) -> DSession:
+        plugin: Any = self._config.pluginmanager.get_plugin("dsession")
+        return plugin
+
+    @property
+    def _group(self) -> Group:
+        manager = self._session.nodemanager
+        assert manager is not None
+        group: Group = manager.group
+        return group
+
+    def pytest_report_header(self) -> str:
+        """Say who is checked."""
+        return "valgrind: the workers of pytest-xdist run under memcheck"
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionstart(self) -> Generator[None, object, object]:
+        """Have one sentence said if a worker cannot be started."""
+        from execnet.gateway_bootstrap import HostNotFound
+
+        try:
+            return (yield)
+        except (EOFError, OSError, AssertionError, HostNotFound) as error:
+            raise pytest.UsageError(
+                "--valgrind: a worker of pytest-xdist could not be started under valgrind; it "
+                "takes pytest-valgrind, valgrind and pytest-xdist on its machine, and what it has "
+                f"said is above ({type(error).__name__}: {error})."
+            ) from error
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_setupnodes(self, specs: list[XSpec]) -> None:
+        """Have the workers' interpreters started by our command."""
+        manager = self._session.nodemanager
+        assert manager is not None
+        manager.EXIT_TIMEOUT = _PATIENCE
+        for spec in specs:
+            home = Home(spec, self._group)
+            home.send_files(manager)
+            home.prepare(self._settings_of_workers)
+            self._homes_by_spec[id(spec)] = home
+        self._say(
+            f"valgrind: {plural(len(specs), 'worker')} will start, which takes each about "
+            f"{_USUAL_SECONDS} s under valgrind"
+        )
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_newgateway(self, gateway: Gateway) -> None:
+        """Notice that a worker's interpreter runs."""
+        home = self._homes_by_spec.get(id(gateway.spec))
+        if home is not None:  # of another worker than those that were announced
+            self._homes[gateway.id] = home
+            self._starts[gateway.id] = time.monotonic()
+            home.started(gateway)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodeready(self, node: WorkerController) -> None:
+        """Say that a worker is about to collect tests."""
+        name = node.gateway.id
+        self._say(f"valgrind: {name} runs, after {time.monotonic() - self._starts[name]:.0f} s")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: WorkerController, error: object | None) -> None:
+        """Take what a worker leaves."""
+        name = node.gateway.id
+        if name in self._estates:
+            return  # xdist says so twice, if it was interrupted
+        home = self._homes[name]
+        output = getattr(node, "workeroutput", {}) if error is None else {}
+        text = output.get(OUTPUT) if output else self._fetch(home, name)
+        estate = self._estates[name] = Estate(journal.records(text or b""))
+        before = self._dead_of.setdefault(home, [])
+        replace_first_runs(before, estate)
+        if error is None:
+            return
+        before.append(estate)
+        self._nodes[name] = node
+        if estate.death:
+            self._blame(estate, node)
+        home.prepare(self._settings_of_workers)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: WorkerController) -> None:
+        """Have a worker run again what the one in whose place it comes did not check for leaks."""
+        home = self._homes[node.gateway.id]
+        if again := to_run_again(self._dead_of.get(home, ())):
+            node.workerinput[SECOND_RUNS] = packed(again)
+            self._say(
+                f"valgrind: {node.gateway.id} will run {plural(len(again), 'test')} again, to "
+                "check for leaks"
+            )
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_from_serializable(self, data: dict[str, Any]) -> pytest.TestReport | None:
+        """Unpack what a worker has packed."""
+        return unpacked(data)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
+        """Have the report of a test say how its worker died."""
+        node: WorkerController = vars(report)["node"]
+        estate = self._estates[node.gateway.id]
+        running = estate.running
+        if estate.death is None:
+            return
+        if running is None or running.nodeid != crashitem:
+            report.sections.append(("valgrind", estate.where))
+            return
+        made = of_crash(running.nodeid, running.location, estate.death, estate.obituary)
+        report.location, report.longrepr, report.when = made.location, made.longrepr, made.when
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Bring together what all workers have found."""
+        is_stopped = True
+        try:
+            value = yield
+            is_stopped = False
+            return value
+        finally:
+            manager = self._session.nodemanager
+            if manager is not None:
+                manager.teardown_nodes()
+            self._report_unsettled()
+            self._look_for_late_deaths()
+            if is_stopped:
+                self._origins.pass_over(self._results)
+            elif self._results.unexplained:
+                self._origins.settle(self._results, session.config.hook, self._say)
+            for nodeid, findings in self._results.modules.items():
+                made = of_module(nodeid, findings)
+                session.ihook.pytest_collectreport(report=made)
+            if self._results.is_void and not session.testsfailed:
+                void = of_void_run(self._results.hidden)
+                session.ihook.pytest_collectreport(report=void)
+            if self._unused:
+                unused = set.intersection(*self._unused)
+                self._results.unused_suppressions = sorted(unused)
+            if path := self._settings.gen_suppressions:
+                write_suppressions(path, self._results, self._hints)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what was found."""
+        write_summary(
+            terminalreporter,
+            self._results,
+            sorted(self._hints),
+            self._logs,
+            pinpoint=self._settings.pinpoint,
+        )
+        estates = self._estates.values()
+        for line in (*not_checked(estates), *not_covered(self._config.option, estates)):
+            terminalreporter.write_line(line)
+
+    def _fetch(self, home: Home, name: str) -> bytes:
+        try:
+            return home.fetch(name)
+        except (OSError, EOFError, AssertionError) as error:  # its machine may be gone
+            self._hints.add(f"what worker {name} has left cannot be read: {error}")
+            return b""
+
+    def _take(self, estate: Estate) -> None:
+        self._results.add(estate.results)
+        self._hints.update(estate.hints)
+        if estate.log:
+            self._logs.append(estate.log)
+        if estate.has_ended:
+            self._unused.append(set(estate.results.unused_suppressions))
+
+    def _blame(self, estate: Estate, node: WorkerController) -> None:
+        """Report a death with the test in which it was, if it was in one."""
+        running, tests = estate.running, estate.began.values()
+        # Where no test began, the worker may never come further: xdist passes one test over.
+        knows = bool(tests) and take_back(
+            self._session.sched, node, {test.nodeid for test in tests if not test.is_second}
+        )
+        if not running:
+            self._report_death(estate)
+        elif knows:
+            self._session.handle_crashitem(running.nodeid, node)
+
+    def _report_unsettled(self) -> None:
+        """Report what no other worker came to run again, and bring everything together."""
+        for name, estate in self._estates.items():
+            estate.judge(self._settings)
+            for place in estate.unsettled if (node := self._nodes.get(name)) else ():
+                for made in estate.reports_of(place, self._config, self._settings):
+                    self._session.worker_testreport(node=node, rep=made)
+            self._take(estate)
+
+    def _report_death(self, estate: Estate) -> None:
+        """Report a death that was not in a test."""
+        assert estate.death
+        if not estate.collected:
+            # It will not go better with the next.
+            self._session._max_worker_restart = 0
+            if any(other.collecting == estate.collecting for other in self._dead(estate)):
+                return
+        made = of_process(estate.path, estate.death, estate.obituary)
+        self._config.hook.pytest_collectreport(report=made)
+
+    def _dead(self, but: Estate) -> Iterable[Estate]:
+        dead = (estate for estate in self._estates.values() if estate.death)
+        return (estate for estate in dead if estate is not but)
+
+    def _look_for_late_deaths(self) -> None:
+        """Report the workers that died after they had ended their session."""
+        for name, estate in self._estates.items():
+            home = self._homes[name]
+            if estate.death is None and home.is_local and (text := self._fetch(home, name)):
+                late = Estate(journal.records(text))
+                if late.death and late.death.code not in _FORCED:
+                    self._results.judged.extend(late.results.judged[-1:])
+                    self._report_death(late)
+                elif not late.log:
+                    home.forget(name)
+
+    def _say(self, words: str) -> None:
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.write_line(words)

@@ -1,0 +1,83 @@
+"""Starts an interpreter under valgrind in which pytest-xdist runs a worker.
+
+    python -m pytest_valgrind.workers.start_worker ORDERS ARGUMENT...
+
+stands where xdist would start ``python ARGUMENT...``. It is on the worker's machine, which may be
+another than the controller's, and stays until the worker ends, to say how it did.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from pytest_valgrind.command import Command
+from pytest_valgrind.findings.finding import Kind
+from pytest_valgrind.launching.launcher import Launch
+from pytest_valgrind.settings import Settings
+
+
+class Orders(NamedTuple):
+    """What the controller wants to be started."""
+
+    #: Names the directory of the worker's log and journal.
+    token: str
+    settings: Settings
+
+    def command(self, python: str) -> str:
+        """Return the command that carries them out, without the arguments of the interpreter.
+
+        :param python: command of the interpreter.
+        """
+        return f"{python} -m pytest_valgrind.workers.start_worker {self._encoded()}"
+
+    @classmethod
+    def decoded(cls, text: str) -> Orders:
+        """Return the orders of a command line."""
+        values = json.loads(base64.urlsafe_b64decode(text))
+        settings = values.pop("settings")
+        for name in ("log", "gen_suppressions"):
+            settings[name] = Path(settings[name]) if settings[name] else None
+        settings["suppressions"] = tuple(map(Path, settings["suppressions"]))
+        settings["leak_kinds"] = frozenset(Kind[name] for name in settings["leak_kinds"])
+        settings["args"] = tuple(settings["args"])
+        settings["only"] = tuple(settings["only"])
+        return cls(**values, settings=Settings(**settings))
+
+    def _encoded(self) -> str:
+        settings = self.settings._asdict()
+        settings["leak_kinds"] = [kind.name for kind in self.settings.leak_kinds]
+        text = json.dumps({**self._asdict(), "settings": settings}, default=str)
+        # No shell on the way has anything to quote in it.
+        return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def directory(token: str) -> Path:
+    """Return where a worker's log and journal are."""
+    return Path(tempfile.gettempdir(), f"pytest-valgrind-{token}")
+
+
+def main() -> int:
+    """Start the interpreter, wait for it, and return its exit code."""
+    orders, arguments = Orders.decoded(sys.argv[1]), sys.argv[2:]
+    settings = orders.settings
+    if settings.log and "%p" not in settings.log.name:
+        log = settings.log
+        # One for each worker.
+        settings = settings._replace(log=log.with_name(f"{log.stem}.%p{log.suffix}"))
+    try:
+        command = Command([sys.executable, *arguments], program="execnet")
+        return Launch(command, settings, directory(orders.token)).run().code
+    except pytest.UsageError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return pytest.ExitCode.USAGE_ERROR
+
+
+if __name__ == "__main__":
+    sys.exit(main())
