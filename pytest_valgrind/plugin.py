@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from pytest_valgrind.launching.launcher import Launch
     from pytest_valgrind.origins.origins import Request
-    from pytest_valgrind.session.process import Checker, Process
+    from pytest_valgrind.session.process import Process, SessionChecker
     from pytest_valgrind.settings import Settings
 
 #: Projects ask for the active checker by this name.
@@ -64,7 +64,7 @@ def pytest_load_initial_conftests(
     try:
         return (yield)
     except KeyboardInterrupt:
-        if on_valgrind and Process.this().handover:  # the launcher says it
+        if on_valgrind and Process.this().run_directory:  # the launcher says it
             raise SystemExit(pytest.ExitCode.INTERRUPTED) from None
         raise
 
@@ -217,21 +217,23 @@ def _run_until_the_end(
         return pytest.ExitCode.USAGE_ERROR
     if not end.reached_pytest:
         _say(f"valgrind: nothing was checked: {end.words}")
-    estates = [end.estate]
-    while settings.resume and end.can_be_followed and (left := history.left_to_do(estates)):
-        if most_failures and history.failures(estates) >= most_failures:
+    histories = [end.history]
+    while settings.resume and end.can_be_followed and (left := history.left_to_do(histories)):
+        if most_failures and history.failures(histories) >= most_failures:
             break
-        print(f"\nvalgrind: {end.estate.obituary} Another process will run {left}.", flush=True)
-        end = launch.run(history.begun(estates), history.to_run_again(estates))
-        history.replace_first_runs(estates, end.estate)
-        estates.append(end.estate)
+        print(
+            f"\nvalgrind: {end.history.crash_message} Another process will run {left}.", flush=True
+        )
+        end = launch.run(history.begun(histories), history.to_run_again(histories))
+        history.replace_first_runs(histories, end.history)
+        histories.append(end.history)
     if end.hides_failures:
         _say("valgrind: the process ended with exit code 0, by os._exit?, although tests failed")
-    elif not any(one.death for one in estates):
+    elif not any(one.crash for one in histories):
         return end.code
     from pytest_valgrind.recovery.replay import replay
 
-    code = replay(estates, settings, config, args)
+    code = replay(histories, settings, config, args)
     return end.code if end.was_asked_for else code
 
 
@@ -288,7 +290,7 @@ def _register_checker(config: pytest.Config, process: Process) -> None:
     config.add_cleanup(process.end_checking)
 
 
-def _register_inner_session(config: pytest.Config, outer: Checker) -> None:
+def _register_inner_session(config: pytest.Config, outer: SessionChecker) -> None:
     with _imports_as_usual(config.pluginmanager):
         from pytest_valgrind import client
         from pytest_valgrind.session.inner_session import InnerSession
@@ -300,7 +302,7 @@ def _register_inner_session(config: pytest.Config, outer: Checker) -> None:
         )
     config.pluginmanager.register(InnerSession(outer), CHECKER if config.option.valgrind else None)
     # When it ends, pytest sets faulthandler's handlers as they were before.
-    config.add_cleanup(client.handle_deaths_on_stack)
+    config.add_cleanup(client.handle_signals_on_stack)
 
 
 def _register_controller(config: pytest.Config) -> None:

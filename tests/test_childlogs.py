@@ -140,8 +140,8 @@ def test_binary_log(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("signal", "counts"), [("11 (SIGSEGV)", True), ("15 (SIGTERM)", False)])
 def test_death(tmp_path: Path, signal: str, *, counts: bool) -> None:
     """Is a finding, unless somebody wanted it."""
-    death = f"==70== Process terminating with default action of signal {signal}\n"
-    errors = found(log(tmp_path, HEADER + OBJECT + death + READ.partition("\n")[2]))
+    crash = f"==70== Process terminating with default action of signal {signal}\n"
+    errors = found(log(tmp_path, HEADER + OBJECT + crash + READ.partition("\n")[2]))
     assert [error.kind for error in errors] == ([Kind.FATAL_SIGNAL] if counts else [])
 
 

@@ -14,11 +14,11 @@ pytest.importorskip("pytest_cov")
 
 import coverage
 
+from pytest_valgrind.findings.crash import Crash
 from pytest_valgrind.findings.results import Results
 from pytest_valgrind.recovery.coverage_data import is_measured, not_covered, options_of_replay
-from pytest_valgrind.recovery.history import Estate
-from pytest_valgrind.recovery.journal import Began, Collecting, Covered, Ended, Ran, Record
-from pytest_valgrind.recovery.post_mortem import Death
+from pytest_valgrind.recovery.history import ProcessHistory
+from pytest_valgrind.recovery.records import Began, Collecting, Covered, Ended, Ran, Record
 from pytest_valgrind.recovery.replay import replay
 from pytest_valgrind.settings import Settings
 
@@ -53,7 +53,7 @@ def test_three():
     module.three()
 """
 MEASURED = Namespace(cov_source=["module"], no_cov=False)
-DEATH = Death(-6, "died of SIGABRT", (), "", "log")
+CRASH = Crash(-6, "died of SIGABRT", (), "", "log")
 
 
 def lines(directory: Path) -> set[int]:
@@ -119,9 +119,9 @@ def test_coverage_of_all_processes(resumed: Measured) -> None:
     assert "in the last test" in resumed.log
 
 
-def dead_at_import() -> Estate:
+def dead_at_import() -> ProcessHistory:
     """Return what is left of a process that has saved nothing."""
-    return Estate([Collecting("test_a.py"), DEATH])
+    return ProcessHistory([Collecting("test_a.py"), CRASH])
 
 
 def test_nothing_was_saved(
@@ -149,7 +149,7 @@ def test_nothing_was_saved(
 )
 def test_options_of_replay(records: list[Any], options: list[str]) -> None:
     """What was saved is neither erased nor taken for nothing."""
-    assert options_of_replay(MEASURED, [Estate([*records, DEATH])]) == options
+    assert options_of_replay(MEASURED, [ProcessHistory([*records, CRASH])]) == options
 
 
 @pytest.mark.parametrize("option", [Namespace(), Namespace(cov_source=["a"], no_cov=True)])
@@ -164,6 +164,6 @@ def test_tests_without_coverage() -> None:
     """Those that began after it was saved."""
     location = ("test_a.py", 1, "")
     records: list[Record] = [Began(0, "a", location), Ran(0, ()), Covered(0)]
-    records += [Began(1, "b", location), Ran(1, ()), Began(2, "c", location), DEATH]
-    (line,) = not_covered(MEASURED, [Estate(records)])
+    records += [Began(1, "b", location), Ran(1, ()), Began(2, "c", location), CRASH]
+    (line,) = not_covered(MEASURED, [ProcessHistory(records)])
     assert line == "no coverage of 2 tests, lost with the process: b, c"

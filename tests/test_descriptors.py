@@ -14,12 +14,12 @@ from suite import Run, Suite
 
 from pytest_valgrind.findings.finding import Finding, Frame, Kind, Origin, Owner
 from pytest_valgrind.findings.verdict import KnownMark, Outcome, judge
-from pytest_valgrind.items.item_numbers import Roll
-from pytest_valgrind.leaks.descriptors import Descriptors
+from pytest_valgrind.items.item_numbers import ItemNumbers
+from pytest_valgrind.memcheck.descriptors import Descriptors
 from pytest_valgrind.memcheck.log_file import read_to_end
 from pytest_valgrind.memcheck.log_lines import read_lines
 from pytest_valgrind.memcheck.parser import Parser
-from pytest_valgrind.memcheck.valgrind_info import Host
+from pytest_valgrind.memcheck.valgrind_info import ValgrindInfo
 from pytest_valgrind.reporting import reports
 
 PYTHON = (Frame(1, "open", owner=Owner.LIBC), Frame(2, "os_open", owner=Owner.INTERPRETER))
@@ -44,14 +44,14 @@ class Session:
 
     def __init__(self, numbers: int = 64) -> None:
         self.open: list[Finding] = []
-        evidence: Any = SimpleNamespace(descriptors=lambda: list(self.open))
-        self.roll = Roll(numbers)
-        self.descriptors = Descriptors(evidence, self.roll)
+        monitor: Any = SimpleNamespace(descriptors=lambda: list(self.open))
+        self.item_numbers = ItemNumbers(numbers)
+        self.descriptors = Descriptors(monitor, self.item_numbers)
 
     def run(self, *tests: str) -> None:
         """Run tests."""
         for test in tests:
-            self.descriptors.test_ran(self.roll.enter(test), test)
+            self.descriptors.test_ran(self.item_numbers.enter(test), test)
 
     @property
     def left(self) -> list[tuple[str, str]]:
@@ -84,8 +84,8 @@ def test_test_that_opened_it() -> None:
 def test_descriptor_of_a_shared_fixture() -> None:
     """The fixture is named, and the test in which it was set up."""
     session = Session()
-    place = session.roll.enter("a")
-    session.roll.enter("the setup of fixture shared")
+    place = session.item_numbers.enter("a")
+    session.item_numbers.enter("the setup of fixture shared")
     session.descriptors.test_ran(place, "a")
     session.open = [descriptor(3, 1)]
     ((test, found),) = session.descriptors.left_open()
@@ -159,8 +159,10 @@ def test_options(
     monkeypatch.setattr(
         "pytest_valgrind.memcheck.valgrind_info.options_from_elsewhere", lambda: iter(())
     )
-    host = Host("3.19", "valgrind", ("--leak-check=no", "--show-error-list=yes", option), None)
-    assert (host.tracks_descriptors, host.says_more) == (is_tracked, keeps_log)
+    info = ValgrindInfo(
+        "3.19", "valgrind", ("--leak-check=no", "--show-error-list=yes", option), None
+    )
+    assert (info.tracks_descriptors, info.says_more) == (is_tracked, keeps_log)
 
 
 TESTS = """

@@ -11,9 +11,9 @@ from suite import Run, Suite
 
 from pytest_valgrind.findings.finding import Finding, Frame, Kind, Owner
 from pytest_valgrind.items.deferred_reports import Event
-from pytest_valgrind.items.item_numbers import Roll
-from pytest_valgrind.items.item_run import RanTest
-from pytest_valgrind.session.item_runner import Session
+from pytest_valgrind.items.item_numbers import ItemNumbers
+from pytest_valgrind.items.item_run import ItemRun
+from pytest_valgrind.session.item_runner import ItemRunner
 from pytest_valgrind.settings import Settings
 
 SUITE = """
@@ -81,8 +81,8 @@ def fails_anyway(
 ) -> bool:
     """Whether a test with a report and perhaps an error is known to fail."""
     nothing: Any = None
-    session = Session(settings, nothing, nothing, nothing, Roll(8))
-    test = RanTest(cast(pytest.Item, _Item(*marks)), "t", 0)
+    session = ItemRunner(settings, nothing, nothing, nothing, ItemNumbers(8), nothing)
+    test = ItemRun(cast(pytest.Item, _Item(*marks)), "t", 0)
     report = pytest.TestReport("t", ("t.py", 0, "t"), {}, outcome, None, when)
     test.events.append(Event(print, {"report": report}))
     test.findings = [ERROR] if found else []

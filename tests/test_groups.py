@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from pytest_valgrind.findings.finding import Finding, Frame, Kind, Origin
 from pytest_valgrind.items import item_run as ran_test
 from pytest_valgrind.items.fixtures import FixturePhase
-from pytest_valgrind.items.item_numbers import Roll
-from pytest_valgrind.items.item_run import RanTest
-from pytest_valgrind.leaks.attribution import GroupCheck
-from pytest_valgrind.leaks.backends import Checked
+from pytest_valgrind.items.item_numbers import ItemNumbers
+from pytest_valgrind.items.item_run import ItemRun
+from pytest_valgrind.leaks.attribution import GroupCheck, ProcessState
+from pytest_valgrind.leaks.backend import CheckResult
 from pytest_valgrind.leaks.garbage import Garbage
 from pytest_valgrind.leaks.groups import Group, Queue
-from pytest_valgrind.leaks.loss_records import Ledger
+from pytest_valgrind.leaks.loss_records import LossRecords
 
 NUMBERS = 8
 
@@ -83,17 +83,17 @@ class Process:
         self._dead = False
         self._has_clones = has_clones
         self._at_last_check: Counter[tuple[int, Origin | None]] = Counter()
-        self._checked: Checked | None = None
-        self._remembered: Checked | None = None
+        self._checked: CheckResult | None = None
+        self._remembered: CheckResult | None = None
 
-    def remember(self) -> Checked | None:
+    def remember(self) -> CheckResult | None:
         """Check at the beginning."""
         if not self._has_clones:
             return self._check(in_process=True)
         self._remembered = self._check(in_process=False)
         return None
 
-    def remembered(self) -> Checked:
+    def remembered(self) -> CheckResult:
         """Return that check."""
         assert self._remembered is not None
         return self._remembered
@@ -108,7 +108,7 @@ class Process:
         self._checked = self._check(in_process=in_process or not self._has_clones)
         self._dead = self.dies and not self._checked.in_process
 
-    def ended(self) -> Checked | None:
+    def ended(self) -> CheckResult | None:
         """Return the result, but a clone's not at once."""
         if self._checked is None or not self._checked.in_process:
             self.patience -= 1
@@ -116,13 +116,13 @@ class Process:
                 return None
         return self.wait() if self._checked else None
 
-    def wait(self) -> Checked:
+    def wait(self) -> CheckResult:
         """Return the result."""
         checked, self._checked = self._checked, None
         assert checked is not None
         return self._check(in_process=True)._replace(is_late=True) if self._dead else checked
 
-    def _check(self, *, in_process: bool) -> Checked:
+    def _check(self, *, in_process: bool) -> CheckResult:
         grown = self.lost - self._at_last_check
         if in_process:
             self._at_last_check = self.lost.copy()
@@ -132,7 +132,7 @@ class Process:
             )
             for (site, origin), blocks in grown.items()
         ]
-        return Checked(records, in_process, seconds=0.5)
+        return CheckResult(records, in_process, seconds=0.5)
 
 
 class Played:
@@ -140,17 +140,17 @@ class Played:
 
     def __init__(self, plan: Sequence[Step], *, has_clones: bool, every_test: bool) -> None:
         self.lost_before: Counter[int] = Counter()
-        self.logged: list[RanTest] = []
+        self.logged: list[ItemRun] = []
         process = Process(has_clones=has_clones)
-        roll = Roll(NUMBERS)
-        garbage, ledger = NoGarbage(freeze=False), Ledger()
-        self.check = GroupCheck(process, garbage, roll, ledger, every_test=every_test)
+        item_numbers = ItemNumbers(NUMBERS)
+        state = ProcessState(NoGarbage(freeze=False), item_numbers, LossRecords())
+        self.check = GroupCheck(process, state, every_test=every_test)
         process.lost[9, None] = 3
         self.check.begin()
         due: dict[int, list[tuple[int, Origin | None]]] = {}
         for index, step in enumerate(plan):
             self.check.before()
-            test = RanTest(cast(pytest.Item, None), f"t{index}", roll.enter(f"t{index}"))
+            test = ItemRun(cast(pytest.Item, None), f"t{index}", item_numbers.enter(f"t{index}"))
             test.seconds = step.seconds
             test.ends_module = step.ends_module
             test.leaves_threads = step.leaves_threads
@@ -274,7 +274,7 @@ def test_places_between_tests_are_of_the_phases_of_fixtures_in_them() -> None:
     setup = FixturePhase("the setup of fixture db (module scope)", place=4)
     teardown = FixturePhase("the teardown of fixture db (module scope)", None, setup, place=6)
     for place, phases in ((3, [setup]), (5, [teardown])):
-        test = RanTest(cast(pytest.Item, None), f"t{place}", place)
+        test = ItemRun(cast(pytest.Item, None), f"t{place}", place)
         test.fixtures = phases
         group.tests.append(test)
     first, second = group.tests
@@ -293,9 +293,9 @@ def test_group_of_one_settles_everything() -> None:
     assert [lost.blocks for lost in played.logged[0].findings] == [1]
 
 
-def ran(seconds: float, *, ends_module: bool = False) -> RanTest:
+def ran(seconds: float, *, ends_module: bool = False) -> ItemRun:
     """Return a test that ran for so long."""
-    test = RanTest(cast(pytest.Item, None), "t", 0)
+    test = ItemRun(cast(pytest.Item, None), "t", 0)
     test.seconds = seconds
     test.ends_module = ends_module
     return test
@@ -321,7 +321,7 @@ def test_group_must_be_worth_the_garbage_collection_as_well() -> None:
     process.sees_references = True
     garbage = NoGarbage(freeze=False)
     garbage.price = 10.0
-    check = GroupCheck(process, garbage, Roll(NUMBERS), Ledger())
+    check = GroupCheck(process, ProcessState(garbage, ItemNumbers(NUMBERS), LossRecords()))
     check.begin()
     groups = []
     for seconds in (1.0, 200.0, 100.0):

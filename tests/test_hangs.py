@@ -14,10 +14,10 @@ from pytest_valgrind.findings.finding import Finding, Frame, Kind, Owner
 from pytest_valgrind.findings.relevance import Relevance, Scope
 from pytest_valgrind.findings.verdict import KNOWN_ERROR, KNOWN_LEAK, Outcome
 from pytest_valgrind.memcheck.log_lines import read_lines
-from pytest_valgrind.memcheck.monitor import Evidence
+from pytest_valgrind.memcheck.monitor import MemcheckMonitor
 from pytest_valgrind.memcheck.parser import HANG, Parser
 from pytest_valgrind.memcheck.python_stacks import with_python_stacks
-from pytest_valgrind.memcheck.valgrind_info import Host
+from pytest_valgrind.memcheck.valgrind_info import ValgrindInfo
 from pytest_valgrind.reporting.reports import rendered, total_line
 from pytest_valgrind.session.timeouts import Timeouts
 
@@ -135,8 +135,8 @@ def test_total() -> None:
 @pytest.fixture
 def timeouts() -> Iterator[Timeouts]:
     """Return limits of a tenth of a second, in this process."""
-    evidence = Evidence(Host("", "", (), None), frozenset())
-    made = Timeouts(0.1, 20, evidence, None)
+    monitor = MemcheckMonitor(ValgrindInfo("", "", (), None), frozenset())
+    made = Timeouts(0.1, 20, monitor, None)
     yield made
     made.pytest_unconfigure()
 

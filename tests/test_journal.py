@@ -6,27 +6,27 @@ from pathlib import Path
 
 import pytest
 
+from pytest_valgrind.findings.crash import Crash
 from pytest_valgrind.findings.finding import Finding, Frame, Kind, Owner
 from pytest_valgrind.findings.results import Judged, Results
 from pytest_valgrind.findings.verdict import KnownMark, Outcome, Verdict
+from pytest_valgrind.items.item_numbers import Location
 from pytest_valgrind.recovery import journal
-from pytest_valgrind.recovery.history import Estate, not_checked
-from pytest_valgrind.recovery.journal import (
+from pytest_valgrind.recovery.history import ProcessHistory, not_checked
+from pytest_valgrind.recovery.journal import Journal
+from pytest_valgrind.recovery.records import (
     Began,
     Collected,
     Collecting,
     Ended,
     Finished,
-    Journal,
-    Location,
     Ran,
     Record,
     Settled,
 )
-from pytest_valgrind.recovery.post_mortem import Death
 from pytest_valgrind.settings import Settings
 
-DEATH = Death(-11, "died of SIGSEGV", (Finding(Kind.INVALID_WRITE, "Invalid write"),), "", "log")
+CRASH = Crash(-11, "died of SIGSEGV", (Finding(Kind.INVALID_WRITE, "Invalid write"),), "", "log")
 PASS = ("call", 0.1, 1.0, 1.1)
 
 
@@ -47,16 +47,16 @@ def three_tests() -> Collected:
     return Collected(tuple((test.nodeid, test.location) for test in tests))
 
 
-def dead_in(place: int) -> Estate:
+def dead_in(place: int) -> ProcessHistory:
     """Return what is left of a process that died in a test."""
     before = [record for n in range(place) for record in (began(n), Ran(n, (PASS,)))]
-    return Estate([Collecting("test_a.py"), three_tests(), *before, began(place), DEATH])
+    return ProcessHistory([Collecting("test_a.py"), three_tests(), *before, began(place), CRASH])
 
 
 def test_records_come_back(tmp_path: Path) -> None:
     """In order, and with all that findings hold."""
     path = tmp_path / "journal"
-    written: list[Record] = [three_tests(), began(0), Ran(0, (PASS,)), Finished(), DEATH]
+    written: list[Record] = [three_tests(), began(0), Ran(0, (PASS,)), Finished(), CRASH]
     opened = Journal(path)
     for record in written:
         opened.write(record)
@@ -89,14 +89,16 @@ def test_full_disk() -> None:
 def test_no_journal(tmp_path: Path) -> None:
     """The process did not come so far."""
     assert journal.read(tmp_path / "none") == b""
-    assert Estate(journal.records(b"")).where == "It happened before any test was collected."
+    assert (
+        ProcessHistory(journal.records(b"")).where == "It happened before any test was collected."
+    )
 
 
 def test_test_that_was_running() -> None:
     """It is the one without reports."""
-    estate = dead_in(1)
-    assert estate.running == began(1)
-    assert estate.where == "It happened in test_a.py::test_1."
+    history = dead_in(1)
+    assert history.running == began(1)
+    assert history.where == "It happened in test_a.py::test_1."
 
 
 def test_tests_that_did_not_begin() -> None:
@@ -124,7 +126,7 @@ def test_no_line_where_all_were_checked() -> None:
 def test_test_that_is_there_twice() -> None:
     """Once for each time that it did not run."""
     tests = (("a", location("a")), ("a", location("a")))
-    assert Estate([Collected(tests), Began(0, "a", location("a"))]).not_run == ["a"]
+    assert ProcessHistory([Collected(tests), Began(0, "a", location("a"))]).not_run == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -138,16 +140,16 @@ def test_test_that_is_there_twice() -> None:
 )
 def test_when_it_was(records: list[Record], where: str) -> None:
     """As far as the process came."""
-    assert where in Estate([*records, DEATH]).where
+    assert where in ProcessHistory([*records, CRASH]).where
 
 
 def test_findings_of_settled_tests() -> None:
     """They are not lost with the process."""
     news = Results()
     news.judged.append(Judged("a", Verdict(Outcome.FAILED, "[VALGRIND LEAK]"), []))
-    estate = Estate([began(0), Ran(0, (PASS,)), Settled((0,), {}, news), began(1), DEATH])
-    assert [judged.nodeid for judged in estate.results.judged] == ["a", "test_a.py::test_1"]
-    assert estate.unsettled == []
+    history = ProcessHistory([began(0), Ran(0, (PASS,)), Settled((0,), {}, news), began(1), CRASH])
+    assert [judged.nodeid for judged in history.results.judged] == ["a", "test_a.py::test_1"]
+    assert history.unsettled == []
 
 
 def test_results_at_the_end_replace_the_parts() -> None:
@@ -156,9 +158,9 @@ def test_results_at_the_end_replace_the_parts() -> None:
     judged = Judged("a", Verdict(Outcome.FAILED, "[VALGRIND LEAK]"), [])
     news.judged.append(judged)
     whole.judged.append(judged)
-    estate = Estate([Settled((0,), {}, news), Ended(whole, ("hint",), "log")])
-    assert estate.results.judged == [judged]
-    assert estate.hints == ("hint",)
+    history = ProcessHistory([Settled((0,), {}, news), Ended(whole, ("hint",), "log")])
+    assert history.results.judged == [judged]
+    assert history.hints == ("hint",)
 
 
 def first_session() -> list[Record]:
@@ -190,12 +192,12 @@ SECOND = (("test_a.py::test_0", location("b")), ("test_b.py::test_1", location("
 )
 def test_death_after_another_session(records: list[Record], where: str, not_run: list[str]) -> None:
     """Several may run in one process: what the first has found is not lost."""
-    estate = Estate([*first_session(), *records, DEATH])
-    assert where in estate.where
-    assert estate.not_run == not_run
-    assert estate.results.judged[0].nodeid == "a"
-    assert len(estate.results.judged) == 2
-    assert estate.results.tests == 3
+    history = ProcessHistory([*first_session(), *records, CRASH])
+    assert where in history.where
+    assert history.not_run == not_run
+    assert history.results.judged[0].nodeid == "a"
+    assert len(history.results.judged) == 2
+    assert history.results.tests == 3
 
 
 def test_two_sessions_that_ended() -> None:
@@ -203,11 +205,13 @@ def test_two_sessions_that_ended() -> None:
     second = Results()
     second.tests = 1
     end = Ended(second, ("second hint",), "log")
-    estate = Estate([*first_session(), Collected(SECOND), Began(3, *SECOND[0]), Ran(3, ()), end])
-    assert estate.has_ended
-    assert estate.results.tests == 4
-    assert estate.hints == ("first hint", "second hint")
-    assert estate.count == 5
+    history = ProcessHistory(
+        [*first_session(), Collected(SECOND), Began(3, *SECOND[0]), Ran(3, ()), end]
+    )
+    assert history.has_ended
+    assert history.results.tests == 4
+    assert history.hints == ("first hint", "second hint")
+    assert history.count == 5
 
 
 def test_note_on_reports_that_were_not_checked(
@@ -223,40 +227,40 @@ def test_note_on_reports_that_were_not_checked(
 ERROR = Finding(Kind.INVALID_READ, "Invalid read of size 1")
 
 
-def with_error(*marks: KnownMark) -> Estate:
+def with_error(*marks: KnownMark) -> ProcessHistory:
     """Return what is left of a process that died after a test in which there was an error."""
-    return Estate([began(0), Ran(0, (PASS,), (ERROR,), marks), began(1), DEATH])
+    return ProcessHistory([began(0), Ran(0, (PASS,), (ERROR,), marks), began(1), CRASH])
 
 
 def test_error_of_a_test_that_was_not_judged(
     pytestconfig: pytest.Config, settings: Settings
 ) -> None:
     """The parent judges it."""
-    estate = with_error()
-    estate.judge(settings)
-    (report,) = estate.reports_of(0, pytestconfig, settings)
+    history = with_error()
+    history.judge(settings)
+    (report,) = history.reports_of(0, pytestconfig, settings)
     assert report.failed
     assert "[VALGRIND ERROR]" in str(report.longrepr)
-    assert "test_a.py::test_0" in [judged.nodeid for judged in estate.results.judged]
+    assert "test_a.py::test_0" in [judged.nodeid for judged in history.results.judged]
 
 
 def test_noise_of_a_test_that_was_not_judged(settings: Settings) -> None:
     """It fails nothing, and is listed."""
     frames = tuple(Frame(1, "f", owner=owner) for owner in (Owner.INTERPRETER, Owner.LIBC))
     noise = Finding(Kind.UNINITIALISED, "Use of uninitialised value", frames)
-    estate = Estate([began(0), Ran(0, (PASS,), (noise,)), began(1), DEATH])
-    estate.judge(settings)
-    assert estate.results.noise == [noise]
-    assert [judged.nodeid for judged in estate.results.judged] == ["test_a.py::test_1"]
+    history = ProcessHistory([began(0), Ran(0, (PASS,), (noise,)), began(1), CRASH])
+    history.judge(settings)
+    assert history.results.noise == [noise]
+    assert [judged.nodeid for judged in history.results.judged] == ["test_a.py::test_1"]
 
 
 def test_known_error_of_a_test_that_was_not_judged(
     pytestconfig: pytest.Config, settings: Settings
 ) -> None:
     """Its marker counts."""
-    estate = with_error(KnownMark("valgrind_known_error", "issue 7"))
-    estate.judge(settings)
-    (report,) = estate.reports_of(0, pytestconfig, settings)
+    history = with_error(KnownMark("valgrind_known_error", "issue 7"))
+    history.judge(settings)
+    (report,) = history.reports_of(0, pytestconfig, settings)
     assert report.skipped
     assert "issue 7" in report.wasxfail
 

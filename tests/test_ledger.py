@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_valgrind.findings.finding import Finding, Frame, Kind
-from pytest_valgrind.leaks.loss_records import Ledger
+from pytest_valgrind.leaks.loss_records import LossRecords
 
 
 def record(size: int, blocks: int, site: int = 1) -> Finding:
@@ -16,10 +16,10 @@ def record(size: int, blocks: int, site: int = 1) -> Finding:
 
 def grown(*checks: list[Finding]) -> list[tuple[int, int]]:
     """Return the bytes and blocks that the last of some checks in clones has found."""
-    ledger = Ledger()
+    known = LossRecords()
     for records in checks[:-1]:
-        ledger.grown(records, in_process=False)
-    return [(found.bytes, found.blocks) for found in ledger.grown(checks[-1], in_process=False)]
+        known.grown(records, in_process=False)
+    return [(found.bytes, found.blocks) for found in known.grown(checks[-1], in_process=False)]
 
 
 def test_lost_block_is_new_once() -> None:
@@ -46,10 +46,8 @@ def test_records_are_told_apart_by_their_stacks() -> None:
 
 def test_look_ahead() -> None:
     """It takes no note of what it has seen."""
-    ledger = Ledger()
-    ledger.grown([record(8, 1)], in_process=False)
+    known = LossRecords()
+    known.grown([record(8, 1)], in_process=False)
     seen = [record(24, 3), record(8, 1, site=2)]
-    assert (
-        ledger.would_grow(seen) == ledger.would_grow(seen) == ledger.grown(seen, in_process=False)
-    )
-    assert ledger.would_grow(seen) == []
+    assert known.would_grow(seen) == known.would_grow(seen) == known.grown(seen, in_process=False)
+    assert known.would_grow(seen) == []

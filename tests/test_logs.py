@@ -104,9 +104,9 @@ def test_kinds_of_cxx(version: str) -> None:
 def test_ends_by_a_signal(version: str) -> None:
     """Each process that died is a finding, with the signal."""
     found = [finding for finding in of_file(log(version, "crashes")) if finding.stack]
-    deaths = [finding.message for finding in found if finding.kind is Kind.FATAL_SIGNAL]
+    crashes = [finding.message for finding in found if finding.kind is Kind.FATAL_SIGNAL]
     for name in ("SIGSEGV", "SIGABRT", "SIGFPE"):
-        assert any(name in message for message in deaths)
+        assert any(name in message for message in crashes)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_valgrind.memcheck.block_list import objects_by_record, record_number
 from pytest_valgrind.memcheck.log_lines import read_lines
-from pytest_valgrind.objects.lost_objects import objects_by_record, record_number
 
 
 def test_objects_of_records() -> None:

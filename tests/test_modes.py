@@ -57,7 +57,7 @@ def clone(*arguments):
 client.clone = clone
 """
 MANY_CLONES = """
-from pytest_valgrind.leaks.backends import InClone
+from pytest_valgrind.memcheck.check_backends import InClone
 
 InClone.share = 1e9  # of the time of the tests: each is a group of its own
 """

@@ -9,16 +9,16 @@ from xml.etree import ElementTree
 import pytest
 from suite import launcher
 
+from pytest_valgrind.findings.crash import Crash
 from pytest_valgrind.findings.finding import Finding, Kind
 from pytest_valgrind.findings.results import Judged, Results, Undecided
 from pytest_valgrind.findings.verdict import Outcome, Verdict
-from pytest_valgrind.recovery.history import Estate, failures
-from pytest_valgrind.recovery.journal import Began, Collected, Ended, Ran, Record
-from pytest_valgrind.recovery.post_mortem import Death
+from pytest_valgrind.recovery.history import ProcessHistory, failures
+from pytest_valgrind.recovery.records import Began, Collected, Ended, Ran, Record
 from pytest_valgrind.recovery.replay import replay
 from pytest_valgrind.settings import Settings
 
-DEATH = Death(-6, "died of SIGABRT", (), "", "log")
+CRASH = Crash(-6, "died of SIGABRT", (), "", "log")
 LOCATION = ("test_a.py", 1, "test")
 FAILED = {"$report_type": "TestReport", "outcome": "failed"}
 
@@ -33,8 +33,8 @@ def test_what_the_last_process_found_in_the_end(
     results.late.append(Judged("test_a.py::test_late", verdict, [opened]))
     lost = Finding(Kind.DEFINITE, "8 bytes", bytes=8, blocks=1)
     results.undecided.append(Undecided(lost, ("test_b.py::test_one", "test_b.py::test_two")))
-    dead = Estate([Collected((("a", LOCATION),)), Began(0, "a", LOCATION), DEATH])
-    last = Estate([Ended(results, (), "")])
+    dead = ProcessHistory([Collected((("a", LOCATION),)), Began(0, "a", LOCATION), CRASH])
+    last = ProcessHistory([Ended(results, (), "")])
     code = replay(
         [dead, last],
         settings,
@@ -50,4 +50,4 @@ def test_what_the_last_process_found_in_the_end(
 def test_failures_before_a_death() -> None:
     """With the death itself, as -x counts them."""
     records: list[Record] = [Began(0, "a", LOCATION), Ran(0, (FAILED,))]
-    assert failures([Estate([*records, Began(1, "b", LOCATION), DEATH])]) == 2
+    assert failures([ProcessHistory([*records, Began(1, "b", LOCATION), CRASH])]) == 2

@@ -8,12 +8,17 @@ import pytest
 from conftest import INI
 from suite import PATIENCE, Run, Suite
 
+from pytest_valgrind.findings.crash import Crash
 from pytest_valgrind.findings.finding import Finding, Frame, Further, Kind, Origin, Owner
 from pytest_valgrind.findings.results import Results
 from pytest_valgrind.recovery import second_runs
-from pytest_valgrind.recovery.history import Estate, left_to_do, replace_first_runs, to_run_again
-from pytest_valgrind.recovery.journal import Began, Collected, Ran, Record, Settled
-from pytest_valgrind.recovery.post_mortem import Death
+from pytest_valgrind.recovery.history import (
+    ProcessHistory,
+    left_to_do,
+    replace_first_runs,
+    to_run_again,
+)
+from pytest_valgrind.recovery.records import Began, Collected, Ran, Record, Settled
 from pytest_valgrind.recovery.second_runs import SecondRun, SecondRuns
 from pytest_valgrind.settings import Settings
 
@@ -25,7 +30,7 @@ ERROR = Finding(
     origin=Origin(3),
 )
 PASS = ("call", 0.1, 1.0, 1.1)
-DEATH = Death(-11, "died of SIGSEGV", (Finding(Kind.INVALID_WRITE, "Invalid write"),), "", "log")
+CRASH = Crash(-11, "died of SIGSEGV", (Finding(Kind.INVALID_WRITE, "Invalid write"),), "", "log")
 
 
 def began(place: int, name: str, earlier: tuple[Finding, ...] | None = None) -> Began:
@@ -38,11 +43,11 @@ def collected(*names: str) -> Collected:
     return Collected(tuple((name, ("test_a.py", 1, name)) for name in names))
 
 
-def first_process() -> Estate:
+def first_process() -> ProcessHistory:
     """Return what is left of a process that died in the third of four tests."""
     ran: list[Record] = [began(0, "a"), Ran(0, (PASS,))]
     ran += [began(1, "b"), Ran(1, (PASS,), (ERROR,))]
-    return Estate([collected("a", "b", "c", "d"), *ran, began(2, "c"), DEATH])
+    return ProcessHistory([collected("a", "b", "c", "d"), *ran, began(2, "c"), CRASH])
 
 
 def test_what_runs_again() -> None:
@@ -63,14 +68,14 @@ def test_errors_go_with_a_test() -> None:
 def test_all_is_known() -> None:
     """Nothing is left to do where the process died of the last test and all others were judged."""
     records: list[Record] = [began(0, "a"), Ran(0, (PASS,)), Settled((0,), {}, Results())]
-    records += [began(1, "b"), DEATH]
-    assert not left_to_do([Estate([collected("a", "b"), *records])])
+    records += [began(1, "b"), CRASH]
+    assert not left_to_do([ProcessHistory([collected("a", "b"), *records])])
 
 
 def test_second_run_counts(settings: Settings) -> None:
     """And nothing of the first, so that each test is there once."""
     first = first_process()
-    second = Estate(
+    second = ProcessHistory(
         [
             collected("d"),
             began(0, "a", ()),
@@ -79,7 +84,7 @@ def test_second_run_counts(settings: Settings) -> None:
             Ran(1, (PASS,), (ERROR,)),
             Settled((0, 1), {}, Results()),
             began(2, "d"),
-            DEATH,
+            CRASH,
         ]
     )
     replace_first_runs([first], second)
@@ -92,7 +97,9 @@ def test_second_run_counts(settings: Settings) -> None:
 def test_no_third_run() -> None:
     """If the process dies again before they are checked: they are named as not checked."""
     first = first_process()
-    second = Estate([collected("d"), began(0, "a", ()), Ran(0, (PASS,)), began(1, "b", ()), DEATH])
+    second = ProcessHistory(
+        [collected("d"), began(0, "a", ()), Ran(0, (PASS,)), began(1, "b", ()), CRASH]
+    )
     replace_first_runs([first], second)
     assert second.where == "It happened in b, which ran again to be checked for leaks."
     assert second.unchecked == ["a"]
@@ -103,16 +110,16 @@ def test_no_third_run() -> None:
 def test_second_run_that_did_not_begin() -> None:
     """It is left to the process after that."""
     first = first_process()
-    second = Estate([collected("d"), began(0, "a", ()), DEATH])
+    second = ProcessHistory([collected("d"), began(0, "a", ()), CRASH])
     replace_first_runs([first], second)
     assert [run.nodeid for run in to_run_again([first, second])] == ["b"]
 
 
 def test_death_in_a_second_run() -> None:
     """The errors of the first are with it, unless they are what it shows by itself."""
-    dead = Estate([began(0, "b", (ERROR, DEATH.findings[0])), DEATH])
-    assert dead.death
-    assert dead.death.findings == (ERROR, *DEATH.findings)
+    dead = ProcessHistory([began(0, "b", (ERROR, CRASH.findings[0])), CRASH])
+    assert dead.crash
+    assert dead.crash.findings == (ERROR, *CRASH.findings)
 
 
 def test_items(pytester: pytest.Pytester) -> None:

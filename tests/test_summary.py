@@ -14,7 +14,7 @@ from pytest_valgrind.reporting.terminal import summary
 STACK = (Frame(1, "work", "ext.c", 7, owner=Owner.EXTENSION),)
 LEAK = Finding(Kind.DEFINITE, "lost", STACK, bytes=8, blocks=1)
 ERROR = Finding(Kind.INVALID_READ, "Invalid read of size 1", STACK)
-DEATH = Finding(Kind.FATAL_SIGNAL, "Process terminating", STACK)
+CRASH = Finding(Kind.FATAL_SIGNAL, "Process terminating", STACK)
 
 FAILED = Verdict(Outcome.FAILED, "[VALGRIND LEAK]")
 KNOWN = Verdict(Outcome.KNOWN, "[VALGRIND LEAK]", "known since May", used_markers=("m",))
@@ -85,7 +85,7 @@ def test_no_test_ran_to_its_end() -> None:
 
 def test_crash() -> None:
     """How and where in one line; it is no error, the error before it is."""
-    died = Judged("t", crashed("died of SIGSEGV"), [ERROR, DEATH])
+    died = Judged("t", crashed("died of SIGSEGV"), [ERROR, CRASH])
     assert list(summary(results(died))) == [
         "t: [VALGRIND CRASH] died of SIGSEGV in work (ext.c:7)",
         "t: invalid read: work (ext.c:7)",
@@ -109,7 +109,7 @@ def test_hang() -> None:
 
 def test_fatal_signal_of_a_child() -> None:
     """It is no error that valgrind has counted."""
-    *_, line = summary(results(Judged("t", FAILED, [replace(DEATH, process="7 (a fork)")])))
+    *_, line = summary(results(Judged("t", FAILED, [replace(CRASH, process="7 (a fork)")])))
     assert line == "1 fatal signal in 1 test; 3 tests checked"
 
 

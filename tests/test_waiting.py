@@ -135,7 +135,7 @@ def test_child_dies_with_its_parent(tmp_path: Path) -> None:
     life, ours = os.pipe()
     code = (
         "import os, signal, subprocess, sys\n"
-        "from pytest_valgrind.launching.waiting import die_with_parent\n"
+        "from pytest_valgrind.parent_death import die_with_parent\n"
         "subprocess.Popen(['sleep', '100'], preexec_fn=die_with_parent, close_fds=False)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )

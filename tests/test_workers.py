@@ -267,11 +267,11 @@ def ssh(tmp_path: Path) -> dict[str, str]:
 
     In another directory: it stands for another machine.
     """
-    programs, home = tmp_path / "programs", tmp_path / "home"
+    programs, location = tmp_path / "programs", tmp_path / "home"
     programs.mkdir()
-    home.mkdir()
+    location.mkdir()
     program = programs / "ssh"
-    program.write_text(f'#!/bin/sh\nfor last; do :; done\ncd {home} && exec sh -c "$last"\n')
+    program.write_text(f'#!/bin/sh\nfor last; do :; done\ncd {location} && exec sh -c "$last"\n')
     program.chmod(0o755)
     return {"PATH": f"{programs}:{os.environ['PATH']}"}
 

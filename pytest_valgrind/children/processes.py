@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from pytest_valgrind.children.child_log import ChildLog, Parent
 from pytest_valgrind.findings.finding import Finding
-from pytest_valgrind.items.item_run import RanTest
+from pytest_valgrind.items.item_run import ItemRun
 from pytest_valgrind.memcheck.error_contexts import key_of
-from pytest_valgrind.memcheck.monitor import Evidence
+from pytest_valgrind.memcheck.monitor import MemcheckMonitor
 from pytest_valgrind.memcheck.object_files import ObjectFiles
 
 _COMMAND = re.compile(r"==\d+== Command: (.*)")
@@ -24,14 +24,14 @@ _SERVERS = re.compile(r"from\\? multiprocessing\.(resource_tracker|forkserver)")
 class Late(NamedTuple):
     """What children did when their test had been judged."""
 
-    test: RanTest
+    test: ItemRun
     findings: list[Finding]
 
 
 class _Child:
     """A child that may have something to say."""
 
-    def __init__(self, pid: int, path: Path, test: RanTest | None) -> None:
+    def __init__(self, pid: int, path: Path, test: ItemRun | None) -> None:
         self.pid = pid
         self.path = path
         self.test = test
@@ -44,16 +44,16 @@ class Children:
 
     A child belongs to the test at whose end its log is seen for the first time.
 
-    :param evidence: of the process that runs the tests; its log names the process.
+    :param monitor: of the process that runs the tests; its log names the process.
     :param owns_logs: whether all logs in the directory are of processes that this one started, and
         may be deleted.
     """
 
-    def __init__(self, evidence: Evidence, *, owns_logs: bool) -> None:
-        log, names = evidence.host.log, evidence.host.log_names
+    def __init__(self, monitor: MemcheckMonitor, *, owns_logs: bool) -> None:
+        log, names = monitor.info.log, monitor.info.log_names
         assert log is not None
         assert names is not None
-        self._evidence = evidence
+        self._monitor = monitor
         self._owns_logs = owns_logs
         self._directory = names.of(os.getpid()).parent
         self._pid_in = names.pid_in
@@ -75,21 +75,21 @@ class Children:
         self.noise: list[Finding] = []
         self.of_system: list[Finding] = []
 
-    def notice(self, test: RanTest | None) -> None:
+    def notice(self, test: ItemRun | None) -> None:
         """Take children that have appeared as those of a test, None if it is of none."""
         if self._has_finished:
             return
         for name in _names(self._directory):
             if name in self._seen or (pid := self._pid_in(name)) is None:
                 continue
-            if pid not in self._evidence.own_processes:
+            if pid not in self._monitor.own_processes:
                 self._seen.add(name)
                 if test is not None:
                     test.children += 1
                 child = _Child(pid, self._directory / name, test)
                 self._unread.setdefault(_place(test), []).append(child)
 
-    def findings_of_ended(self, test: RanTest) -> list[Finding]:
+    def findings_of_ended(self, test: ItemRun) -> list[Finding]:
         """Return what was found in a test's children if all of them have ended.
 
         Else they are read when the test is judged: forks need their parents' logs, and by then the
@@ -100,7 +100,7 @@ class Children:
             return []
         return self.findings(test)
 
-    def findings(self, test: RanTest | None) -> list[Finding]:
+    def findings(self, test: ItemRun | None) -> list[Finding]:
         """Return what was found by now in a test's children, or in those of no test."""
         return self._read(self._unread.pop(_place(test), []))
 
@@ -114,7 +114,7 @@ class Children:
                 late.append(Late(child.test, found))
         return late
 
-    def has_living(self, test: RanTest) -> bool:
+    def has_living(self, test: ItemRun) -> bool:
         """Whether any child of a test, as far as it has been judged, may still do something."""
         return any(child.test is test for child in self._alive)
 
@@ -158,7 +158,7 @@ class Children:
         if log.is_clean:
             return []
         owners = self._this.objects
-        markers = self._evidence.host.error_markers
+        markers = self._monitor.info.error_markers
         found = []
         for finding in log.findings(owners, markers, has_ended=has_ended):
             key = key_of(finding)
@@ -178,7 +178,7 @@ class Children:
         """Whether a process descends from this one, and from none of the plugin's own."""
         if log.parent in self._logs or log.parent == os.getpid():
             return True
-        if log.parent in self._evidence.own_processes:
+        if log.parent in self._monitor.own_processes:
             return False
         # Its parent may have ended before it executed its program.
         return self._owns_logs
@@ -214,7 +214,7 @@ def _names(directory: Path) -> list[str]:
     return os.listdir(directory)  # noqa: PTH208 (for every test, and names will do)
 
 
-def _place(test: RanTest | None) -> int | None:
+def _place(test: ItemRun | None) -> int | None:
     return test.place if test else None
 
 

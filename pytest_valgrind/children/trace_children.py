@@ -12,7 +12,7 @@ import pytest
 
 from pytest_valgrind import client, preload
 from pytest_valgrind.memcheck.log_names import tells_apart
-from pytest_valgrind.memcheck.valgrind_info import Host
+from pytest_valgrind.memcheck.valgrind_info import ValgrindInfo
 from pytest_valgrind.settings import Settings
 
 #: For csrc/children.c: the kinds of leak that count, ``none`` for none.
@@ -50,7 +50,7 @@ def environment(settings: Settings) -> dict[str, str]:
     return {_LEAK_KINDS: _kinds(settings)}
 
 
-def follow(settings: Settings, host: Host, *, is_ready: bool) -> None:
+def follow(settings: Settings, info: ValgrindInfo, *, is_ready: bool) -> None:
     """Have valgrind follow the children of this process from here on.
 
     :param is_ready: whether :func:`options` and :func:`environment` are in force, or this has been
@@ -58,14 +58,14 @@ def follow(settings: Settings, host: Host, *, is_ready: bool) -> None:
     :raises pytest.UsageError: if not every process has a log of its own, or the loader
         cannot be told what to preload.
     """
-    if host.log is None:
+    if info.log is None:
         raise pytest.UsageError(
             f"{_OPTION}: each process needs a log of its own: start valgrind with "
             "--log-file=valgrind.%p.log, or let pytest --valgrind start it."
         )
-    if host.log_names is None:
+    if info.log_names is None:
         raise pytest.UsageError(_MIXED.format(log="valgrind.%p.log"))
-    if host.has_gdbserver:
+    if info.has_gdbserver:
         raise pytest.UsageError(
             f"{_OPTION}: with its gdbserver, valgrind puts what forks do into their "
             "parent's log: add --vgdb=no to its options."

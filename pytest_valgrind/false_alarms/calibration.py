@@ -25,12 +25,12 @@ from pathlib import Path
 from pytest_valgrind import preload
 from pytest_valgrind.findings.finding import Finding, plural
 from pytest_valgrind.findings.suppressions import MOST_PLACES, Suppression, count
-from pytest_valgrind.launching.waiting import die_with_parent
 from pytest_valgrind.memcheck.log_file import read_to_end
 from pytest_valgrind.memcheck.log_lines import read_lines
 from pytest_valgrind.memcheck.object_files import ObjectFiles
 from pytest_valgrind.memcheck.parser import Parser
 from pytest_valgrind.memcheck.valgrind_info import options_from_elsewhere
+from pytest_valgrind.parent_death import die_with_parent
 
 _SELF_TEST = Path(__file__).with_name("selftest.py")
 _MOST_SECONDS = 300

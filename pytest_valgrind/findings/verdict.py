@@ -43,12 +43,12 @@ class Verdict(NamedTuple):
     #: Those of one that did.
     used_markers: tuple[str, ...] = ()
     #: Whether the process died in the test.
-    is_death: bool = False
+    ends_process: bool = False
 
     @property
     def is_crash(self) -> bool:
         """Whether it died by itself, and was not ended because the test hung."""
-        return self.is_death and self.header == _CRASH
+        return self.ends_process and self.header == _CRASH
 
     def knows(self, finding: Finding) -> bool:
         """Whether a marker says that there is such a finding."""
@@ -133,7 +133,7 @@ def crashed(words: str, *, hung: bool = False) -> Verdict:
     :param words: how it died.
     :param hung: whether it was ended as the test hung.
     """
-    return Verdict(Outcome.FAILED, _HANG if hung else _CRASH, words, is_death=True)
+    return Verdict(Outcome.FAILED, _HANG if hung else _CRASH, words, ends_process=True)
 
 
 def _marker_for(finding: Finding) -> str | None:

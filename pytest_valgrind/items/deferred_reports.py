@@ -26,7 +26,7 @@ class Event(NamedTuple):
         return report
 
 
-class HeldHooks:
+class DeferredReports:
     """Stands between the items of a session and the hooks by which their reports are logged.
 
     Whoever runs a test, pytest or a plugin that runs it several times, calls them by way of

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import pluggy
 
 
-class Rest:
+class HookChain:
     """Calls the implementations that would come after a plugin's own.
 
     A plugin that calls them itself has them below its own stack frame. Wrappers have been entered

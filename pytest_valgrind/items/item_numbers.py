@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from pytest_valgrind.findings.finding import PythonLine
-from pytest_valgrind.recovery.journal import Journal, Location
+
+#: Of a test, as pytest has it: file, line from 0, and name.
+Location = tuple[str, "int | None", str]
 
 
-class Roll:
+class ItemNumbers:
     """Knows tests, and set-ups and teardowns of shared fixtures, by their place in the order.
 
     :param numbers: after so many places the numbers begin again.
-    :ivar journal: in which it is written down what becomes of them.
     """
 
-    def __init__(self, numbers: int, journal: Journal | None = None) -> None:
+    def __init__(self, numbers: int) -> None:
         self.numbers = numbers
-        self.journal = journal or Journal(None)
         self._names: list[str] = []
         self._locations: list[Location] = []
 

@@ -25,7 +25,7 @@ def effort() -> float:
     return process_time() + _WAITING * perf_counter()
 
 
-class RanTest:
+class ItemRun:
     """A test that ran, with its reports held back until its verdict is known.
 
     :param place: in the order of the tests, from 0.

@@ -23,13 +23,13 @@ from pytest_valgrind import preload
 from pytest_valgrind.children import trace_children
 from pytest_valgrind.command import Command
 from pytest_valgrind.false_alarms.calibration import Calibration, version_of
-from pytest_valgrind.launching.run_directory import Handover
+from pytest_valgrind.launching.run_directory import RunDirectory
 from pytest_valgrind.launching.waiting import Progress, Waiting
 from pytest_valgrind.memcheck.log_names import LogNames, escaped
 from pytest_valgrind.memcheck.python_functions import PythonFunctions
 from pytest_valgrind.memcheck.valgrind_info import options_from_elsewhere
 from pytest_valgrind.recovery import journal
-from pytest_valgrind.recovery.history import Estate
+from pytest_valgrind.recovery.history import ProcessHistory
 from pytest_valgrind.recovery.post_mortem import examine
 from pytest_valgrind.recovery.second_runs import SecondRun
 from pytest_valgrind.settings import Settings
@@ -66,7 +66,7 @@ class End(NamedTuple):
     """How a launched process ended."""
 
     code: int  #: its exit code, as a shell says it
-    estate: Estate
+    history: ProcessHistory
     #: Whether somebody has asked for it, by a signal to this process.
     was_asked_for: bool = False
     #: Whether that was before it ran a session of pytest.
@@ -77,13 +77,13 @@ class End(NamedTuple):
     @property
     def can_be_followed(self) -> bool:
         """Whether it has died of itself, and another process has any chance to come further."""
-        died = self.estate.death is not None and not self.was_asked_for
-        return died and bool(self.estate.began)
+        died = self.history.crash is not None and not self.was_asked_for
+        return died and bool(self.history.began)
 
     @property
     def ran_session(self) -> bool:
         """Whether it ran or listed tests, or died of that."""
-        return self.reached_pytest and (self.estate.has_ended or self.estate.death is not None)
+        return self.reached_pytest and (self.history.has_ended or self.history.crash is not None)
 
     @property
     def hides_failures(self) -> bool:
@@ -91,8 +91,8 @@ class End(NamedTuple):
 
         A script of the user's own that comes to its end has the exit code that it wants.
         """
-        estate = self.estate
-        return self.code == 0 and not estate.has_finished and estate.results.fails
+        history = self.history
+        return self.code == 0 and not history.has_finished and history.results.fails
 
     @property
     def words(self) -> str:
@@ -137,19 +137,19 @@ class Launch:
         noise = self._noise(self._options("valgrind.log"))
         _lower_limits()
         with Waiting() as waiting:
-            handover = self._handover()
+            run_directory = self._run_directory()
             try:
-                self._hand_over(handover, noise, passed_over, second_runs)
-                return self._run(handover, noise, waiting)
+                self._hand_over(run_directory, noise, passed_over, second_runs)
+                return self._run(run_directory, noise, waiting)
             except BaseException:
-                shutil.rmtree(handover.directory, ignore_errors=True)
+                shutil.rmtree(run_directory.directory, ignore_errors=True)
                 raise
 
-    def _run(self, handover: Handover, noise: str | None, waiting: Waiting) -> End:
-        template = self._template(handover)
+    def _run(self, run_directory: RunDirectory, noise: str | None, waiting: Waiting) -> End:
+        template = self._template(run_directory)
         options = self._options(template)
         if noise is not None:
-            options.append(f"--suppressions={handover.noise}")
+            options.append(f"--suppressions={run_directory.noise}")
         preloaded = [preload.repairs()]
         changes: dict[str, str] = {}
         if self._settings.trace_children:
@@ -158,32 +158,36 @@ class Launch:
             changes = trace_children.environment(self._settings)
         # pytest's own command does nothing before it takes over; a user's program may do anything.
         held_back = set() if self._command.program else {signal.SIGINT}
-        environment = handover.environment(preloaded, holds_interrupts=bool(held_back))
+        environment = run_directory.environment(preloaded, holds_interrupts=bool(held_back))
         environment |= changes
         process = self._start(options, environment, lambda: waiting.prepare(held_back))
-        code = waiting.end_of(process, lambda: _progress(handover))
+        code = waiting.end_of(process, lambda: _progress(run_directory))
         names = LogNames.expected(template, environment)
         log = Path(self._command.directory or "", names.of(process.pid))
-        text = journal.read(handover.journal)
+        text = journal.read(run_directory.journal)
         if (waiting.was_interrupted or waiting.forwarded) and not text:
-            shutil.rmtree(handover.directory, ignore_errors=True)
+            shutil.rmtree(run_directory.directory, ignore_errors=True)
             code = 128 + waiting.forwarded[0] if waiting.forwarded else pytest.ExitCode.INTERRUPTED
-            return End(code, Estate([]), was_asked_for=True, was_stopped_early=True)
+            return End(code, ProcessHistory([]), was_asked_for=True, was_stopped_early=True)
         if not log.exists():
             raise pytest.UsageError(self._no_start(code))
-        estate = Estate(journal.records(text))
+        history = ProcessHistory(journal.records(text))
         # Without a journal, it was replaced by another program before it was adopted.
-        is_known = handover.journal.exists()
-        if code < 0 or (is_known and not (estate.has_ended or estate.has_finished)):
-            functions = PythonFunctions(handover.functions)
-            death = examine(code, log, handover.memory_map, functions, handover.python_stacks)
-            estate.bury(death)
+        is_known = run_directory.journal.exists()
+        if code < 0 or (is_known and not (history.has_ended or history.has_finished)):
+            functions = PythonFunctions(run_directory.functions)
+            crash = examine(
+                code, log, run_directory.memory_map, functions, run_directory.python_stacks
+            )
+            history.record_crash(crash)
             with contextlib.suppress(OSError):
-                journal.append(handover.journal, death)
-        elif not handover.log_is_kept:
-            shutil.rmtree(handover.directory, ignore_errors=True)
+                journal.append(run_directory.journal, crash)
+        elif not run_directory.log_is_kept:
+            shutil.rmtree(run_directory.directory, ignore_errors=True)
         was_asked_for = -code in waiting.forwarded
-        return End(128 - code if code < 0 else code, estate, was_asked_for, reached_pytest=is_known)
+        return End(
+            128 - code if code < 0 else code, history, was_asked_for, reached_pytest=is_known
+        )
 
     def _start(
         self, options: list[str], environment: dict[str, str], prepare: Callable[[], None]
@@ -213,35 +217,35 @@ class Launch:
             f"{known}; if it has said why, that is above."
         )
 
-    def _handover(self) -> Handover:
+    def _run_directory(self) -> RunDirectory:
         try:
             if self._directory is None:
-                return Handover(Path(tempfile.mkdtemp(prefix="pytest-valgrind-")))
+                return RunDirectory(Path(tempfile.mkdtemp(prefix="pytest-valgrind-")))
             self._directory.mkdir(mode=0o700)
         except OSError as error:
             raise _no_room(error) from None
-        return Handover(self._directory)
+        return RunDirectory(self._directory)
 
     def _hand_over(
         self,
-        handover: Handover,
+        run_directory: RunDirectory,
         noise: str | None,
         passed_over: Iterable[str] | None,
         second_runs: Sequence[SecondRun],
     ) -> None:
         try:
             if passed_over is not None:
-                handover.pass_over(passed_over)
-                handover.run_again(second_runs)
+                run_directory.pass_over(passed_over)
+                run_directory.run_again(second_runs)
             if noise is not None:
-                handover.noise.write_text(noise, encoding="utf-8")
+                run_directory.noise.write_text(noise, encoding="utf-8")
         except OSError as error:
             raise _no_room(error) from None
 
-    def _template(self, handover: Handover) -> str:
+    def _template(self, run_directory: RunDirectory) -> str:
         """Return the template of where the log shall be."""
         # One for each process, as what several write at a time is mixed.
-        return self._given_template() or f"{escaped(str(handover.directory))}/valgrind.%p.log"
+        return self._given_template() or f"{escaped(str(run_directory.directory))}/valgrind.%p.log"
 
     def _given_template(self) -> str | None:
         for argument in reversed(self._settings.args):
@@ -339,7 +343,7 @@ def _refuse_what_stands_in_the_way(command: list[str], settings: Settings) -> No
                 f"--valgrind reads valgrind's log from a file, and {argument} stands in the way: "
                 "leave it out of valgrind_args; --log-file=FILE says which file."
             )
-    if Handover.is_pending():
+    if RunDirectory.is_pending():
         raise pytest.UsageError(
             "--valgrind: Python was started under valgrind and has started another process, which "
             "is not under valgrind: add --valgrind-args=--trace-children=yes."
@@ -409,9 +413,9 @@ def _lower_limits() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def _progress(handover: Handover) -> Progress:
+def _progress(run_directory: RunDirectory) -> Progress:
     """Return how far a process has come that runs the tests."""
-    text = journal.read(handover.journal)
+    text = journal.read(run_directory.journal)
     if not text:
         return "starts"
-    return "is interrupted" if Estate(journal.records(text)).was_interrupted else "runs"
+    return "is interrupted" if ProcessHistory(journal.records(text)).was_interrupted else "runs"

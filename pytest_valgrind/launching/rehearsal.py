@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import pytest
 
-from pytest_valgrind.launching.waiting import die_with_parent
+from pytest_valgrind.parent_death import die_with_parent
 
 #: By which pytest knows the plugin.
 NAME = "valgrind_rehearsal"

@@ -24,7 +24,7 @@ _STACKS = "python-stacks"
 _NOISE = "interpreter.supp"
 
 
-class Handover(NamedTuple):
+class RunDirectory(NamedTuple):
     """The directory that launcher and launched process share; the log is in there."""
 
     directory: Path
@@ -59,7 +59,7 @@ class Handover(NamedTuple):
         return self.directory / _NOISE
 
     @classmethod
-    def adopt(cls, *, restores: bool = True) -> Handover | None:
+    def adopt(cls, *, restores: bool = True) -> RunDirectory | None:
         """Return what the launcher handed over, None if there was no launcher.
 
         :param restores: whether what it put into the environment is taken out again, so that

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import signal
 import subprocess
 import time
@@ -11,10 +10,11 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Literal
 
+from pytest_valgrind.parent_death import die_with_parent
+
 #: How far a process has come with an interrupt: it runs no session yet, or does, or ends it.
 Progress = Literal["starts", "runs", "is interrupted"]
 
-_PR_SET_PDEATHSIG = 1  # prctl(2)
 # The sender of a signal, by siginfo's si_code (sigaction(2)): a terminal sends Ctrl-C to all
 # processes in the foreground.
 _BY_KERNEL = 0x80
@@ -97,11 +97,6 @@ class Waiting:
                 else:
                     process.send_signal(signal.SIGINT)
         return code
-
-
-def die_with_parent() -> None:
-    """Have the kernel kill this process by SIGKILL when its parent ends (prctl(2))."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @contextlib.contextmanager

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from time import process_time
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pytest_valgrind.findings.finding import Finding, Origin
 from pytest_valgrind.items.fixtures import FixturePhase
-from pytest_valgrind.items.item_numbers import Roll
-from pytest_valgrind.items.item_run import RanTest
-from pytest_valgrind.leaks.backends import Checked, Checker
+from pytest_valgrind.items.item_numbers import ItemNumbers
+from pytest_valgrind.items.item_run import ItemRun
+from pytest_valgrind.leaks.backend import CheckBackend, CheckResult
 from pytest_valgrind.leaks.garbage import Garbage
 from pytest_valgrind.leaks.groups import Group, Queue, Unsettled
-from pytest_valgrind.leaks.loss_records import Ledger
+from pytest_valgrind.leaks.loss_records import LossRecords
 from pytest_valgrind.leaks.stale_pointers import overwrite_stale_pointers
 
 # How much longer a check of the heap takes than a collection of its garbage, roughly; after the
@@ -28,7 +28,7 @@ _CHECK_TO_COLLECTION = 4
 _MOST_REPEATED = 100
 
 
-class LeakCheck(Protocol):
+class LeakAttribution(Protocol):
     """A way to find out which test leaked what."""
 
     #: Whether each test is settled as soon as it ran.
@@ -51,16 +51,16 @@ class LeakCheck(Protocol):
     def before(self) -> None:
         """Get ready for a test."""
 
-    def may_follow(self, test: RanTest) -> bool:
+    def may_follow(self, test: ItemRun) -> bool:
         """Whether a check that takes garbage for lost may follow a test that is about to end."""
 
-    def add(self, test: RanTest) -> None:
+    def add(self, test: ItemRun) -> None:
         """Take a test that ran."""
 
-    def settled(self) -> list[RanTest]:
+    def settled(self) -> list[ItemRun]:
         """Return the tests whose leaks are known by now, in order."""
 
-    def settle_all(self) -> list[RanTest]:
+    def settle_all(self) -> list[ItemRun]:
         """Return the rest, after the checks that this takes."""
 
 
@@ -74,7 +74,7 @@ class NoCheck:
         self.unsettled: list[Unsettled] = []
         self.checks = 0
         self.groups = 0
-        self._ran: list[RanTest] = []
+        self._ran: list[ItemRun] = []
 
     @property
     def waiting(self) -> int:
@@ -87,22 +87,32 @@ class NoCheck:
     def before(self) -> None:
         """Do nothing."""
 
-    def may_follow(self, test: RanTest) -> bool:  # noqa: ARG002
+    def may_follow(self, test: ItemRun) -> bool:  # noqa: ARG002
         """Return False."""
         return False
 
-    def add(self, test: RanTest) -> None:
+    def add(self, test: ItemRun) -> None:
         """Take a test that ran."""
         self._ran.append(test)
 
-    def settled(self) -> list[RanTest]:
+    def settled(self) -> list[ItemRun]:
         """Return the test."""
         ran, self._ran = self._ran, []
         return ran
 
-    def settle_all(self) -> list[RanTest]:
+    def settle_all(self) -> list[ItemRun]:
         """Return what is left."""
         return self.settled()
+
+
+class ProcessState(NamedTuple):
+    """What all leak checks of a process share."""
+
+    garbage: Garbage
+    #: The tests, by the numbers of their frames.
+    item_numbers: ItemNumbers
+    #: What is known to be lost.
+    loss_records: LossRecords
 
 
 class GroupCheck:
@@ -112,8 +122,7 @@ class GroupCheck:
     a group for each test, whatever is lost was lost by that test.
 
     :param checker: does the check.
-    :param roll: the tests, by the numbers of their frames.
-    :param ledger: what earlier checks of this process have found.
+    :param state: what earlier checks of this process know.
     :param every_test: whether each test is a group of its own, and checked in the process.
     :param also_before: whether to check before every test as well, so that a block lost between
         two tests is never taken for one of the second's.
@@ -121,12 +130,10 @@ class GroupCheck:
         lost a block.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
-        checker: Checker,
-        garbage: Garbage,
-        roll: Roll,
-        ledger: Ledger,
+        checker: CheckBackend,
+        state: ProcessState,
         *,
         every_test: bool = False,
         also_before: bool = False,
@@ -137,16 +144,16 @@ class GroupCheck:
         self.checks = 0
         self.groups = 0
         self._checker = checker
-        self._garbage = garbage
-        self._roll = roll
+        self._garbage = state.garbage
+        self._item_numbers = item_numbers = state.item_numbers
         self.settles_at_once = every_test
         self._also_before = also_before
         self._settles_later = settles_later
         # Half of the numbers, as two groups are under way.
-        self._queue = Queue(1 if every_test else roll.numbers // 2, checker.share)
-        self._ledger = ledger
+        self._queue = Queue(1 if every_test else item_numbers.numbers // 2, checker.share)
+        self._loss_records = state.loss_records
         # Those before are of earlier sessions.
-        self._first = roll.last + 1
+        self._first = item_numbers.last + 1
         self._knows_begin = False
         self._is_free_of_garbage = False
 
@@ -176,7 +183,7 @@ class GroupCheck:
             self._checker.start(in_process=False)
             self._lost_outside(self._checker.wait())
 
-    def may_follow(self, test: RanTest) -> bool:
+    def may_follow(self, test: ItemRun) -> bool:
         """Whether the group is likely to close, if that takes that there is no garbage.
 
         What has been taken out of collections and became garbage only then looks as lost as an
@@ -186,23 +193,23 @@ class GroupCheck:
             self._is_free_of_garbage = True
         return self._is_free_of_garbage
 
-    def add(self, test: RanTest) -> None:
+    def add(self, test: ItemRun) -> None:
         """Take a test that ran."""
         self._queue.add(test)
 
-    def settled(self) -> list[RanTest]:
+    def settled(self) -> list[ItemRun]:
         """Return the tests whose leaks are known by now; begin a check if it is time for one."""
         tests = self._ended()
         if self._queue.is_full and self._queue.checked is not None:
             tests += self._settle(self._checker.wait())
         if self._queue.is_full or self._queue.is_due:
-            repeats = len(self._ledger) > _MOST_REPEATED and not self._checker.sees_references
+            repeats = len(self._loss_records) > _MOST_REPEATED and not self._checker.sees_references
             self._close(in_process=repeats)
             tests += self._ended()
         self._is_free_of_garbage = False
         return tests
 
-    def settle_all(self) -> list[RanTest]:
+    def settle_all(self) -> list[ItemRun]:
         """Check what has not been checked, and what was lost after the last test."""
         tests = []
         if self._queue.checked is not None:
@@ -220,24 +227,24 @@ class GroupCheck:
         self._queue.close()
         self._checker.start(in_process=in_process)
 
-    def _ended(self) -> list[RanTest]:
+    def _ended(self) -> list[ItemRun]:
         if self._queue.checked is None:
             return []
         checked = self._checker.ended()
         return [] if checked is None else self._settle(checked)
 
-    def _settle(self, checked: Checked) -> list[RanTest]:
+    def _settle(self, checked: CheckResult) -> list[ItemRun]:
         if checked.is_late:
             self._queue.merge()
         # What it takes besides: that there is no garbage which it would take for lost.
         besides = self._garbage.price if self._checker.sees_references else 0.0
         group = self._queue.settle(checked.seconds + besides)
         self._compare_with_begin(checked, group)
-        for lost in self._ledger.grown(checked.records, in_process=checked.in_process):
+        for lost in self._loss_records.grown(checked.records, in_process=checked.in_process):
             self._blame(lost, group)
         return group.tests
 
-    def _compare_with_begin(self, checked: Checked, group: Group) -> None:
+    def _compare_with_begin(self, checked: CheckResult, group: Group) -> None:
         """Take what was lost before the first test as lost outside the tests.
 
         Where each loss record says that it is of a test since then, there is none.
@@ -245,7 +252,7 @@ class GroupCheck:
         if self._knows_begin:
             return
         self._knows_begin = True
-        new = self._ledger.would_grow(checked.records)
+        new = self._loss_records.would_grow(checked.records)
         if all(self._was_made_since(record.origin, group) for record in new):
             self._checker.forget()
         else:
@@ -255,10 +262,10 @@ class GroupCheck:
         if origin is None or origin.number is None:
             # What is known to be made between tests is taken as lost there.
             return origin is not None
-        return self._roll.place(origin.number, group.last) >= self._first
+        return self._item_numbers.place(origin.number, group.last) >= self._first
 
-    def _lost_outside(self, checked: Checked) -> None:
-        lost = self._ledger.grown(checked.records, in_process=checked.in_process)
+    def _lost_outside(self, checked: CheckResult) -> None:
+        lost = self._loss_records.grown(checked.records, in_process=checked.in_process)
         self.outside.extend(lost)
 
     def _blame(self, lost: Finding, group: Group) -> None:
@@ -270,7 +277,7 @@ class GroupCheck:
         if origin is None or origin.number is None:
             self._settle_or_not(lost, alone, group)
             return
-        place = self._roll.place(origin.number, group.last)
+        place = self._item_numbers.place(origin.number, group.last)
         maker = group.at(place)
         end = group.teardown_of(place)
         fixture: FixturePhase | None
@@ -280,7 +287,7 @@ class GroupCheck:
         elif end and not origin.in_thread:
             loser, fixture = end
         else:
-            lost = replace(lost, made_in=self._roll.name(place))
+            lost = replace(lost, made_in=self._item_numbers.name(place))
             self._settle_or_not(lost, alone, group)
             return
         if (
@@ -290,25 +297,25 @@ class GroupCheck:
             and not loser.is_known_to_leak
         ):
             rest = group.since(place) if maker else group
-            lost = replace(lost, made_in=self._roll.name(place))
+            lost = replace(lost, made_in=self._item_numbers.name(place))
             self.unsettled.append(Unsettled(lost, rest, knows_maker=maker is not None))
             return
         loser.findings.append(self._explained(lost, place, loser, fixture, group))
 
-    def _settle_or_not(self, lost: Finding, loser: RanTest | None, group: Group) -> None:
+    def _settle_or_not(self, lost: Finding, loser: ItemRun | None, group: Group) -> None:
         if loser is None:
             self.unsettled.append(Unsettled(lost, group))
         else:
             loser.findings.append(lost)
 
     def _explained(
-        self, lost: Finding, place: int, loser: RanTest, fixture: FixturePhase | None, group: Group
+        self, lost: Finding, place: int, loser: ItemRun, fixture: FixturePhase | None, group: Group
     ) -> Finding:
         """Say in which phase of a fixture a block was lost, and in which tests it may be instead.
 
         :param place: where it was made.
         """
-        maker = self._roll.name(place)
+        maker = self._item_numbers.name(place)
         others = group.since(place).tests
         if fixture is None:
             others = others[1:]
@@ -331,7 +338,7 @@ class GroupCheck:
         return replace(lost, doubt=f"{here} {rest}.")
 
 
-def _short_name(test: RanTest, reader: RanTest) -> str:
+def _short_name(test: ItemRun, reader: ItemRun) -> str:
     """Return a test's name, with its file if the report in which it stands is of another file."""
     file, _, name = test.nodeid.partition("::")
     return name if name and file == reader.nodeid.partition("::")[0] else test.nodeid

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.items.fixtures import FixturePhase
-from pytest_valgrind.items.item_run import RanTest
+from pytest_valgrind.items.item_run import ItemRun
 
 #: A group closes when its check takes this part of the time that it ran; twice as much at the end
 #: of a module, where most fixtures end as well.
@@ -18,7 +18,7 @@ class Group:
     """Consecutive tests."""
 
     def __init__(self) -> None:
-        self.tests: list[RanTest] = []
+        self.tests: list[ItemRun] = []
 
     @property
     def last(self) -> int:
@@ -30,7 +30,7 @@ class Group:
         """How many places are of its tests: one each, and one for each phase of a fixture."""
         return self.last - self.tests[0].place + 1 if self.tests else 0
 
-    def at(self, place: int) -> RanTest | None:
+    def at(self, place: int) -> ItemRun | None:
         """Return the test to which a place belongs, None if it is not of the group."""
         if place > self.last:
             return None
@@ -43,7 +43,7 @@ class Group:
         rest.tests = [test for test in self.tests if test.last_place >= place]
         return rest
 
-    def teardown_of(self, place: int) -> tuple[RanTest, FixturePhase] | None:
+    def teardown_of(self, place: int) -> tuple[ItemRun, FixturePhase] | None:
         """Return the test in which a fixture was torn down, and that phase.
 
         :param place: of the fixture's set-up.
@@ -77,7 +77,7 @@ class Queue:
         self._price = 0.0
         self._seconds = 0.0
 
-    def add(self, test: RanTest) -> None:
+    def add(self, test: ItemRun) -> None:
         """Take a test that ran into the open group."""
         self.open.tests.append(test)
         self._seconds += test.seconds
@@ -94,11 +94,11 @@ class Queue:
             return False
         return self._is_worth_it(self.open.tests[-1], self._seconds)
 
-    def would_be_due(self, test: RanTest) -> bool:
+    def would_be_due(self, test: ItemRun) -> bool:
         """Whether the open group is worth a check with a test that is not in it yet."""
         return self._is_worth_it(test, self._seconds + test.seconds)
 
-    def _is_worth_it(self, last: RanTest, seconds: float) -> bool:
+    def _is_worth_it(self, last: ItemRun, seconds: float) -> bool:
         share = self._share * (2 if last.ends_module else 1)
         return self.checked is None and self._price <= share * seconds
 

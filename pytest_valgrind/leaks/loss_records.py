@@ -10,7 +10,7 @@ from pytest_valgrind.findings.finding import Finding
 _Key = tuple[object, ...]
 
 
-class Ledger:
+class LossRecords:
     """Finds out what was lost between two leak checks.
 
     A check prints by how much each loss record grew since the last check *of the same process*. One

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_valgrind.findings.finding import Finding, merged, plural
 from pytest_valgrind.findings.results import Undecided
-from pytest_valgrind.items.item_run import RanTest
+from pytest_valgrind.items.item_run import ItemRun
 from pytest_valgrind.leaks.groups import Group, Unsettled
 from pytest_valgrind.reporting.reports import of_group
 
@@ -36,7 +36,7 @@ class Doubts:
         self._appeared: set[int] = set()
 
     @property
-    def tests(self) -> list[RanTest]:
+    def tests(self) -> list[ItemRun]:
         """The tests that may have lost something, in the order in which they ran."""
         tests = {test.place: test for lost in self._all for test in lost.group.tests}
         return [tests[place] for place in sorted(tests)]
@@ -46,7 +46,7 @@ class Doubts:
         """Those that have not appeared."""
         return [lost for n, lost in enumerate(self._all) if n not in self._appeared]
 
-    def concern(self, test: RanTest) -> bool:
+    def concern(self, test: ItemRun) -> bool:
         """Whether it is worth while to run a test again.
 
         Most blocks are lost where they were made, and the tests after that need not be run then.

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from pytest_valgrind import client
 from pytest_valgrind.findings.finding import Finding, Kind
+from pytest_valgrind.memcheck.block_list import BLOCKS, Objects, objects_by_record, record_number
 from pytest_valgrind.memcheck.error_contexts import Contexts
 from pytest_valgrind.memcheck.log_file import Log
 from pytest_valgrind.memcheck.log_lines import Line, read_lines
@@ -15,8 +16,7 @@ from pytest_valgrind.memcheck.log_names import escaped
 from pytest_valgrind.memcheck.object_files import ObjectFiles
 from pytest_valgrind.memcheck.parser import Parser, used_suppressions
 from pytest_valgrind.memcheck.python_functions import PythonFunctions
-from pytest_valgrind.memcheck.valgrind_info import Host
-from pytest_valgrind.objects.lost_objects import BLOCKS, Objects, objects_by_record, record_number
+from pytest_valgrind.memcheck.valgrind_info import ValgrindInfo
 
 _NOTHING: tuple[Finding, ...] = ()
 _ALL_ERRORS = "v.info all_errors"
@@ -31,12 +31,12 @@ _LIMITS = {
 }
 
 
-class Evidence:
+class MemcheckMonitor:
     """Turns movements of valgrind's counters into findings.
 
     Where there is no log, what the counters say is all there is to say.
 
-    :param host: the valgrind; its log is None where it goes to a terminal or a pipe.
+    :param info: the valgrind; its log is None where it goes to a terminal or a pipe.
     :param leak_kinds: the kinds of leak that count.
     :param functions: of Python's, by the numbers in stacks.
     :raises OSError: if the log cannot be read.
@@ -44,12 +44,12 @@ class Evidence:
 
     def __init__(
         self,
-        host: Host,
+        info: ValgrindInfo,
         leak_kinds: frozenset[Kind],
         functions: PythonFunctions | None = None,
     ) -> None:
-        self.host = host
-        self._log = Log(host.log, host.log_names) if host.log else None
+        self.info = info
+        self._log = Log(info.log, info.log_names) if info.log else None
         self.leak_kinds = leak_kinds
         self._pid = os.getpid()
         self._objects = ObjectFiles()
@@ -70,7 +70,7 @@ class Evidence:
     def name_functions(self, functions: PythonFunctions | None) -> None:
         """Have stacks name functions of Python's from now on."""
         self.functions = functions
-        objects, markers = self._objects, self.host.error_markers
+        objects, markers = self._objects, self.info.error_markers
         self._parser = Parser(objects.at, objects.owner, markers, functions)
 
     def skip(self) -> None:
@@ -134,11 +134,11 @@ class Evidence:
     @property
     def log_of_clone(self) -> str:
         """The template of a clone's log, with ``%p`` and ``%%`` only; empty if there is none."""
-        if self.host.log is None:
+        if self.info.log is None:
             return ""
-        if self.host.log_names and self.host.logs_processes_apart:
-            return self.host.log_names.template_of_forks
-        return escaped(str(self.host.log))
+        if self.info.log_names and self.info.logs_processes_apart:
+            return self.info.log_names.template_of_forks
+        return escaped(str(self.info.log))
 
     def mark(self) -> int:
         """Return where the log ends."""
@@ -183,13 +183,13 @@ class Evidence:
 
     def used_suppressions(self) -> set[str] | None:
         """Return name, file and line of the suppressions in use, None if it is not known."""
-        if self._log is None or not self.host.lists_errors:
+        if self._log is None or not self.info.lists_errors:
             return None
         return self._used_by_clones | used_suppressions(self._answer(_ALL_ERRORS))
 
     def note_suppressions(self) -> None:
         """Have a clone, which ends with what it knows, say which suppressions it used."""
-        if self.asks_for_suppressions and self.host.lists_errors:
+        if self.asks_for_suppressions and self.info.lists_errors:
             client.monitor_command(_ALL_ERRORS)
 
     def look_for_limits(self) -> None:

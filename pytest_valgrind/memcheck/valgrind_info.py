@@ -37,7 +37,7 @@ _SILENT = {
 }
 
 
-class Host(NamedTuple):
+class ValgrindInfo(NamedTuple):
     """The valgrind that this process runs under."""
 
     version: str  #: empty where the log does not say
@@ -101,7 +101,7 @@ class Host(NamedTuple):
         return (self.values(name) or [""])[-1]
 
 
-def find_host(given_log: Path | None) -> Host:
+def find_valgrind_info(given_log: Path | None) -> ValgrindInfo:
     """Find out about the valgrind that this process runs under.
 
     :param given_log: the log's path by ``--valgrind-log``.
@@ -117,12 +117,12 @@ def find_host(given_log: Path | None) -> Host:
     client.monitor_command("v.info n_errs_found")
     found = _find_log()
     log = found if given_log is None else confirmed(given_log, found)
-    host = Host(_version(log), program, tuple(options), log)
+    info = ValgrindInfo(_version(log), program, tuple(options), log)
     if found is None:
-        return host
+        return info
     # The given one may be a link to it.
-    names = LogNames.found(host.value("--log-file"), _readable_name(found), os.getpid())
-    return host._replace(log_names=names)
+    names = LogNames.found(info.value("--log-file"), _readable_name(found), os.getpid())
+    return info._replace(log_names=names)
 
 
 def confirmed(given: Path, found: Path | None) -> Path:

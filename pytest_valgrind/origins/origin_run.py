@@ -32,7 +32,7 @@ from pytest_valgrind.memcheck.log_lines import Line, read_lines
 from pytest_valgrind.memcheck.object_files import ObjectFiles
 from pytest_valgrind.memcheck.parser import Parser
 from pytest_valgrind.memcheck.python_functions import PythonFunctions
-from pytest_valgrind.memcheck.valgrind_info import Host
+from pytest_valgrind.memcheck.valgrind_info import ValgrindInfo
 
 if TYPE_CHECKING:
     from pytest_valgrind.origins.origins import Request
@@ -68,11 +68,11 @@ class OriginRun:
         self,
         request: Request,
         settings: Settings,
-        host: Host,
+        info: ValgrindInfo,
         functions: PythonFunctions | None = None,
     ) -> None:
         self._request = request
-        self._host = host
+        self._info = info
         self._functions = functions
         self._scope = Scope(settings.only)
 
@@ -135,11 +135,11 @@ class OriginRun:
         return False
 
     def _findings(self, pid: int) -> Iterator[Finding]:
-        assert self._host.log_names
-        log = self._host.log_names.of_fork(pid)
+        assert self._info.log_names
+        log = self._info.log_names.of_fork(pid)
         maps = (self._request.directory / _MAPS).read_text(encoding="utf-8")
         objects = ObjectFiles(maps.splitlines)
-        parser = Parser(objects.at, objects.owner, self._host.error_markers, self._functions)
+        parser = Parser(objects.at, objects.owner, self._info.error_markers, self._functions)
         lines = takewhile(_is_of_test, read_lines(read_to_end(log), pid))
         yield from filter(self._is_wanted, parser.findings(lines))
         with contextlib.suppress(OSError):

@@ -23,12 +23,12 @@ from _pytest.runner import SetupState
 
 from pytest_valgrind import client
 from pytest_valgrind.findings.finding import Finding, Kind, PythonLine
-from pytest_valgrind.items.item_run import RanTest
-from pytest_valgrind.leaks.backends import Clone
+from pytest_valgrind.items.item_run import ItemRun
 from pytest_valgrind.leaks.garbage import Garbage
-from pytest_valgrind.memcheck.monitor import Evidence
-from pytest_valgrind.objects.lost_objects import explain_addresses
-from pytest_valgrind.pinpoint.line_tracer import Watch
+from pytest_valgrind.memcheck.block_list import explain_addresses
+from pytest_valgrind.memcheck.clone import Clone
+from pytest_valgrind.memcheck.monitor import MemcheckMonitor
+from pytest_valgrind.pinpoint.line_tracer import LineTracer
 from pytest_valgrind.pinpoint.local_references import drop_locals, unknown_references
 
 # Seconds that a run may take.
@@ -41,7 +41,7 @@ _INTERVAL = 0.05
 _PLACE = 2
 
 #: Runs the test with the evidence of the process that it is called in.
-Runs = Callable[[RanTest, Evidence], None]
+Runs = Callable[[ItemRun, MemcheckMonitor], None]
 
 
 class Plan(NamedTuple):
@@ -95,10 +95,10 @@ class Rerun(NamedTuple):
         return cls(**values)
 
 
-def run_again(evidence: Evidence, runs: Runs, test: RanTest, plan: Plan) -> Rerun | str:
+def run_again(monitor: MemcheckMonitor, runs: Runs, test: ItemRun, plan: Plan) -> Rerun | str:
     """Run a test once more, and return what was seen, or why nothing was, in words.
 
-    :param evidence: of this process.
+    :param monitor: of this process.
     :param runs: runs a test, in a process that has nothing else to do.
     """
     this = os.getpid()
@@ -111,7 +111,7 @@ def run_again(evidence: Evidence, runs: Runs, test: RanTest, plan: Plan) -> Reru
             warnings.simplefilter("ignore", DeprecationWarning)
             try:
                 if (pid := os.fork()) == 0:
-                    _Child(evidence, test, plan, runs).run().write(answers)
+                    _Child(monitor, test, plan, runs).run().write(answers)
             except OSError as error:
                 return f"the test cannot be run once more in a process of its own: {error}"
             finally:
@@ -119,9 +119,9 @@ def run_again(evidence: Evidence, runs: Runs, test: RanTest, plan: Plan) -> Reru
                 if os.getpid() != this:
                     os._exit(0)
                 client.log_forks_as_before()
-        evidence.own_processes.add(pid)
+        monitor.own_processes.add(pid)
         has_ended = _wait(pid)
-        evidence.forget_clone(pid)
+        monitor.forget_clone(pid)
         return Rerun.read(answers) or (_DIED if has_ended else _TOO_LONG)
 
 
@@ -140,12 +140,12 @@ def _wait(pid: int) -> bool:
 class _Child:
     """The forked process."""
 
-    def __init__(self, evidence: Evidence, test: RanTest, plan: Plan, runs: Runs) -> None:
-        host, functions = evidence.host, evidence.functions
-        if host.log_names and host.logs_processes_apart:
-            host = host._replace(log=host.log_names.of_fork(os.getpid()))
-        self._evidence = Evidence(host, frozenset(), functions)
-        self._leaks = Evidence(host, frozenset({Kind.DEFINITE}), functions)
+    def __init__(self, monitor: MemcheckMonitor, test: ItemRun, plan: Plan, runs: Runs) -> None:
+        info, functions = monitor.info, monitor.functions
+        if info.log_names and info.logs_processes_apart:
+            info = info._replace(log=info.log_names.of_fork(os.getpid()))
+        self._monitor = MemcheckMonitor(info, frozenset(), functions)
+        self._leaks = MemcheckMonitor(info, frozenset({Kind.DEFINITE}), functions)
         self._test = test
         self._plan = plan
         self._runs = runs
@@ -153,7 +153,7 @@ class _Child:
         #: By the numbers of the checks: the lines before, and the addresses of what was lost.
         self._checked: dict[int, tuple[tuple[PythonLine, ...], set[str]]] = {}
         #: The addresses of objects, and whether they have more references than anybody knows of.
-        self._held: dict[int, dict[str, bool]] = {}
+        self._deferred: dict[int, dict[str, bool]] = {}
 
     def run(self) -> Rerun:
         """Run the test and return what was seen."""
@@ -167,7 +167,7 @@ class _Child:
         gc.freeze()
         lost_before = {address for _, addresses, _ in self._lost() for address in addresses}
         plan = self._plan
-        watch = Watch(
+        watch = LineTracer(
             _files(self._test.item),
             self._errors_occurred,
             self._check if plan.checks else None,
@@ -178,7 +178,7 @@ class _Child:
         vars(session)["_setupstate"] = SetupState()
         watch.start()
         try:
-            self._runs(self._test, self._evidence)
+            self._runs(self._test, self._monitor)
         finally:
             watch.stop()
         Garbage(freeze=False).settle_everything()
@@ -194,7 +194,7 @@ class _Child:
         return Rerun(self._errors, leaks, watch.lines, watch.inner, price)
 
     def _errors_occurred(self, lines: tuple[PythonLine, ...]) -> None:
-        for finding in self._evidence.errors("", ""):
+        for finding in self._monitor.errors("", ""):
             stack = list(finding.stack_of_extension)
             self._errors.append(Seen(stack, finding.kind.name, [list(line) for line in lines]))
 
@@ -203,7 +203,7 @@ class _Child:
         if number in self._plan.checks and number not in self._checked:
             found = {address for _, addresses, _ in self._lost(frames) for address in addresses}
             self._checked[number] = (before, found)
-            self._held[number] = unknown_references(frames, self._plan.types)
+            self._deferred[number] = unknown_references(frames, self._plan.types)
 
     def _lost(self, frames: Sequence[FrameType] = ()) -> list[tuple[Finding, list[str], list[str]]]:
         """Return loss records, the addresses of what was lost, and the types of objects."""
@@ -218,7 +218,7 @@ class _Child:
             clone.start(self._leaks, waits=False)
             checked = clone.reap(self._leaks, 0)
             # What is in the log by now is not of the test.
-            self._evidence.skip()
+            self._monitor.skip()
             if checked is not None:
                 parts = [
                     (finding, [thing.partition(" ") for thing in finding.objects])
@@ -236,7 +236,7 @@ class _Child:
         # The first check from which on it was always there.
         for number in sorted(self._checked, reverse=True):
             before, found = self._checked[number]
-            if address not in found and not self._held[number].get(address):
+            if address not in found and not self._deferred[number].get(address):
                 break
             last = number, before
         if last is None:

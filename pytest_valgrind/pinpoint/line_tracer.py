@@ -20,7 +20,7 @@ from pytest_valgrind.memcheck.python_functions import runs_tests
 AtCheckpoint = Callable[["tuple[PythonLine, ...]", int, "list[FrameType]"], None]
 
 
-class Watch:
+class LineTracer:
     """Traces the lines of a test and of whatever it calls.
 
     :param files: where the functions are which pytest calls: the test's, and fixtures'.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pytest_valgrind.findings.finding import LEAKS, Finding, Kind, PythonLine
-from pytest_valgrind.items.item_run import RanTest
-from pytest_valgrind.memcheck.monitor import Evidence
+from pytest_valgrind.items.item_run import ItemRun
+from pytest_valgrind.memcheck.monitor import MemcheckMonitor
 from pytest_valgrind.pinpoint.forked_run import Plan, Rerun, Runs, Seen, run_again
 
 # Seconds: that the checks of one run may take.
@@ -27,11 +27,11 @@ class Pinpoint:
     :param runs: runs a test, in a process that has nothing else to do.
     """
 
-    def __init__(self, evidence: Evidence, runs: Runs) -> None:
-        self._evidence = evidence
+    def __init__(self, monitor: MemcheckMonitor, runs: Runs) -> None:
+        self._monitor = monitor
         self._runs = runs
 
-    def named(self, test: RanTest, findings: Sequence[Finding]) -> list[Finding]:
+    def named(self, test: ItemRun, findings: Sequence[Finding]) -> list[Finding]:
         """Return the findings with their lines of Python, or with why there are none."""
         if any(finding.kind is Kind.TIMEOUT for finding in findings):
             return [
@@ -46,7 +46,7 @@ class Pinpoint:
             seen += self._lines_of_leaks(test, first)
         return [_with_lines(finding, findings, seen) for finding in findings]
 
-    def _lines_of_leaks(self, test: RanTest, first: Rerun) -> list[Seen]:
+    def _lines_of_leaks(self, test: ItemRun, first: Rerun) -> list[Seen]:
         """Look closer and closer: at the lines of the test, and at those that one calls."""
         leaks = first.leaks
         most = max(_FEWEST_CHECKS, int(_FOR_CHECKS / max(first.price, 0.01)))
@@ -67,7 +67,7 @@ class Pinpoint:
         return self._lines_of_callee(test, leaks, first.inner, most)
 
     def _lines_of_callee(
-        self, test: RanTest, leaks: list[Seen], inner: dict[int, int], most: int
+        self, test: ItemRun, leaks: list[Seen], inner: dict[int, int], most: int
     ) -> list[Seen]:
         types = frozenset(leak.type for leak in leaks)
         better = []
@@ -81,8 +81,8 @@ class Pinpoint:
         known = [(leak.stack, leak.type) for leak in better]
         return better + [leak for leak in leaks if (leak.stack, leak.type) not in known]
 
-    def _run(self, test: RanTest, plan: Plan) -> Rerun | str:
-        return run_again(self._evidence, self._runs, test, plan)
+    def _run(self, test: ItemRun, plan: Plan) -> Rerun | str:
+        return run_again(self._monitor, self._runs, test, plan)
 
 
 def _with_lines(finding: Finding, findings: Sequence[Finding], seen: list[Seen]) -> Finding:

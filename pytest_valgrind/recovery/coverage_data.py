@@ -12,7 +12,7 @@ from pytest_valgrind.findings.finding import plural
 from pytest_valgrind.reporting.reports import named
 
 if TYPE_CHECKING:
-    from pytest_valgrind.recovery.history import Estate
+    from pytest_valgrind.recovery.history import ProcessHistory
 
 # After the first time, saving may take so many seconds of the processor's time, and beyond them
 # this part of all.
@@ -63,14 +63,14 @@ def is_measured(option: object) -> bool:
     return bool(getattr(option, "cov_source", None)) and not getattr(option, "no_cov", False)
 
 
-def options_of_replay(option: object, estates: Iterable[Estate]) -> list[str]:
+def options_of_replay(option: object, histories: Iterable[ProcessHistory]) -> list[str]:
     """Return options with which pytest-cov adds nothing to what processes have saved.
 
     By itself it would erase that, as nothing is measured where no test runs.
     """
     if not is_measured(option):
         return []
-    return ["--cov-append" if any(map(_has_saved, estates)) else "--no-cov"]
+    return ["--cov-append" if any(map(_has_saved, histories)) else "--no-cov"]
 
 
 def measure_nothing(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -80,24 +80,24 @@ def measure_nothing(pluginmanager: pytest.PytestPluginManager) -> None:
         _be_quiet(controller.cov)
 
 
-def not_covered(option: object, estates: Iterable[Estate]) -> Iterator[str]:
+def not_covered(option: object, histories: Iterable[ProcessHistory]) -> Iterator[str]:
     """Yield the line of a summary that names the tests whose coverage is not known."""
     if not is_measured(option):
         return
     names = [
         test.nodeid
-        for estate in estates
-        if estate.death and not estate.has_ended
-        for place, test in estate.began.items()
-        if place > (-1 if estate.covered is None else estate.covered)
-        and place not in estate.replaced
+        for history in histories
+        if history.crash and not history.has_ended
+        for place, test in history.began.items()
+        if place > (-1 if history.covered is None else history.covered)
+        and place not in history.replaced
     ]
     if names:
         yield f"no coverage of {plural(len(names), 'test')}, lost with the process: {named(names)}"
 
 
-def _has_saved(estate: Estate) -> bool:
-    return estate.has_ended or estate.covered is not None
+def _has_saved(history: ProcessHistory) -> bool:
+    return history.has_ended or history.covered is not None
 
 
 def _controller(pluginmanager: pytest.PytestPluginManager) -> Any:

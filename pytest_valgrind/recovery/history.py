@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_valgrind.findings.crash import Crash
 from pytest_valgrind.findings.finding import Caller, PythonLine, merged, plural
 from pytest_valgrind.findings.relevance import Scope
 from pytest_valgrind.findings.results import Judged, Results
 from pytest_valgrind.findings.verdict import crashed, judge
-from pytest_valgrind.recovery.journal import (
+from pytest_valgrind.items.item_numbers import Location
+from pytest_valgrind.recovery.journal import unpacked
+from pytest_valgrind.recovery.records import (
     Began,
     Collected,
     Collecting,
@@ -21,26 +24,23 @@ from pytest_valgrind.recovery.journal import (
     Ended,
     Finished,
     Interrupted,
-    Location,
     Packed,
     Passed,
     Ran,
     Settled,
-    unpacked,
 )
-from pytest_valgrind.recovery.post_mortem import Death
 from pytest_valgrind.recovery.second_runs import SecondRun, carried, not_again
 from pytest_valgrind.reporting.reports import give, named
 
 if TYPE_CHECKING:
     from pytest_valgrind.findings.finding import Finding
-    from pytest_valgrind.recovery.journal import Record
+    from pytest_valgrind.recovery.records import Record
     from pytest_valgrind.settings import Settings
 
 _UNCHECKED = "Not checked for leaks: the process under valgrind died before."
 
 
-class Estate:
+class ProcessHistory:
     """What the journal of a process says.
 
     :param records: of the journal.
@@ -76,7 +76,7 @@ class Estate:
         self.has_ended = False
         self.has_finished = False
         self.was_interrupted = False
-        self.death: Death | None = None
+        self.crash: Crash | None = None
         for record in records:
             self._take(record)
 
@@ -163,11 +163,11 @@ class Estate:
         return rest
 
     @property
-    def obituary(self) -> str:
+    def crash_message(self) -> str:
         """How and when the process died, in a few sentences."""
-        assert self.death
-        sentences = [f"The process under valgrind {self.death.words}.", self.where]
-        return " ".join([*sentences, *filter(None, [self.death.advice])])
+        assert self.crash
+        sentences = [f"The process under valgrind {self.crash.words}.", self.where]
+        return " ".join([*sentences, *filter(None, [self.crash.advice])])
 
     @property
     def where(self) -> str:
@@ -214,7 +214,7 @@ class Estate:
         elif isinstance(record, Finished):
             self.has_finished = True
         else:
-            self.bury(record)
+            self.record_crash(record)
 
     def _begin_session(self) -> None:
         """Begin another session if one has ended: several may run in a process."""
@@ -225,64 +225,64 @@ class Estate:
             self._results_before = _sum(self.results)
             self.collected = ()
 
-    def bury(self, death: Death) -> None:
+    def record_crash(self, crash: Crash) -> None:
         """Take it that the process has died."""
         running = self.running
         if running and running.earlier:
-            errors = not_again(running.earlier, death.findings)
-            death = death._replace(findings=(*errors, *death.findings))
-        self.death = death
-        self.log = death.log
+            errors = not_again(running.earlier, crash.findings)
+            crash = crash._replace(findings=(*errors, *crash.findings))
+        self.crash = crash
+        self.log = crash.log
         nodeid = running.nodeid if running else "the process"
-        verdict = crashed(death.words, hung=death.hung)
-        self.results.judged.append(Judged(nodeid, verdict, list(death.findings)))
+        verdict = crashed(crash.words, hung=crash.hung)
+        self.results.judged.append(Judged(nodeid, verdict, list(crash.findings)))
 
 
-def failures(estates: Sequence[Estate]) -> int:
+def failures(histories: Sequence[ProcessHistory]) -> int:
     """Return how many tests have failed so far, as far as is known, and how often one died."""
-    reports = (one for estate in estates for one in estate.reports.values())
+    reports = (one for history in histories for one in history.reports.values())
     failed = sum(
         any(isinstance(made, dict) and made.get("outcome") == "failed" for made in one)
         for one in reports
     )
-    return failed + sum(estate.death is not None for estate in estates)
+    return failed + sum(history.crash is not None for history in histories)
 
 
-def begun(estates: Iterable[Estate]) -> list[str]:
+def begun(histories: Iterable[ProcessHistory]) -> list[str]:
     """Return the tests that began, each as often as it is there."""
-    tests = (test for estate in estates for test in estate.began.values())
+    tests = (test for history in histories for test in history.began.values())
     return [test.nodeid for test in tests if not test.is_second]
 
 
-def to_run_again(estates: Iterable[Estate]) -> list[SecondRun]:
+def to_run_again(histories: Iterable[ProcessHistory]) -> list[SecondRun]:
     """Return the tests of which it is not known what they leaked, and which ran only once."""
     return [
-        SecondRun(estate.began[place].nodeid, carried(estate.errors_of(place)))
-        for estate in estates
-        for place in estate.unsettled
-        if not estate.began[place].is_second
+        SecondRun(history.began[place].nodeid, carried(history.errors_of(place)))
+        for history in histories
+        for place in history.unsettled
+        if not history.began[place].is_second
     ]
 
 
-def left_to_do(estates: Sequence[Estate]) -> str:
+def left_to_do(histories: Sequence[ProcessHistory]) -> str:
     """Return in words what another process has to do, nothing if all is done."""
     parts = []
-    if not_run := estates[-1].not_run:
+    if not_run := histories[-1].not_run:
         parts.append(f"what is left, {plural(len(not_run), 'test')}")
-    if again := to_run_again(estates):
+    if again := to_run_again(histories):
         parts.append(f"{plural(len(again), 'test')} again, to check for leaks")
     return ", and ".join(parts)
 
 
-def replace_first_runs(estates: Iterable[Estate], later: Estate) -> None:
+def replace_first_runs(histories: Iterable[ProcessHistory], later: ProcessHistory) -> None:
     """Have the tests that a later process ran again count there, and there only."""
     again = Counter(test.nodeid for test in later.began.values() if test.is_second)
-    for estate in estates:
-        for place in estate.unsettled:
-            nodeid = estate.began[place].nodeid
+    for history in histories:
+        for place in history.unsettled:
+            nodeid = history.began[place].nodeid
             if again[nodeid] > 0:
                 again[nodeid] -= 1
-                estate.replaced.add(place)
+                history.replaced.add(place)
 
 
 def _sum(*results: Results) -> Results:
@@ -292,7 +292,7 @@ def _sum(*results: Results) -> Results:
     return total
 
 
-def not_checked(estates: Iterable[Estate]) -> Iterator[str]:
+def not_checked(histories: Iterable[ProcessHistory]) -> Iterator[str]:
     """Yield the line of a summary that names tests whose leaks are not known."""
-    if names := [name for estate in estates for name in estate.unchecked]:
+    if names := [name for history in histories for name in history.unchecked]:
         yield f"{plural(len(names), 'test')} not checked for leaks: {named(names)}"

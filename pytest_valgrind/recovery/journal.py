@@ -8,98 +8,17 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.results import Results
 from pytest_valgrind.findings.verdict import MARKERS, KnownMark, reason_of
+from pytest_valgrind.items.item_numbers import Location
+from pytest_valgrind.recovery.records import Finished, Packed, Passed, Ran, Record, Settled
 
 if TYPE_CHECKING:
-    from pytest_valgrind.items.item_run import RanTest
-    from pytest_valgrind.recovery.post_mortem import Death
-
-Location = tuple[str, "int | None", str]
-#: Of a report that is nothing but a pass: when, seconds that it took, start and end.
-Passed = tuple[str, float, float, float]
-#: Any other, as pytest's own hook for it makes it.
-Packed = dict[str, Any]
-
-
-class Collecting(NamedTuple):
-    """A file or directory is about to be imported or listed."""
-
-    nodeid: str
-
-
-class Collected(NamedTuple):
-    """All tests are known."""
-
-    tests: tuple[tuple[str, Location], ...]
-
-
-class Began(NamedTuple):
-    """A test is about to run."""
-
-    place: int  #: in the order of the tests, from 0
-    nodeid: str
-    location: Location
-    #: The errors of its first run, None if this is the first.
-    earlier: tuple[Finding, ...] | None = None
-
-    @property
-    def is_second(self) -> bool:
-        """Whether it runs again, as the process that ran it before has died."""
-        return self.earlier is not None
-
-
-class Ran(NamedTuple):
-    """A test ran, and is not judged yet."""
-
-    place: int
-    reports: tuple[Passed | Packed, ...]
-    #: Errors, and what its markers say about known ones; leaks come to be known later.
-    findings: tuple[Finding, ...] = ()
-    marks: tuple[KnownMark, ...] = ()
-
-
-class Settled(NamedTuple):
-    """Tests were judged and their reports logged."""
-
-    places: tuple[int, ...]
-    #: The reports of those that were changed by what valgrind has to say.
-    reports: dict[int, tuple[Passed | Packed, ...]]
-    #: What came to be known about them, and about what ran between them.
-    news: Results
-
-
-class Interrupted(NamedTuple):
-    """Somebody has interrupted the session, and the process has noticed."""
-
-
-class Covered(NamedTuple):
-    """What pytest-cov has measured was saved."""
-
-    place: int  #: of the last test that had begun, -1 if none had
-
-
-class Ended(NamedTuple):
-    """The session came to its end."""
-
-    results: Results
-    hints: tuple[str, ...]
-    log: str  #: empty if nobody needs to look at it
-
-
-class Finished(NamedTuple):
-    """The interpreter came to its end by itself, whatever the session did."""
-
-
-Record: TypeAlias = (
-    "Collecting | Collected | Began | Ran | Settled | Covered | Interrupted | Ended | Finished"
-    " | Death"
-)
+    from pytest_valgrind.items.item_run import ItemRun
 
 
 class Journal:
@@ -135,14 +54,14 @@ class Journal:
             with contextlib.suppress(OSError):
                 _write(self._descriptor, record)
 
-    def ran(self, test: RanTest, config: pytest.Config) -> None:
+    def ran(self, test: ItemRun, config: pytest.Config) -> None:
         """Write down that a test ran, and its reports as they are so far."""
         if self.is_read:
             reports = packed(test.logged, config)
             marks = marks_of(test.item) if test.findings else ()
             self.write(Ran(test.place, reports, tuple(test.findings), marks))
 
-    def settled(self, tests: Sequence[RanTest], changed: Sequence[RanTest], news: Results) -> None:
+    def settled(self, tests: Sequence[ItemRun], changed: Sequence[ItemRun], news: Results) -> None:
         """Write down that tests were judged, and what came to be known.
 
         :param changed: those of them that are not simply as they were.

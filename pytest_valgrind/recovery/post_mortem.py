@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
+from pytest_valgrind.findings.crash import Crash
 from pytest_valgrind.findings.finding import Finding, Kind, Owner
 from pytest_valgrind.memcheck.log_file import read_to_end
 from pytest_valgrind.memcheck.log_lines import read_lines
@@ -29,23 +29,9 @@ _HUNG = "had to be ended, as a test hung"
 _KILLED = "The kernel kills like this when memory runs out; its log (dmesg) says so."
 
 
-class Death(NamedTuple):
-    """How a process ended that should not have."""
-
-    #: Its exit code, or the negative number of the signal that ended it.
-    code: int
-    words: str  #: after "The process under valgrind"
-    #: The last error before, and what valgrind shows of a fatal signal.
-    findings: tuple[Finding, ...]
-    advice: str  #: empty if there is none
-    log: str
-    #: Whether it was ended because a test hung.
-    hung: bool = False
-
-
 def examine(
     code: int, log: Path, memory_map: str, functions: PythonFunctions, python_stacks: Path
-) -> Death:
+) -> Crash:
     """Find out about a process that has ended before its time.
 
     :param code: its exit code, or the negative number of the signal that ended it.
@@ -66,15 +52,15 @@ def examine(
 
     parser = Parser(objects.at, owner, functions=functions)
     errors: deque[Finding] = deque(maxlen=1)
-    deaths: list[Finding] = []
+    crashes: list[Finding] = []
     for finding in parser.findings(lines):
         if written:
             # What it was ended by says nothing.
             if finding.kind is Kind.TIMEOUT:
                 errors.append(with_python_stacks(finding, written))
         elif finding.kind is Kind.FATAL_SIGNAL:
-            deaths.append(finding)
-        elif not deaths:  # beyond its end, valgrind lists the errors of all tests again
+            crashes.append(finding)
+        elif not crashes:  # beyond its end, valgrind lists the errors of all tests again
             errors.append(finding)
     advice = ""
     if code == -signal.SIGILL and last.has_unknown_instruction:
@@ -84,7 +70,7 @@ def examine(
     # A handler of the signal, as faulthandler's, stands in the stack of the death; the error
     # before it, an invalid write say, has the stack of its cause.
     words = _HUNG if written else _how(code)
-    return Death(code, words, (*errors, *deaths), advice, str(log), bool(written))
+    return Crash(code, words, (*errors, *crashes), advice, str(log), bool(written))
 
 
 def _stacks_of_hang(code: int, python_stacks: Path) -> str:

@@ -16,7 +16,7 @@ from pytest_valgrind.findings.results import Results
 from pytest_valgrind.findings.verdict import Outcome
 from pytest_valgrind.origins.origins import Origins
 from pytest_valgrind.recovery.coverage_data import measure_nothing, not_covered, options_of_replay
-from pytest_valgrind.recovery.history import Estate, not_checked
+from pytest_valgrind.recovery.history import ProcessHistory, not_checked
 from pytest_valgrind.reporting import reports
 from pytest_valgrind.reporting.terminal import write_summary, write_suppressions
 from pytest_valgrind.settings import Settings
@@ -27,14 +27,14 @@ NAME = "valgrind_replay"
 class Replay:
     """Says what became of the tests of one process after another.
 
-    :param estates: of the processes, each of which went on where the one before had died.
+    :param histories: of the processes, each of which went on where the one before had died.
     """
 
     #: By which pytest knows it.
     __name__ = NAME
 
-    def __init__(self, estates: Sequence[Estate], settings: Settings) -> None:
-        self._estates = estates
+    def __init__(self, histories: Sequence[ProcessHistory], settings: Settings) -> None:
+        self._histories = histories
         self._settings = settings
         self._results = Results()
         self._hints: set[str] = set()
@@ -47,17 +47,17 @@ class Replay:
     def pytest_collection(self, session: pytest.Session) -> bool:
         """Import nothing, which may be what the process died of."""
         session.items = []
-        session.testscollected = self._estates[0].count
+        session.testscollected = self._histories[0].count
         return True
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Have all reports logged."""
-        for estate in self._estates:
-            estate.judge(self._settings)
-            self._replay(estate, session)
-            self._results.add(estate.results)
-            self._hints.update(estate.hints)
+        for history in self._histories:
+            history.judge(self._settings)
+            self._replay(history, session)
+            self._results.add(history.results)
+            self._hints.update(history.hints)
         Origins(self._settings, os.environ).pass_over(self._results)
         for nodeid, findings in self._results.modules.items():
             session.ihook.pytest_collectreport(report=reports.of_module(nodeid, findings))
@@ -77,7 +77,7 @@ class Replay:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was found, and what was not run."""
-        logs = [estate.log for estate in self._estates if estate.log]
+        logs = [history.log for history in self._histories if history.log]
         write_summary(
             terminalreporter,
             self._results,
@@ -86,29 +86,31 @@ class Replay:
             pinpoint=self._settings.pinpoint,
         )
         option = terminalreporter.config.option
-        for line in (*self._not_run(), *not_covered(option, self._estates)):
+        for line in (*self._not_run(), *not_covered(option, self._histories)):
             terminalreporter.write_line(line)
 
-    def _replay(self, estate: Estate, session: pytest.Session) -> None:
+    def _replay(self, history: ProcessHistory, session: pytest.Session) -> None:
         hook, config = session.config.hook, session.config
-        for place, test in sorted(estate.began.items()):
-            if place in estate.replaced:
+        for place, test in sorted(history.began.items()):
+            if place in history.replaced:
                 continue
             where = {"nodeid": test.nodeid, "location": test.location}
             hook.pytest_runtest_logstart(**where)
-            for made in estate.reports_of(place, config, self._settings):
+            for made in history.reports_of(place, config, self._settings):
                 hook.pytest_runtest_logreport(report=made)
-            if test is estate.running and estate.death:
-                made = reports.of_crash(test.nodeid, test.location, estate.death, estate.obituary)
+            if test is history.running and history.crash:
+                made = reports.of_crash(
+                    test.nodeid, test.location, history.crash, history.crash_message
+                )
                 hook.pytest_runtest_logreport(report=made)
             hook.pytest_runtest_logfinish(**where)
-        if estate.death and not estate.running:
-            lost = reports.of_process(estate.path, estate.death, estate.obituary)
+        if history.crash and not history.running:
+            lost = reports.of_process(history.path, history.crash, history.crash_message)
             hook.pytest_collectreport(report=lost)
 
     def _not_run(self) -> Iterator[str]:
-        last = self._estates[-1]
-        yield from not_checked(self._estates)
+        last = self._histories[-1]
+        yield from not_checked(self._histories)
         if not_run := last.not_run:
             yield f"{plural(len(not_run), 'test')} not run: {reports.named(not_run)}"
             if not self._settings.resume:
@@ -116,7 +118,10 @@ class Replay:
 
 
 def replay(
-    estates: Sequence[Estate], settings: Settings, config: pytest.Config, args: Sequence[str]
+    histories: Sequence[ProcessHistory],
+    settings: Settings,
+    config: pytest.Config,
+    args: Sequence[str],
 ) -> int:
     """Run such a session and return its exit code.
 
@@ -125,11 +130,11 @@ def replay(
     """
     # The conftests may be what the process died of.
     own = ["--noconftest", "--no-header", f"--rootdir={config.rootpath}", "-o", "addopts="]
-    own += options_of_replay(config.known_args_namespace, estates)
+    own += options_of_replay(config.known_args_namespace, histories)
     if config.pluginmanager.has_plugin("logging"):
         own.append("--log-file=/dev/null")  # the process has written its own
     if config.inipath:
         own += ["-c", str(config.inipath)]
     with mock.patch.dict(os.environ):
         os.environ.pop("PYTEST_ADDOPTS", None)
-        return int(pytest.main([*args, *own], plugins=[Replay(estates, settings)]))
+        return int(pytest.main([*args, *own], plugins=[Replay(histories, settings)]))

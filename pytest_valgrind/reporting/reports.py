@@ -30,7 +30,7 @@ from pytest_valgrind.findings.finding import (
 from pytest_valgrind.findings.verdict import Outcome, Verdict, crashed
 
 if TYPE_CHECKING:
-    from pytest_valgrind.recovery.post_mortem import Death
+    from pytest_valgrind.findings.crash import Crash
 
 _EXCERPT = "valgrind log"
 #: A subinterpreter, say, loses thousands of blocks in as many ways.
@@ -74,16 +74,16 @@ def give(
         # JUnit XML takes a test's properties from the last report.
         reports[-1].user_properties.append(("valgrind", one_line(findings)))
     if verdict.outcome is Outcome.FAILED:
-        report.longrepr = _evidence(verdict, findings, report)
+        report.longrepr = _monitor(verdict, findings, report)
         report.outcome = "failed"
         vars(report).pop("wasxfail", None)
     elif verdict.outcome is Outcome.KNOWN:
         report.sections.append((verdict.header, text(verdict, findings)))
         report.sections.append((_EXCERPT, excerpt(findings)))
         if xfail_failures or not fails_by_itself:
-            report.longrepr = _evidence(verdict, findings, report)
-            evidence = f"{verdict.header} {one_line(findings)}"
-            _expect_failures([report, *own_failures], f"{verdict.reason} {evidence}".strip())
+            report.longrepr = _monitor(verdict, findings, report)
+            monitor = f"{verdict.header} {one_line(findings)}"
+            _expect_failures([report, *own_failures], f"{verdict.reason} {monitor}".strip())
             is_hidden = fails_by_itself
     elif xfail_failures and own_failures:
         # A test passes while its subtests fail: pytest would have it fail when it is logged.
@@ -105,7 +105,7 @@ def give_to_fixtures(
     report = next(phases, reports[-1])
     reports[-1].user_properties.append(("valgrind", one_line(findings)))
     if verdict.outcome is Outcome.FAILED:
-        report.longrepr = _evidence(verdict, findings, report)
+        report.longrepr = _monitor(verdict, findings, report)
         report.outcome = "failed"
         vars(report).pop("wasxfail", None)
     else:
@@ -171,26 +171,26 @@ def of_group(path: str, lines: Sequence[str], findings: Sequence[Finding]) -> py
 
 
 def of_crash(
-    nodeid: str, location: tuple[str, int | None, str], death: Death, obituary: str
+    nodeid: str, location: tuple[str, int | None, str], crash: Crash, crash_message: str
 ) -> pytest.TestReport:
     """Return the report of a test in which the process under valgrind died.
 
-    :param obituary: how and when that was, in sentences.
+    :param crash_message: how and when that was, in sentences.
     """
     path, line, _ = location
     caller = Caller(PythonLine.of_test(location), is_test=True)
-    findings = tuple(replace(found, caller=caller) for found in death.findings)
-    longrepr = _of_death(death._replace(findings=findings), obituary, path, line or 0)
+    findings = tuple(replace(found, caller=caller) for found in crash.findings)
+    longrepr = _of_crash(crash._replace(findings=findings), crash_message, path, line or 0)
     return pytest.TestReport(nodeid, location, {}, "failed", longrepr, "call")
 
 
-def of_process(path: str, death: Death, obituary: str) -> pytest.CollectReport:
+def of_process(path: str, crash: Crash, crash_message: str) -> pytest.CollectReport:
     """Return the report of a death of the process that did not happen in a test.
 
     :param path: of the file with which it had to do last.
-    :param obituary: how and when that was, in sentences.
+    :param crash_message: how and when that was, in sentences.
     """
-    longrepr = _of_death(death, obituary, path, 0)
+    longrepr = _of_crash(crash, crash_message, path, 0)
     report = pytest.CollectReport(path, "failed", longrepr, result=[])
     vars(report)["when"] = "the process"
     return report
@@ -315,17 +315,17 @@ def excerpt(findings: Iterable[Finding]) -> str:
 def total_line(findings: Sequence[Finding]) -> str:
     """Return the totals of findings, empty if there are none."""
     kinds = Counter(finding.kind for finding in findings)
-    deaths = kinds[Kind.FATAL_SIGNAL]
+    crashes = kinds[Kind.FATAL_SIGNAL]
     open_descriptors = sum(
         finding.count for finding in findings if finding.kind is Kind.OPEN_DESCRIPTOR
     )
     # As often as it occurred; what a process died of is not counted by valgrind.
-    errors = sum(finding.count for finding in findings if finding.kind.is_counted) - deaths
+    errors = sum(finding.count for finding in findings if finding.kind.is_counted) - crashes
     parts = [
         plural(number, noun)
         for number, noun in (
             (kinds[Kind.TIMEOUT], "timeout"),
-            (deaths, "fatal signal"),
+            (crashes, "fatal signal"),
             (errors, "error"),
             (open_descriptors, "open descriptor"),
         )
@@ -379,7 +379,7 @@ def _run_lines(run: list[Frame]) -> Iterator[str]:
         yield f"    ... {folded} more frames of the interpreter"
 
 
-def _evidence(
+def _monitor(
     verdict: Verdict, findings: Sequence[Finding], report: pytest.TestReport
 ) -> ReprExceptionInfo:
     path, line, _ = report.location
@@ -389,14 +389,14 @@ def _evidence(
     return longrepr
 
 
-def _of_death(death: Death, obituary: str, path: str, line: int) -> ReprExceptionInfo:
-    verdict = crashed(obituary, hung=death.hung)
-    longrepr = _longrepr(verdict, death.findings, path, line)
-    message = f"{verdict.header} {death.words}"
-    if death.findings:
-        message += f": {one_line(death.findings)}"
+def _of_crash(crash: Crash, crash_message: str, path: str, line: int) -> ReprExceptionInfo:
+    verdict = crashed(crash_message, hung=crash.hung)
+    longrepr = _longrepr(verdict, crash.findings, path, line)
+    message = f"{verdict.header} {crash.words}"
+    if crash.findings:
+        message += f": {one_line(crash.findings)}"
     longrepr.reprcrash = ReprFileLocation(path, line + 1, message)
-    longrepr.addsection("valgrind's log", death.log)
+    longrepr.addsection("valgrind's log", crash.log)
     return longrepr
 
 

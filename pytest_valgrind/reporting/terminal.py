@@ -25,17 +25,17 @@ def summary(results: Results) -> Iterator[str]:
     for test in results.judged:
         known = "  (known)" if test.verdict.outcome is Outcome.KNOWN else ""
         findings = test.findings
-        if test.verdict.is_death:
+        if test.verdict.ends_process:
             at = next(
                 (
                     f" in {found.innermost}"
                     for found in findings
-                    if found.innermost and _is_death(found)
+                    if found.innermost and _is_fatal_signal(found)
                 ),
                 "",
             )
             yield f"{test.nodeid}: {test.verdict.header} {test.verdict.reason}{at}"
-            findings = [found for found in findings if not _is_death(found)]
+            findings = [found for found in findings if not _is_fatal_signal(found)]
         for finding in findings[:_MOST_OF_A_TEST]:
             yield f"{test.nodeid}: {one_line([finding])}{known}"
         if (more := len(findings) - _MOST_OF_A_TEST) > 0:
@@ -110,7 +110,7 @@ def write_suppressions(path: Path, results: Results, hints: set[str]) -> None:
 
 
 def _can_be_pinpointed(test: Judged) -> bool:
-    failed = test.verdict.outcome is Outcome.FAILED and not test.verdict.is_death
+    failed = test.verdict.outcome is Outcome.FAILED and not test.verdict.ends_process
     failed = failed and not test.in_fixtures
     return failed and any(finding.kind not in _NOT_AT_A_LINE for finding in test.findings)
 
@@ -142,7 +142,7 @@ def _totals(results: Results) -> str:
         (test, finding)
         for test in failed
         for finding in test.findings
-        if not (test.verdict.is_death and _is_death(finding))
+        if not (test.verdict.ends_process and _is_fatal_signal(finding))
     ]
     in_tests = plural(len({test.nodeid for test, _ in found if not test.in_fixtures}), "test")
     imported = [finding for findings in results.modules.values() for finding in findings]
@@ -178,7 +178,7 @@ def _checked(results: Results) -> str:
     return f"{plural(results.tests, 'test')} checked" if results.tests else "no test checked"
 
 
-def _is_death(finding: Finding) -> bool:
+def _is_fatal_signal(finding: Finding) -> bool:
     return finding.kind is Kind.FATAL_SIGNAL
 
 

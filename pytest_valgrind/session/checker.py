@@ -18,21 +18,22 @@ from pytest_valgrind.findings.finding import Kind, plural
 from pytest_valgrind.findings.suppressions import count, unused
 from pytest_valgrind.findings.verdict import Outcome
 from pytest_valgrind.items.fixtures import finalizers_of, is_shared, phases_of, wrap_finalizers
-from pytest_valgrind.items.hook_chain import Rest
+from pytest_valgrind.items.hook_chain import HookChain
 from pytest_valgrind.leaks import unattributed
+from pytest_valgrind.leaks.attribution import ProcessState
 from pytest_valgrind.leaks.garbage import Garbage
-from pytest_valgrind.leaks.mode import choose, exact
-from pytest_valgrind.recovery.journal import Collected, Collecting, Covered, Ended, Interrupted
+from pytest_valgrind.memcheck.mode import choose, exact
+from pytest_valgrind.recovery.records import Collected, Collecting, Covered, Ended, Interrupted
 from pytest_valgrind.recovery.second_runs import SecondRuns
 from pytest_valgrind.reporting import reports
 from pytest_valgrind.reporting.terminal import write_summary, write_suppressions
 from pytest_valgrind.session import timeouts
-from pytest_valgrind.session.item_runner import Session
+from pytest_valgrind.session.item_runner import ItemRunner
 from pytest_valgrind.session.progress import show_waiting
 from pytest_valgrind.session.timeouts import Timeouts
 
 if TYPE_CHECKING:
-    from pytest_valgrind.leaks.descriptors import Descriptors
+    from pytest_valgrind.memcheck.descriptors import Descriptors
     from pytest_valgrind.origins.origin_run import OriginRun
     from pytest_valgrind.origins.origins import Request
     from pytest_valgrind.recovery.coverage_data import CoverageData
@@ -59,41 +60,48 @@ class ValgrindChecker:
         self._settings = settings
         self._worker = worker
         self._pluginmanager = pluginmanager
-        self._rest = Rest(self)
+        self._chain = HookChain(self)
         self._process = process
-        self._handover = process.handover
+        self._run_directory = process.run_directory
         self._journal = process.journal
-        giver = worker or self._handover
+        giver = worker or self._run_directory
         self._second_runs = SecondRuns(giver.second_runs if giver else ())
         self._memcheck = process.memcheck(settings)
         found = self._memcheck.begin(settings, self._say)
-        self._host = self._memcheck.host
-        self._evidence = self._memcheck.evidence
+        self._info = self._memcheck.info
+        self._monitor = self._memcheck.monitor
         self._sees_objects = bool(client.one_block_per_object())
         self._has_written = False
         self._garbage = Garbage(freeze=settings.freeze)
+        self._state = ProcessState(self._garbage, process.item_numbers, process.loss_records)
         workers = worker.count if worker else 1
-        self._mode = choose(settings, self._evidence, self._garbage, process, workers=workers)
+        self._mode = choose(
+            settings,
+            self._monitor,
+            self._state,
+            workers=workers,
+        )
         self._timeouts = Timeouts(
             settings.timeout,
             settings.timeout_factor,
-            self._evidence,
-            self._handover.python_stacks if self._handover else None,
+            self._monitor,
+            self._run_directory.python_stacks if self._run_directory else None,
         )
         pluginmanager.register(self._timeouts, timeouts.NAME)
         self._coverage: CoverageData | None = None
         self._descriptors: Descriptors | None = None
-        if self._host.tracks_descriptors:
-            from pytest_valgrind.leaks.descriptors import Descriptors
+        if self._info.tracks_descriptors:
+            from pytest_valgrind.memcheck.descriptors import Descriptors
 
-            self._descriptors = Descriptors(self._evidence, process.roll)
+            self._descriptors = Descriptors(self._monitor, process.item_numbers)
         self._children = self._memcheck.follow_children(settings)
-        self._session = Session(
+        self._session = ItemRunner(
             settings,
-            self._evidence,
+            self._monitor,
             self._garbage,
             self._mode.check,
-            process.roll,
+            process.item_numbers,
+            process.journal,
             self._children,
         )
         self._session.notes_unexplained = self._can_look_for_origins()
@@ -108,8 +116,8 @@ class ValgrindChecker:
         """Have another plugin run the tests, and find out only what it has been asked for."""
         from pytest_valgrind.origins.origin_run import OriginRun
 
-        functions = self._evidence.functions
-        self._origin_run = OriginRun(request, self._settings, self._host, functions)
+        functions = self._monitor.functions
+        self._origin_run = OriginRun(request, self._settings, self._info, functions)
         # Later than this one, so that its hooks come before.
         self._pluginmanager.register(self._origin_run)
 
@@ -125,11 +133,11 @@ class ValgrindChecker:
 
     def pytest_report_header(self) -> list[str]:
         """Say what is checked, with which valgrind and options, and where the log is."""
-        version = f" {self._host.version}" if self._host.version else ""
+        version = f" {self._info.version}" if self._info.version else ""
         lines = [
             f"valgrind: memcheck{version}, checking for {self._mode.description}",
-            f"valgrind: options {shlex.join(self._host.options) or 'unknown'}",
-            f"valgrind: log {self._host.log or 'not in a file, so findings come without excerpt'}",
+            f"valgrind: options {shlex.join(self._info.options) or 'unknown'}",
+            f"valgrind: log {self._info.log or 'not in a file, so findings come without excerpt'}",
         ]
         if (noise := self._memcheck.noise) is not None:
             contexts = plural(count(noise), "context")
@@ -140,7 +148,7 @@ class ValgrindChecker:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Have stacks of deaths complete, although pytest has enabled faulthandler by now."""
-        client.handle_deaths_on_stack()
+        client.handle_signals_on_stack()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
@@ -161,8 +169,8 @@ class ValgrindChecker:
         collects_only = session.config.option.collectonly
         is_stopped = True
         if not collects_only:
-            if self._handover:
-                self._handover.save_memory_map()
+            if self._run_directory:
+                self._run_directory.save_memory_map()
                 tests = [(item.nodeid, item.location) for item in self._first_runs(session)]
                 self._journal.write(Collected(tuple(tests)))
             if self._journal.is_read and self._pluginmanager.has_plugin("_cov"):
@@ -175,7 +183,7 @@ class ValgrindChecker:
         try:
             if self._worker and not collects_only:
                 client.outside_tests(self._run_again, session)
-            value = client.outside_tests(self._rest.call, hook, arguments)
+            value = client.outside_tests(self._chain.call, hook, arguments)
             is_stopped = False
             return value
         except KeyboardInterrupt:
@@ -215,21 +223,21 @@ class ValgrindChecker:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Take what was found since the last test, and tell the parent everything."""
-        if self._is_fork or self._handover is None or session.config.option.collectonly:
+        if self._is_fork or self._run_directory is None or session.config.option.collectonly:
             return
         self._session.between()
         if self._look_for_descriptors(session) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         self._write_end()
         if self._worker:
-            self._worker.leave(session.config, self._handover.journal)
+            self._worker.leave(session.config, self._run_directory.journal)
 
     def _write_end(self) -> None:
         """Write down what is known in the end, for the parent."""
         results = self._session.results
-        if self._handover and (results.anything_found or self._host.says_more):
-            self._handover.keep_log()
-        log = str(self._host.log) if self._log_is_kept else ""
+        if self._run_directory and (results.anything_found or self._info.says_more):
+            self._run_directory.keep_log()
+        log = str(self._info.log) if self._log_is_kept else ""
         self._journal.write(Ended(results, tuple(self._weaknesses_of_the_process()), log))
 
     @pytest.hookimpl(trylast=True)
@@ -261,7 +269,7 @@ class ValgrindChecker:
             return None
         if item.get_closest_marker("filterwarnings") is not None:
             ignore_now()
-        place = self._process.roll.last + 1
+        place = self._process.item_numbers.last + 1
         self._session.run(item, nextitem, self._protocol, self._second_runs.earlier(item))
         if item is self._second_runs.last:
             # Now, so that it is known if the process dies of a later test, as the one before did.
@@ -276,7 +284,7 @@ class ValgrindChecker:
         """Call a test function near to the frame that bears its number."""
         __tracebackhide__ = True
         hook = pyfuncitem.ihook.pytest_pyfunc_call
-        return self._session.nearer(self._rest.call, hook, {"pyfuncitem": pyfuncitem})
+        return self._session.nearer(self._chain.call, hook, {"pyfuncitem": pyfuncitem})
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(
@@ -293,7 +301,7 @@ class ValgrindChecker:
             value = self._set_up_shared(fixturedef, request, hook, arguments)
         else:
             try:
-                value = self._session.nearer(self._rest.call, hook, arguments)
+                value = self._session.nearer(self._chain.call, hook, arguments)
             finally:
                 self._session.fixture_was_set_up(fixturedef.func)
         # No result would mean that the hook calls them all again. Nobody uses it but to know
@@ -311,7 +319,7 @@ class ValgrindChecker:
         before = len(finalizers_of(fixturedef))
         in_phase = self._session.in_fixture
         try:
-            return in_phase(setup, self._rest.call, *call)
+            return in_phase(setup, self._chain.call, *call)
         finally:
             wrap_finalizers(
                 fixturedef, before, lambda finalizer: partial(in_phase, teardown, finalizer)
@@ -326,7 +334,7 @@ class ValgrindChecker:
 
     def _save_coverage(self) -> None:
         if self._coverage and client.outside_tests(self._coverage.save):
-            self._journal.write(Covered(self._process.roll.last))
+            self._journal.write(Covered(self._process.item_numbers.last))
 
     def _first_runs(self, session: pytest.Session) -> list[pytest.Item]:
         return [item for item in session.items if self._second_runs.earlier(item) is None]
@@ -344,14 +352,14 @@ class ValgrindChecker:
     def _protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> object:
         hook = item.ihook.pytest_runtest_protocol
         arguments = {"item": item, "nextitem": nextitem}
-        return self._timeouts.limited(partial(self._rest.call, hook, arguments))
+        return self._timeouts.limited(partial(self._chain.call, hook, arguments))
 
     def _can_look_for_origins(self) -> bool:
         """Whether a further run may say where values are from, which this one does not."""
         settings = self._settings
-        knows = "yes" in self._host.values("--track-origins")
+        knows = "yes" in self._info.values("--track-origins")
         # What this process starts would run under valgrind itself.
-        traces = settings.trace_children or "yes" in self._host.values("--trace-children")
+        traces = settings.trace_children or "yes" in self._info.values("--trace-children")
         return settings.origins and not (settings.all_errors or knows or traces)
 
     def _look_for_origins(self, session: pytest.Session, *, is_stopped: bool) -> None:
@@ -380,9 +388,8 @@ class ValgrindChecker:
         ran_again = self._settings.exact_rerun and bool(lost)
         if ran_again:
             check = exact(
-                self._evidence,
-                self._garbage,
-                self._process,
+                self._monitor,
+                self._state,
                 references=self._settings.references,
             )
             doubts = unattributed.Doubts(lost)
@@ -423,20 +430,20 @@ class ValgrindChecker:
     def _look_back(self) -> None:
         """See what the run has to say about suppressions and about valgrind's limits."""
         results = self._session.results
-        self._evidence.look_for_limits()
-        used = self._evidence.used_suppressions()
+        self._monitor.look_for_limits()
+        used = self._monitor.used_suppressions()
         given = self._memcheck.given_suppressions(self._settings)
         if self._children:
-            self._evidence.weaknesses.update(self._children.still_alive)
+            self._monitor.weaknesses.update(self._children.still_alive)
         if used is not None:
             used |= self._children.used_suppressions if self._children else set()
             results.unused_suppressions = list(unused(sorted(given), used))
         elif given:
-            self._evidence.weaknesses.add(
+            self._monitor.weaknesses.add(
                 "valgrind does not say which suppressions are in use: give it -s"
             )
         if self._settings.gen_suppressions and not self._worker:
-            write_suppressions(self._settings.gen_suppressions, results, self._evidence.weaknesses)
+            write_suppressions(self._settings.gen_suppressions, results, self._monitor.weaknesses)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was found; where a process has died before this one, the parent does."""
@@ -453,7 +460,7 @@ class ValgrindChecker:
     def _write_summary(self, reporter: pytest.TerminalReporter) -> None:
         self._has_written = True
         self._session.between()  # fixtures that end with an interrupted session
-        logs = [str(self._host.log)] if self._log_is_kept else []
+        logs = [str(self._info.log)] if self._log_is_kept else []
         write_summary(
             reporter,
             self._session.results,
@@ -464,7 +471,9 @@ class ValgrindChecker:
 
     @property
     def _log_is_kept(self) -> bool:
-        return bool(self._host.log) and (self._handover is None or self._handover.log_is_kept)
+        return bool(self._info.log) and (
+            self._run_directory is None or self._run_directory.log_is_kept
+        )
 
     def _say(self, words: str) -> None:
         """Tell the user who waits; pytest captures what is printed by now."""
@@ -474,7 +483,7 @@ class ValgrindChecker:
             print(words, end="", file=sys.stderr, flush=True)
 
     def _weaknesses_of_the_process(self) -> list[str]:
-        found = sorted(self._evidence.weaknesses)
+        found = sorted(self._monitor.weaknesses)
         if not self._sees_objects:
             found.append(
                 "PYTHONMALLOC=malloc is not in force, so Python's objects share blocks in which "

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_valgrind import client
-from pytest_valgrind.items.hook_chain import Rest
-from pytest_valgrind.session.process import Checker
+from pytest_valgrind.items.hook_chain import HookChain
+from pytest_valgrind.session.process import SessionChecker
 
 _PART = "valgrind: a session that runs already in this process is checked, and this is part of it"
 
@@ -17,9 +17,9 @@ class InnerSession:
     :param outer: that session's.
     """
 
-    def __init__(self, outer: Checker) -> None:
+    def __init__(self, outer: SessionChecker) -> None:
         self._outer = outer
-        self._rest = Rest(self)
+        self._chain = HookChain(self)
 
     def pytest_report_header(self) -> str:
         """Say whose findings will be what."""
@@ -28,14 +28,14 @@ class InnerSession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Have stacks of deaths complete, although pytest has enabled faulthandler once more."""
-        client.handle_deaths_on_stack()
+        client.handle_signals_on_stack()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object:
         """Call a test function near to a frame of the outer test: two sessions are deep."""
         __tracebackhide__ = True
         hook = pyfuncitem.ihook.pytest_pyfunc_call
-        return self._outer.nearer(self._rest.call, hook, {"pyfuncitem": pyfuncitem})
+        return self._outer.nearer(self._chain.call, hook, {"pyfuncitem": pyfuncitem})
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(
@@ -45,6 +45,6 @@ class InnerSession:
         __tracebackhide__ = True
         hook = request.node.ihook.pytest_fixture_setup
         arguments = {"fixturedef": fixturedef, "request": request}
-        value = self._outer.nearer(self._rest.call, hook, arguments)
+        value = self._outer.nearer(self._chain.call, hook, arguments)
         # No result would mean that the hook calls them all again.
         return True if value is None else value

@@ -18,16 +18,17 @@ from pytest_valgrind.findings.finding import Caller, Finding, Origin, PythonLine
 from pytest_valgrind.findings.relevance import Scope
 from pytest_valgrind.findings.results import Judged, Results, Unexplained
 from pytest_valgrind.findings.verdict import MARKERS, Outcome, judge
-from pytest_valgrind.items.deferred_reports import HeldHooks
+from pytest_valgrind.items.deferred_reports import DeferredReports
 from pytest_valgrind.items.fixtures import FixturePhase
-from pytest_valgrind.items.item_numbers import Roll
-from pytest_valgrind.items.item_run import RanTest, effort
-from pytest_valgrind.leaks.attribution import LeakCheck
+from pytest_valgrind.items.item_numbers import ItemNumbers
+from pytest_valgrind.items.item_run import ItemRun, effort
+from pytest_valgrind.leaks.attribution import LeakAttribution
 from pytest_valgrind.leaks.garbage import Garbage
 from pytest_valgrind.leaks.groups import Unsettled
 from pytest_valgrind.leaks.unattributed import Doubts, undecided
-from pytest_valgrind.memcheck.monitor import Evidence
-from pytest_valgrind.recovery.journal import Began, marks_of
+from pytest_valgrind.memcheck.monitor import MemcheckMonitor
+from pytest_valgrind.recovery.journal import Journal, marks_of
+from pytest_valgrind.recovery.records import Began
 from pytest_valgrind.recovery.second_runs import not_again
 from pytest_valgrind.reporting.reports import give, give_to_fixtures
 
@@ -42,21 +43,23 @@ _RULE = "*" * 70
 RunItem = Callable[[pytest.Item, "pytest.Item | None"], object]
 
 
-class Session:
+class ItemRunner:
     """Runs tests and judges them.
 
     :param check: when leaks are looked for.
-    :param roll: the tests by the numbers of their frames.
+    :param item_numbers: the tests by the numbers of their frames.
+    :param journal: in which it is written down what becomes of them.
     :param children: the processes that tests start, None if they are not checked.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917
         self,
         settings: Settings,
-        evidence: Evidence,
+        monitor: MemcheckMonitor,
         garbage: Garbage,
-        check: LeakCheck,
-        roll: Roll,
+        check: LeakAttribution,
+        item_numbers: ItemNumbers,
+        journal: Journal,
         children: Children | None = None,
     ) -> None:
         self.results = Results()
@@ -68,17 +71,17 @@ class Session:
         self._children = children
         self._garbage = garbage
         self._settings = settings
-        self._evidence = evidence
+        self._monitor = monitor
         self._check = check
-        self._roll = roll
-        self._first = roll.last + 1
-        self._journal = roll.journal
+        self._item_numbers = item_numbers
+        self._first = item_numbers.last + 1
+        self._journal = journal
         #: Whether somebody will look where uninitialised values are from.
         self.notes_unexplained = False
         self._scope = Scope(settings.only, all_errors=settings.all_errors)
         self._pinpoint = self._make_pinpoint() if settings.pinpoint else None
-        self._held: HeldHooks | None = None
-        self._running: RanTest | None = None
+        self._deferred: DeferredReports | None = None
+        self._running: ItemRun | None = None
         self._fixture: FixturePhase | None = None
         # That tests took so far.
         self._seconds = 0.0
@@ -90,16 +93,16 @@ class Session:
     def _make_pinpoint(self) -> Pinpoint:
         from pytest_valgrind.pinpoint.pinpoint import Pinpoint
 
-        return Pinpoint(self._evidence, self.run_alone)
+        return Pinpoint(self._monitor, self.run_alone)
 
     @property
     def ran(self) -> Sequence[str]:
         """The tests of the session that ran so far."""
-        return self._roll.tests(self._first)
+        return self._item_numbers.tests(self._first)
 
     def between(self) -> None:
         """Take the errors since the last test or collector as belonging to neither."""
-        self.take_outside(self._evidence.errors("", ""))
+        self.take_outside(self._monitor.errors("", ""))
 
     def take_outside(self, found: Sequence[Finding]) -> None:
         """Take errors that belong to no test or collector."""
@@ -110,7 +113,7 @@ class Session:
 
     def collected(self, nodeid: str) -> None:
         """Take the errors raised while a collector was at work."""
-        errors = self._evidence.errors(nodeid, "import")
+        errors = self._monitor.errors(nodeid, "import")
         if errors:
             self._note_unexplained(errors, nodeid)
         if found := self._own(errors):
@@ -126,7 +129,7 @@ class Session:
         live = self._check.settles_at_once
         option = session.config.option
         self._stops_at_failures = bool(option.maxfail or getattr(option, "stepwise", False))
-        self._held = HeldHooks(session, self._log_start if live else None)
+        self._deferred = DeferredReports(session, self._log_start if live else None)
         self.between()
         if self._children:
             self._children.notice(None)
@@ -158,7 +161,7 @@ class Session:
                 # An interrupted test as well: what was found by then is reported in the end.
                 self._settle(test)
 
-    def run_again(self, doubts: Doubts, protocol: RunItem, check: LeakCheck) -> None:
+    def run_again(self, doubts: Doubts, protocol: RunItem, check: LeakAttribution) -> None:
         """Run tests once more, each with its own leak check; report what is in doubt."""
         hidden = self.results.hidden
         known = {
@@ -220,7 +223,7 @@ class Session:
         self.phase_ended(when)
         # Each finalizer is a phase of its own.
         phase = phase if is_setup else replace(phase)
-        phase.place, phase.when = self._roll.enter(phase.words), when
+        phase.place, phase.when = self._item_numbers.enter(phase.words), when
         test.fixtures.append(phase)
         outer, self._fixture = self._fixture, phase
         try:
@@ -238,7 +241,7 @@ class Session:
     def phase_ended(self, phase: str) -> None:
         """Take the errors of setup, call or teardown."""
         if self._running is not None:
-            found = self._evidence.errors(self._running.nodeid, phase)
+            found = self._monitor.errors(self._running.nodeid, phase)
             if found and self._fixture:
                 found = [replace(error, fixture=self._fixture.words) for error in found]
             if found:
@@ -247,7 +250,7 @@ class Session:
     def fixture_was_set_up(self, function: Callable[..., object]) -> None:
         """Take the errors of a fixture's function."""
         if self._running is not None:
-            found = self._evidence.errors(self._running.nodeid, "setup")
+            found = self._monitor.errors(self._running.nodeid, "setup")
             if found:
                 caller = _function(function, self._running.item)
                 self._running.findings.extend(replace(error, caller=caller) for error in found)
@@ -301,7 +304,7 @@ class Session:
         self._is_fork = True
         self._running = None
 
-    def _settle(self, test: RanTest) -> None:
+    def _settle(self, test: ItemRun) -> None:
         """Conclude the tests that can be, after one that ran."""
         with self.results.watch:
             at_once = self._stops_at_failures and self._fails_anyway(test)
@@ -309,22 +312,22 @@ class Session:
         self._count(settled)
         self._conclude(settled)
 
-    def _enter(self, item: pytest.Item, nextitem: pytest.Item | None) -> RanTest:
+    def _enter(self, item: pytest.Item, nextitem: pytest.Item | None) -> ItemRun:
         """Return a test that is about to run."""
         nodeid = item.nodeid
-        test = RanTest(item, nodeid, self._roll.enter(nodeid, item.location))
+        test = ItemRun(item, nodeid, self._item_numbers.enter(nodeid, item.location))
         test.is_last = nextitem is None
         test.ends_module = nextitem is None or _file(nextitem) is not _file(item)
         return test
 
     def _run(
         self,
-        test: RanTest,
+        test: ItemRun,
         nextitem: pytest.Item | None,
         protocol: RunItem,
-        check: LeakCheck,
+        check: LeakAttribution,
     ) -> None:
-        assert self._held is not None
+        assert self._deferred is not None
         nodeid = test.nodeid
         if self._journal.is_read:
             self._journal.write(Began(test.place, nodeid, test.item.location, test.earlier))
@@ -335,7 +338,7 @@ class Session:
         client.print_to_log(f"\n{_RULE}\n{nodeid}\n{_RULE}")
         threads = client.threads_started()
         self._running = test
-        self._held.hold(test.events)
+        self._deferred.hold(test.events)
         test.start = effort()
         try:
             client.inside_test(test.place, self._run_and_settle, test, nextitem, protocol, check)
@@ -348,12 +351,12 @@ class Session:
             self._seconds += test.seconds
             test.threads = client.threads_started() - threads
             test.leaves_threads = client.threads_alive() > 0
-            self._held.release()
+            self._deferred.release()
             self._running = None
             if not self._is_fork:
                 self._take(test, check)
 
-    def _take(self, test: RanTest, check: LeakCheck) -> None:
+    def _take(self, test: ItemRun, check: LeakAttribution) -> None:
         """Take a test that ran."""
         if self._children:
             self._children.notice(test)
@@ -366,10 +369,10 @@ class Session:
 
     def _run_and_settle(
         self,
-        test: RanTest,
+        test: ItemRun,
         nextitem: pytest.Item | None,
         protocol: RunItem,
-        check: LeakCheck,
+        check: LeakAttribution,
     ) -> None:
         protocol(test.item, nextitem)
         if self._is_fork:
@@ -390,7 +393,7 @@ class Session:
         self._garbage.empty_free_lists()
         self.between()
 
-    def _fails_anyway(self, test: RanTest) -> bool:
+    def _fails_anyway(self, test: ItemRun) -> bool:
         """Whether a test that ran will be reported as failed, whatever it turns out to leak."""
         failed = [report for report in test.reports if report.failed]
         if any(report.when != "call" for report in failed):
@@ -401,7 +404,7 @@ class Session:
         marker = test.item.get_closest_marker
         return bool(found) and judge(found, marker, completed=False).outcome is Outcome.FAILED
 
-    def _count(self, settled: Iterable[RanTest]) -> None:
+    def _count(self, settled: Iterable[ItemRun]) -> None:
         """Count tests by how far they got, before their reports are changed."""
         for test in settled:
             if test.is_unchecked:
@@ -410,7 +413,7 @@ class Session:
                 self.results.tests += 1
                 self.results.completed += call.passed
 
-    def _conclude(self, settled: Iterable[RanTest]) -> None:
+    def _conclude(self, settled: Iterable[ItemRun]) -> None:
         settled = list(settled)
         if not settled:
             return
@@ -420,7 +423,7 @@ class Session:
             client.outside_tests(_log, test)
         self._write_down(settled, changed)
 
-    def _write_down(self, settled: Sequence[RanTest] = (), changed: Sequence[RanTest] = ()) -> None:
+    def _write_down(self, settled: Sequence[ItemRun] = (), changed: Sequence[ItemRun] = ()) -> None:
         """Have the parent know what is known by now, even if this process dies."""
         news = self.results.since(self._written)
         self._written = self.results.sizes
@@ -445,7 +448,7 @@ class Session:
         self.results.noise.extend(children.noise)
         self.results.of_system.extend(children.of_system)
 
-    def _judge(self, test: RanTest) -> bool:
+    def _judge(self, test: ItemRun) -> bool:
         """Have a test's reports say what valgrind says; return whether they may have changed."""
         if self._children:
             test.findings.extend(self._children.findings(test))
@@ -469,7 +472,7 @@ class Session:
         ):
             completed = False  # whether a known error occurred is not known yet
         # A known error may be a descriptor that is open at the end.
-        completed = completed and not self._evidence.host.tracks_descriptors
+        completed = completed and not self._monitor.info.tracks_descriptors
         verdict = judge(
             findings,
             marker,
@@ -497,19 +500,19 @@ class Session:
             give_to_fixtures(judged.verdict, judged.findings, reports)
         return True
 
-    def run_alone(self, test: RanTest, evidence: Evidence) -> None:
+    def run_alone(self, test: ItemRun, monitor: MemcheckMonitor) -> None:
         """Run a test once more in a forked process, which is to end after that.
 
-        :param evidence: of that process.
+        :param monitor: of that process.
         """
-        self._evidence = evidence
+        self._monitor = monitor
         self._running = test
         # Only the test is torn down, not what it shares with others.
         after = cast(pytest.Item, test.item.parent)
         run = partial(runtestprotocol, test.item, log=False, nextitem=after)
         client.inside_test(test.place, run)
 
-    def _named(self, finding: Finding, test: RanTest) -> Finding:
+    def _named(self, finding: Finding, test: ItemRun) -> Finding:
         """Name the functions below which its stacks end, and the tests, if they are others."""
         if not (finding.caller or finding.process):
             finding = replace(finding, caller=self._caller(finding, test))
@@ -524,35 +527,35 @@ class Session:
         )
         return replace(finding, further=further)
 
-    def _caller(self, finding: Finding, test: RanTest) -> Caller | None:
+    def _caller(self, finding: Finding, test: ItemRun) -> Caller | None:
         """Return what a finding's own stack ends below."""
         if finding.kind.is_leak:
             return self._maker(finding.origin, test)
         if finding.fixture:
             phases = (phase for phase in test.fixtures if phase.words == finding.fixture)
             return _function_of(next(phases), test.item)
-        function = self._roll.function(test.place)
+        function = self._item_numbers.function(test.place)
         # Else the stack is a thread's, or another test's, or does not reach down to this one.
         is_its_own = finding.origin and not (finding.origin.in_thread or finding.shown_in)
         is_test = not (is_its_own and finding.phase == "call")
         return Caller(function, is_test=is_test) if function else None
 
-    def _maker(self, origin: Origin | None, test: RanTest) -> Caller | None:
+    def _maker(self, origin: Origin | None, test: ItemRun) -> Caller | None:
         """Return the test whose number the stack of a block has, or the fixture."""
         if origin is None or origin.number is None:
             return None
-        place = self._roll.place(origin.number, test.last_place)
+        place = self._item_numbers.place(origin.number, test.last_place)
         if phase := test.fixture_at(place):
             return _function_of(phase, test.item)
-        function = self._roll.function(place)
+        function = self._item_numbers.function(place)
         return Caller(function, is_test=True) if function else None
 
-    def _where(self, finding: Finding, origin: Origin | None, test: RanTest) -> str:
+    def _where(self, finding: Finding, origin: Origin | None, test: ItemRun) -> str:
         if origin is None:
             return ""
         if origin.number is None:
             return ", between two tests"
-        name = self._roll.name(self._roll.place(origin.number, test.last_place))
+        name = self._item_numbers.name(self._item_numbers.place(origin.number, test.last_place))
         return "" if name == (finding.fixture or test.nodeid) else f", in {name}"
 
     def _note_unexplained(
@@ -610,6 +613,6 @@ def _after_teardown(protocol: RunItem, item: pytest.Item, nextitem: pytest.Item 
     return protocol(item, nextitem)
 
 
-def _log(test: RanTest) -> None:
+def _log(test: ItemRun) -> None:
     for event in test.events:
         event.hook(**event.arguments)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from pytest_valgrind import client
 from pytest_valgrind.false_alarms.repairs import apply_late
 from pytest_valgrind.findings.finding import Kind
-from pytest_valgrind.memcheck.monitor import Evidence
-from pytest_valgrind.memcheck.valgrind_info import confirmed, find_host
+from pytest_valgrind.memcheck.monitor import MemcheckMonitor
+from pytest_valgrind.memcheck.valgrind_info import confirmed, find_valgrind_info
 
 if TYPE_CHECKING:
     from pytest_valgrind.children.processes import Children
     from pytest_valgrind.findings.finding import Finding
-    from pytest_valgrind.launching.run_directory import Handover
+    from pytest_valgrind.launching.run_directory import RunDirectory
     from pytest_valgrind.settings import Settings
 
 #: Tells the user what takes so long.
@@ -28,26 +28,26 @@ class Memcheck:
     """What is set once stays set: options of valgrind's, repairs, numbers of functions.
 
     :param settings: of the first session.
-    :param handover: what the launcher has handed over, None if there was no launcher.
+    :param run_directory: what the launcher has handed over, None if there was no launcher.
     :raises pytest.UsageError: if this process cannot be checked as asked for.
     """
 
-    def __init__(self, settings: Settings, handover: Handover | None) -> None:
-        self._handover = handover
-        self.host = find_host(None if handover else settings.log)
+    def __init__(self, settings: Settings, run_directory: RunDirectory | None) -> None:
+        self._run_directory = run_directory
+        self.info = find_valgrind_info(None if run_directory else settings.log)
         errors_at_start = client.count_errors()
-        self.evidence = Evidence(self.host, settings.leak_kinds)
+        self.monitor = MemcheckMonitor(self.info, settings.leak_kinds)
         #: Suppressions of the interpreter's own errors, None if there are none.
         self.noise: str | None = None
-        if handover and handover.noise.exists():
-            self.noise = handover.noise.read_text(encoding="utf-8")
-        self._knows_noise = handover is not None and not settings.all_errors
-        self._suppressions = set(map(Path, self.host.values("--suppressions")))
+        if run_directory and run_directory.noise.exists():
+            self.noise = run_directory.noise.read_text(encoding="utf-8")
+        self._knows_noise = run_directory is not None and not settings.all_errors
+        self._suppressions = set(map(Path, self.info.values("--suppressions")))
         #: Options for valgrind that it was started with.
-        self._args = settings.args if handover else ()
+        self._args = settings.args if run_directory else ()
         self._numbers_functions = False
         self._children: Children | None = None
-        if handover is None:
+        if run_directory is None:
             apply_late(errors_at_start)
 
     def begin(self, settings: Settings, say: Say) -> Sequence[Finding]:
@@ -55,13 +55,13 @@ class Memcheck:
 
         :raises pytest.UsageError: if this process cannot be checked as asked for.
         """
-        found = self.evidence.errors("", "")
-        if settings.log and self._handover is None:
-            confirmed(settings.log, self.host.log)
+        found = self.monitor.errors("", "")
+        if settings.log and self._run_directory is None:
+            confirmed(settings.log, self.info.log)
         if settings.python_frames and not self._numbers_functions:
             self._number_functions()
-        self.evidence.leak_kinds = settings.leak_kinds
-        self.evidence.asks_for_suppressions = bool(self.given_suppressions(settings))
+        self.monitor.leak_kinds = settings.leak_kinds
+        self.monitor.asks_for_suppressions = bool(self.given_suppressions(settings))
         kinds = ",".join(sorted(kind.name.lower() for kind in settings.leak_kinds))
         client.change_option(f"--show-leak-kinds={kinds}")
         # They tell what is possibly lost from what is reachable, and are an eighth of a check.
@@ -75,7 +75,7 @@ class Memcheck:
             if path not in self._suppressions:
                 client.change_option(f"--suppressions={path}")
                 self._suppressions.add(path)
-        if settings.gen_suppressions and "--gen-suppressions=all" not in self.host.options:
+        if settings.gen_suppressions and "--gen-suppressions=all" not in self.info.options:
             client.change_option("--gen-suppressions=all")
         self._suppress_noise(settings, say)
         return found
@@ -89,23 +89,23 @@ class Memcheck:
         from pytest_valgrind.children import trace_children
         from pytest_valgrind.children.processes import Children
 
-        handover = self._handover
-        is_launched = handover is not None and self.host.value("--trace-children") == "yes"
+        run_directory = self._run_directory
+        is_launched = run_directory is not None and self.info.value("--trace-children") == "yes"
         trace_children.follow(
-            settings, self.host, is_ready=is_launched or self._children is not None
+            settings, self.info, is_ready=is_launched or self._children is not None
         )
         if self._children:
             self._children.begin()
         else:
-            log = self.host.log
-            is_own = handover is not None and log and log.parent == handover.directory
-            self._children = Children(self.evidence, owns_logs=bool(is_own))
+            log = self.info.log
+            is_own = run_directory is not None and log and log.parent == run_directory.directory
+            self._children = Children(self.monitor, owns_logs=bool(is_own))
         return self._children
 
     def given_suppressions(self, settings: Settings) -> set[Path]:
         """Return the files that the user gave."""
-        given = {*settings.suppressions, *map(Path, self.host.values("--suppressions"))}
-        return given - {self._handover.noise} if self._handover else given
+        given = {*settings.suppressions, *map(Path, self.info.values("--suppressions"))}
+        return given - {self._run_directory.noise} if self._run_directory else given
 
     def came_too_late(self, settings: Settings) -> bool:
         """Whether a session has options for valgrind with which it was not started."""
@@ -117,19 +117,21 @@ class Memcheck:
 
         self._numbers_functions = True
         try:
-            functions = NumberedFunctions(self._handover.functions if self._handover else None)
+            functions = NumberedFunctions(
+                self._run_directory.functions if self._run_directory else None
+            )
         except (OSError, RuntimeError) as error:
-            self.evidence.weaknesses.add(f"--valgrind-python-frames: {error}")
+            self.monitor.weaknesses.add(f"--valgrind-python-frames: {error}")
         else:
             # Until then, blocks have the numbers of functions in their stacks.
             atexit.register(functions.close)
-            self.evidence.name_functions(functions)
+            self.monitor.name_functions(functions)
 
     def _suppress_noise(self, settings: Settings, say: Say) -> None:
         """Do what the launcher has not done, or for a session that wanted all errors."""
         if settings.all_errors:
             if self.noise is not None:
-                self.evidence.weaknesses.add(
+                self.monitor.weaknesses.add(
                     "--valgrind-all-errors came too late, as the interpreter's own errors are "
                     "suppressed already"
                 )
@@ -142,7 +144,7 @@ class Memcheck:
         from pytest_valgrind.false_alarms.calibration import Calibration
 
         calibration = Calibration(
-            self.host.program, self.host.options, os.environ, version=self.host.number
+            self.info.program, self.info.options, os.environ, version=self.info.number
         )
         self.noise = calibration.noise(say, anew=settings.calibrate)
         if self.noise:
@@ -150,4 +152,4 @@ class Memcheck:
                 file.write(self.noise)
                 file.flush()
                 client.change_option(f"--suppressions={file.name}")
-            self.evidence.skip()
+            self.monitor.skip()

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pytest_valgrind import client
-from pytest_valgrind.items.item_numbers import Roll
-from pytest_valgrind.launching.run_directory import Handover
-from pytest_valgrind.leaks.loss_records import Ledger
+from pytest_valgrind.items.item_numbers import ItemNumbers
+from pytest_valgrind.launching.run_directory import RunDirectory
+from pytest_valgrind.leaks.loss_records import LossRecords
 from pytest_valgrind.recovery.journal import Journal
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_valgrind.settings import Settings
 
 
-class Checker(Protocol):
+class SessionChecker(Protocol):
     """What a session that is checked has to do with what happens in it."""
 
     def forked(self) -> None:
@@ -34,23 +34,23 @@ class Process:
 
     Sessions run in it one after another, or one inside a test of another.
 
-    :param handover: what the launcher has handed over, None if there was no launcher.
+    :param run_directory: what the launcher has handed over, None if there was no launcher.
     """
 
     _this: ClassVar[Process | None] = None
 
-    def __init__(self, handover: Handover | None) -> None:
+    def __init__(self, run_directory: RunDirectory | None) -> None:
         self._pid = os.getpid()
         #: Of the session that is checked; others that run meanwhile are part of it.
-        self.checker: Checker | None = None
-        self.handover = handover
-        self.journal = Journal(handover.journal if handover else None)
+        self.checker: SessionChecker | None = None
+        self.run_directory = run_directory
+        self.journal = Journal(run_directory.journal if run_directory else None)
         #: The tests of all sessions by the numbers of their frames.
-        self.roll = Roll(client.NUMBERS, self.journal)
+        self.item_numbers = ItemNumbers(client.NUMBERS)
         #: What is known to be lost, by leak checks of any session.
-        self.ledger = Ledger()
+        self.loss_records = LossRecords()
         #: How often a session is to leave out which test, as a process that died has run it.
-        self.left_out = Counter((handover and handover.passed_over) or ())
+        self.left_out = Counter((run_directory and run_directory.passed_over) or ())
         self._memcheck: Memcheck | None = None
 
     @classmethod
@@ -67,19 +67,19 @@ class Process:
             return found
         if found is None:
             os.register_at_fork(after_in_child=cls._forked)
-        handover = Handover.adopt(restores=restores)
-        cls._this = made = cls(handover)
-        if handover:
+        run_directory = RunDirectory.adopt(restores=restores)
+        cls._this = made = cls(run_directory)
+        if run_directory:
             atexit.register(made.journal.finish)
-            handover.save_memory_map()
+            run_directory.save_memory_map()
         return made
 
     @property
     def replaces_another(self) -> bool:
         """Whether it goes on where a process has died."""
-        return self.handover is not None and self.handover.passed_over is not None
+        return self.run_directory is not None and self.run_directory.passed_over is not None
 
-    def begin_checking(self, checker: Checker) -> None:
+    def begin_checking(self, checker: SessionChecker) -> None:
         """Have all sessions be part of one until this ends."""
         self.checker = checker
 
@@ -104,5 +104,5 @@ class Process:
         if self._memcheck is None:
             from pytest_valgrind.session.memcheck import Memcheck
 
-            self._memcheck = Memcheck(settings, self.handover)
+            self._memcheck = Memcheck(settings, self.run_directory)
         return self._memcheck

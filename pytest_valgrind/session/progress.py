@@ -9,7 +9,7 @@ from typing import TextIO
 import pytest
 
 from pytest_valgrind.findings.finding import plural
-from pytest_valgrind.leaks.attribution import LeakCheck
+from pytest_valgrind.leaks.attribution import LeakAttribution
 
 # Seconds between two numbers: each costs a write, under valgrind.
 _INTERVAL = 0.5
@@ -24,7 +24,7 @@ class WaitingTests:
     :param terminal: that understands control sequences.
     """
 
-    def __init__(self, check: LeakCheck, terminal: TextIO) -> None:
+    def __init__(self, check: LeakAttribution, terminal: TextIO) -> None:
         self._check = check
         self._terminal = terminal
         self._is_shown = False
@@ -64,7 +64,7 @@ class WaitingTests:
             self._is_shown = False
 
 
-def show_waiting(check: LeakCheck, config: pytest.Config) -> None:
+def show_waiting(check: LeakAttribution, config: pytest.Config) -> None:
     """Show them from now on, if pytest writes to a terminal."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or check.settles_at_once or not reporter.isatty or not reporter.hasmarkup:

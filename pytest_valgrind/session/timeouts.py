@@ -21,7 +21,7 @@ import pytest
 
 from pytest_valgrind import client
 from pytest_valgrind.findings.finding import Finding, Kind
-from pytest_valgrind.memcheck.monitor import Evidence
+from pytest_valgrind.memcheck.monitor import MemcheckMonitor
 from pytest_valgrind.memcheck.parser import HANG
 from pytest_valgrind.memcheck.python_stacks import PHASE, with_python_stacks
 
@@ -75,10 +75,10 @@ class Timeouts:
     """
 
     def __init__(
-        self, seconds: float | None, factor: float, evidence: Evidence, path: Path | None
+        self, seconds: float | None, factor: float, monitor: MemcheckMonitor, path: Path | None
     ) -> None:
         self._factor = factor
-        self._evidence = evidence
+        self._monitor = monitor
         self._path = path
         self._timer: _Timer | None = None
         self._own = [_Limit(seconds, "--valgrind-timeout")] if seconds else []
@@ -90,7 +90,7 @@ class Timeouts:
         self._waits = 0
         #: Whether the next phase has all the time that there is, as one before used up its own.
         self._grants_more = False
-        self._mark = evidence.mark()
+        self._mark = monitor.mark()
         self._hung: tuple[_Limit, str] | None = None
         if self._own:
             self._make_timer()
@@ -116,8 +116,8 @@ class Timeouts:
         """Return where the test hung, at the end of the phase in which it did."""
         assert self._hung is not None
         limit, written = self._hung
-        hang = self._evidence.hang(self._mark) or Finding(Kind.TIMEOUT, limit.words)
-        self._mark = self._evidence.mark()
+        hang = self._monitor.hang(self._mark) or Finding(Kind.TIMEOUT, limit.words)
+        self._mark = self._monitor.mark()
         self._hung = None
         self._strikes = self._waits = 0
         self._grants_more = True
@@ -184,7 +184,7 @@ class Timeouts:
         try:
             self._timer = _Timer(self._expired, self._path)
         except (OSError, ValueError) as error:
-            self._evidence.weaknesses.add(f"tests may run for ever, as there is no timer: {error}")
+            self._monitor.weaknesses.add(f"tests may run for ever, as there is no timer: {error}")
 
     def _begin(self) -> None:
         for limit in self._limits:

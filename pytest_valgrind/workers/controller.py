@@ -18,11 +18,16 @@ from pytest_valgrind.launching.launcher import Launch
 from pytest_valgrind.origins.origins import Origins
 from pytest_valgrind.recovery import journal
 from pytest_valgrind.recovery.coverage_data import not_covered
-from pytest_valgrind.recovery.history import Estate, not_checked, replace_first_runs, to_run_again
+from pytest_valgrind.recovery.history import (
+    ProcessHistory,
+    not_checked,
+    replace_first_runs,
+    to_run_again,
+)
 from pytest_valgrind.recovery.second_runs import packed
 from pytest_valgrind.reporting.reports import of_crash, of_module, of_process, of_void_run
 from pytest_valgrind.reporting.terminal import write_summary, write_suppressions
-from pytest_valgrind.workers.location import Home
+from pytest_valgrind.workers.location import WorkerLocation
 from pytest_valgrind.workers.schedulers import take_back
 from pytest_valgrind.workers.worker import OUTPUT, SECOND_RUNS, unpacked
 
@@ -52,15 +57,15 @@ class Controller:
         self._results = Results()
         self._hints: set[str] = set()
         self._logs: list[str] = []
-        self._estates: dict[str, Estate] = {}
-        self._homes_by_spec: dict[int, Home] = {}
+        self._histories: dict[str, ProcessHistory] = {}
+        self._locations_by_spec: dict[int, WorkerLocation] = {}
         #: By the names of the gateways, of which a new worker has a new one.
-        self._homes: dict[str, Home] = {}
+        self._locations: dict[str, WorkerLocation] = {}
         self._unused: list[set[Any]] = []
         self._starts: dict[str, float] = {}
         #: The workers that died, by their names, and what they left, by where they ran.
         self._nodes: dict[str, WorkerController] = {}
-        self._dead_of: dict[Home, list[Estate]] = {}
+        self._dead_of: dict[WorkerLocation, list[ProcessHistory]] = {}
         launch = Launch(Command([sys.executable]), settings)
         # Once for all workers, as far as they have this interpreter.
         launch.calibrate()
@@ -104,10 +109,10 @@ class Controller:
         assert manager is not None
         manager.EXIT_TIMEOUT = _PATIENCE
         for spec in specs:
-            home = Home(spec, self._group)
-            home.send_files(manager)
-            home.prepare(self._settings_of_workers)
-            self._homes_by_spec[id(spec)] = home
+            location = WorkerLocation(spec, self._group)
+            location.send_files(manager)
+            location.prepare(self._settings_of_workers)
+            self._locations_by_spec[id(spec)] = location
         self._say(
             f"valgrind: {plural(len(specs), 'worker')} will start, which takes each about "
             f"{_USUAL_SECONDS} s under valgrind"
@@ -116,11 +121,11 @@ class Controller:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_newgateway(self, gateway: Gateway) -> None:
         """Notice that a worker's interpreter runs."""
-        home = self._homes_by_spec.get(id(gateway.spec))
-        if home is not None:  # of another worker than those that were announced
-            self._homes[gateway.id] = home
+        location = self._locations_by_spec.get(id(gateway.spec))
+        if location is not None:  # of another worker than those that were announced
+            self._locations[gateway.id] = location
             self._starts[gateway.id] = time.monotonic()
-            home.started(gateway)
+            location.started(gateway)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodeready(self, node: WorkerController) -> None:
@@ -132,27 +137,27 @@ class Controller:
     def pytest_testnodedown(self, node: WorkerController, error: object | None) -> None:
         """Take what a worker leaves."""
         name = node.gateway.id
-        if name in self._estates:
+        if name in self._histories:
             return  # xdist says so twice, if it was interrupted
-        home = self._homes[name]
+        location = self._locations[name]
         output = getattr(node, "workeroutput", {}) if error is None else {}
-        text = output.get(OUTPUT) if output else self._fetch(home, name)
-        estate = self._estates[name] = Estate(journal.records(text or b""))
-        before = self._dead_of.setdefault(home, [])
-        replace_first_runs(before, estate)
+        text = output.get(OUTPUT) if output else self._fetch(location, name)
+        history = self._histories[name] = ProcessHistory(journal.records(text or b""))
+        before = self._dead_of.setdefault(location, [])
+        replace_first_runs(before, history)
         if error is None:
             return
-        before.append(estate)
+        before.append(history)
         self._nodes[name] = node
-        if estate.death:
-            self._blame(estate, node)
-        home.prepare(self._settings_of_workers)
+        if history.crash:
+            self._blame(history, node)
+        location.prepare(self._settings_of_workers)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: WorkerController) -> None:
         """Have a worker run again what the one in whose place it comes did not check for leaks."""
-        home = self._homes[node.gateway.id]
-        if again := to_run_again(self._dead_of.get(home, ())):
+        location = self._locations[node.gateway.id]
+        if again := to_run_again(self._dead_of.get(location, ())):
             node.workerinput[SECOND_RUNS] = packed(again)
             self._say(
                 f"valgrind: {node.gateway.id} will run {plural(len(again), 'test')} again, to "
@@ -168,14 +173,14 @@ class Controller:
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
         """Have the report of a test say how its worker died."""
         node: WorkerController = vars(report)["node"]
-        estate = self._estates[node.gateway.id]
-        running = estate.running
-        if estate.death is None:
+        history = self._histories[node.gateway.id]
+        running = history.running
+        if history.crash is None:
             return
         if running is None or running.nodeid != crashitem:
-            report.sections.append(("valgrind", estate.where))
+            report.sections.append(("valgrind", history.where))
             return
-        made = of_crash(running.nodeid, running.location, estate.death, estate.obituary)
+        made = of_crash(running.nodeid, running.location, history.crash, history.crash_message)
         report.location, report.longrepr, report.when = made.location, made.longrepr, made.when
 
     @pytest.hookimpl(wrapper=True)
@@ -191,7 +196,7 @@ class Controller:
             if manager is not None:
                 manager.teardown_nodes()
             self._report_unsettled()
-            self._look_for_late_deaths()
+            self._look_for_late_crashes()
             if is_stopped:
                 self._origins.pass_over(self._results)
             elif self._results.unexplained:
@@ -217,72 +222,76 @@ class Controller:
             self._logs,
             pinpoint=self._settings.pinpoint,
         )
-        estates = self._estates.values()
-        for line in (*not_checked(estates), *not_covered(self._config.option, estates)):
+        histories = self._histories.values()
+        for line in (*not_checked(histories), *not_covered(self._config.option, histories)):
             terminalreporter.write_line(line)
 
-    def _fetch(self, home: Home, name: str) -> bytes:
+    def _fetch(self, location: WorkerLocation, name: str) -> bytes:
         try:
-            return home.fetch(name)
+            return location.fetch(name)
         except (OSError, EOFError, AssertionError) as error:  # its machine may be gone
             self._hints.add(f"what worker {name} has left cannot be read: {error}")
             return b""
 
-    def _take(self, estate: Estate) -> None:
-        self._results.add(estate.results)
-        self._hints.update(estate.hints)
-        if estate.log:
-            self._logs.append(estate.log)
-        if estate.has_ended:
-            self._unused.append(set(estate.results.unused_suppressions))
+    def _take(self, history: ProcessHistory) -> None:
+        self._results.add(history.results)
+        self._hints.update(history.hints)
+        if history.log:
+            self._logs.append(history.log)
+        if history.has_ended:
+            self._unused.append(set(history.results.unused_suppressions))
 
-    def _blame(self, estate: Estate, node: WorkerController) -> None:
+    def _blame(self, history: ProcessHistory, node: WorkerController) -> None:
         """Report a death with the test in which it was, if it was in one."""
-        running, tests = estate.running, estate.began.values()
+        running, tests = history.running, history.began.values()
         # Where no test began, the worker may never come further: xdist passes one test over.
         knows = bool(tests) and take_back(
             self._session.sched, node, {test.nodeid for test in tests if not test.is_second}
         )
         if not running:
-            self._report_death(estate)
+            self._report_crash(history)
         elif knows:
             self._session.handle_crashitem(running.nodeid, node)
 
     def _report_unsettled(self) -> None:
         """Report what no other worker came to run again, and bring everything together."""
-        for name, estate in self._estates.items():
-            estate.judge(self._settings)
-            for place in estate.unsettled if (node := self._nodes.get(name)) else ():
-                for made in estate.reports_of(place, self._config, self._settings):
+        for name, history in self._histories.items():
+            history.judge(self._settings)
+            for place in history.unsettled if (node := self._nodes.get(name)) else ():
+                for made in history.reports_of(place, self._config, self._settings):
                     self._session.worker_testreport(node=node, rep=made)
-            self._take(estate)
+            self._take(history)
 
-    def _report_death(self, estate: Estate) -> None:
+    def _report_crash(self, history: ProcessHistory) -> None:
         """Report a death that was not in a test."""
-        assert estate.death
-        if not estate.collected:
+        assert history.crash
+        if not history.collected:
             # It will not go better with the next.
             self._session._max_worker_restart = 0
-            if any(other.collecting == estate.collecting for other in self._dead(estate)):
+            if any(other.collecting == history.collecting for other in self._dead(history)):
                 return
-        made = of_process(estate.path, estate.death, estate.obituary)
+        made = of_process(history.path, history.crash, history.crash_message)
         self._config.hook.pytest_collectreport(report=made)
 
-    def _dead(self, but: Estate) -> Iterable[Estate]:
-        dead = (estate for estate in self._estates.values() if estate.death)
-        return (estate for estate in dead if estate is not but)
+    def _dead(self, but: ProcessHistory) -> Iterable[ProcessHistory]:
+        dead = (history for history in self._histories.values() if history.crash)
+        return (history for history in dead if history is not but)
 
-    def _look_for_late_deaths(self) -> None:
+    def _look_for_late_crashes(self) -> None:
         """Report the workers that died after they had ended their session."""
-        for name, estate in self._estates.items():
-            home = self._homes[name]
-            if estate.death is None and home.is_local and (text := self._fetch(home, name)):
-                late = Estate(journal.records(text))
-                if late.death and late.death.code not in _FORCED:
+        for name, history in self._histories.items():
+            location = self._locations[name]
+            if (
+                history.crash is None
+                and location.is_local
+                and (text := self._fetch(location, name))
+            ):
+                late = ProcessHistory(journal.records(text))
+                if late.crash and late.crash.code not in _FORCED:
                     self._results.judged.extend(late.results.judged[-1:])
-                    self._report_death(late)
+                    self._report_crash(late)
                 elif not late.log:
-                    home.forget(name)
+                    location.forget(name)
 
     def _say(self, words: str) -> None:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_valgrind.launching.run_directory import JOURNAL
 from pytest_valgrind.recovery import journal
 from pytest_valgrind.workers import send_file
-from pytest_valgrind.workers.start_worker import Orders, directory
+from pytest_valgrind.workers.start_worker import StartRequest, directory
 
 if TYPE_CHECKING:
     from execnet import Gateway, Group, XSpec
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_valgrind.settings import Settings
 
 
-class Home:
+class WorkerLocation:
     """The place of one worker at a time, by its specification for execnet.
 
     What was a socket becomes a process that the server there starts: the server's own interpreter
@@ -51,8 +51,8 @@ class Home:
     def prepare(self, settings: Settings) -> None:
         """Have the next worker here started under valgrind."""
         self._token = uuid.uuid4().hex
-        orders = Orders(self._token, settings)
-        self.spec.python = orders.command(self._python)
+        request = StartRequest(self._token, settings)
+        self.spec.python = request.command(self._python)
         if self._starts_as_process:
             self.spec.popen = True
 

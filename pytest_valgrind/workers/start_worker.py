@@ -23,7 +23,7 @@ from pytest_valgrind.launching.launcher import Launch
 from pytest_valgrind.settings import Settings
 
 
-class Orders(NamedTuple):
+class StartRequest(NamedTuple):
     """What the controller wants to be started."""
 
     #: Names the directory of the worker's log and journal.
@@ -38,7 +38,7 @@ class Orders(NamedTuple):
         return f"{python} -m pytest_valgrind.workers.start_worker {self._encoded()}"
 
     @classmethod
-    def decoded(cls, text: str) -> Orders:
+    def decoded(cls, text: str) -> StartRequest:
         """Return the orders of a command line."""
         values = json.loads(base64.urlsafe_b64decode(text))
         settings = values.pop("settings")
@@ -65,15 +65,15 @@ def directory(token: str) -> Path:
 
 def main() -> int:
     """Start the interpreter, wait for it, and return its exit code."""
-    orders, arguments = Orders.decoded(sys.argv[1]), sys.argv[2:]
-    settings = orders.settings
+    request, arguments = StartRequest.decoded(sys.argv[1]), sys.argv[2:]
+    settings = request.settings
     if settings.log and "%p" not in settings.log.name:
         log = settings.log
         # One for each worker.
         settings = settings._replace(log=log.with_name(f"{log.stem}.%p{log.suffix}"))
     try:
         command = Command([sys.executable, *arguments], program="execnet")
-        return Launch(command, settings, directory(orders.token)).run().code
+        return Launch(command, settings, directory(request.token)).run().code
     except pytest.UsageError as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return pytest.ExitCode.USAGE_ERROR

@@ -6,7 +6,7 @@ import atexit
 import os
 from pathlib import Path
 
-from pytest_valgrind.leaks.backends import InClone
+from pytest_valgrind.memcheck.check_backends import InClone
 
 # Each test is a group of its own, whatever its check costs.
 InClone.share = 1e9

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_valgrind.leaks.attribution import GroupCheck, LeakCheck, NoCheck
-from pytest_valgrind.leaks.backends import Checker, InClone, InProcess, cores
+from pytest_valgrind.leaks.attribution import GroupCheck, LeakAttribution, NoCheck, ProcessState
+from pytest_valgrind.leaks.backend import CheckBackend
+from pytest_valgrind.leaks.cores import cores
+from pytest_valgrind.memcheck.check_backends import InClone, InProcess
 from pytest_valgrind.memcheck.stack_depth import callers_in_force, callers_needed
 from pytest_valgrind.memcheck.valgrind_info import options_from_elsewhere
 
 if TYPE_CHECKING:
-    from pytest_valgrind.leaks.garbage import Garbage
-    from pytest_valgrind.memcheck.monitor import Evidence
-    from pytest_valgrind.memcheck.valgrind_info import Host
-    from pytest_valgrind.session.process import Process
+    from pytest_valgrind.memcheck.monitor import MemcheckMonitor
+    from pytest_valgrind.memcheck.valgrind_info import ValgrindInfo
     from pytest_valgrind.settings import Settings
 
 
 class Mode(NamedTuple):
     """A leak check, and how the header calls it."""
 
-    check: LeakCheck
+    check: LeakAttribution
     description: str
 
 
 def choose(
     settings: Settings,
-    evidence: Evidence,
-    garbage: Garbage,
-    process: Process,
+    monitor: MemcheckMonitor,
+    state: ProcessState,
     *,
     workers: int = 1,
 ) -> Mode:
@@ -38,40 +37,36 @@ def choose(
     """
     if settings.leak_check == "off":
         return Mode(NoCheck(), "errors only, no leaks")
-    why_exact = _obstacle(settings, evidence)
+    why_exact = _obstacle(settings, monitor)
     if settings.leak_check == "exact" or why_exact:
         check = exact(
-            evidence,
-            garbage,
-            process,
+            monitor,
+            state,
             references=settings.references,
             also_before=settings.memcheck_before,
         )
         reason = f" ({why_exact})" if why_exact else ""
         return Mode(check, f"errors, and leaks after every test{reason}")
     description = "errors, and leaks in groups of tests"
-    if why_at_once := _reason_to_wait(settings, evidence.host):
+    if why_at_once := _reason_to_wait(settings, monitor.info):
         description += f", which wait for it as {why_at_once}"
     checker = InClone(
-        evidence,
+        monitor,
         untracks=settings.references,
         at_once=bool(why_at_once),
         is_crowded=workers >= cores(),
     )
     check = GroupCheck(
         checker,
-        garbage,
-        process.roll,
-        process.ledger,
+        state,
         settles_later=settings.exact_rerun,
     )
     return Mode(check, description)
 
 
 def exact(
-    evidence: Evidence,
-    garbage: Garbage,
-    process: Process,
+    monitor: MemcheckMonitor,
+    state: ProcessState,
     *,
     references: bool,
     also_before: bool = False,
@@ -80,36 +75,35 @@ def exact(
 
     :param references: whether lost references are looked for, which only a clone can do.
     """
-    checker: Checker = InProcess(evidence)
-    if references and evidence.log_of_clone:
-        checker = InClone(evidence, untracks=True, at_once=True)
-    roll, ledger = process.roll, process.ledger
-    return GroupCheck(checker, garbage, roll, ledger, every_test=True, also_before=also_before)
+    checker: CheckBackend = InProcess(monitor)
+    if references and monitor.log_of_clone:
+        checker = InClone(monitor, untracks=True, at_once=True)
+    return GroupCheck(checker, state, every_test=True, also_before=also_before)
 
 
-def _reason_to_wait(settings: Settings, host: Host) -> str:
+def _reason_to_wait(settings: Settings, info: ValgrindInfo) -> str:
     if cores() < 2:
         return "there is one core"
-    if settings.gen_suppressions and not host.logs_processes_apart:
+    if settings.gen_suppressions and not info.logs_processes_apart:
         # Valgrind prints them without saying which process they are from.
         return "suppressions of two processes cannot be told apart in one log"
     return ""
 
 
-def _obstacle(settings: Settings, evidence: Evidence) -> str:
+def _obstacle(settings: Settings, monitor: MemcheckMonitor) -> str:
     """Return why tests cannot be told apart by the stacks of what they lose, if so."""
     if settings.leak_check == "exact":
         return ""
     if settings.memcheck_before:
         return "--memcheck-before-func"
-    if evidence.host.log is None:
+    if monitor.info.log is None:
         return "the log is not in a file"
-    options = [*options_from_elsewhere(), *evidence.host.options]
+    options = [*options_from_elsewhere(), *monitor.info.options]
     resolution = [option for option in options if option.startswith("--leak-resolution=")]
     if resolution and resolution[-1] != "--leak-resolution=high":
         return f"{resolution[-1]} does not tell tests apart"
-    callers = callers_in_force(evidence.printed)
-    needed = callers_needed(evidence.printed)
+    callers = callers_in_force(monitor.printed)
+    needed = callers_needed(monitor.printed)
     if callers < needed:
         return f"--num-callers={callers} is too few to tell tests apart, which takes {needed}"
     return ""

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pytest_valgrind.findings.finding import Finding
-from pytest_valgrind.items.item_numbers import Roll
-from pytest_valgrind.memcheck.monitor import Evidence
+from pytest_valgrind.items.item_numbers import ItemNumbers
+from pytest_valgrind.memcheck.monitor import MemcheckMonitor
 
 # Those that the standard library keeps for the life of the process, by module and attributes.
 _KEPT = (
@@ -28,12 +28,12 @@ class Descriptors:
     it was opened. What was opened before the first test or between two is nobody's: it is
     inherited, or pytest's and its plugins' own.
 
-    :param roll: the tests, by the numbers of their frames.
+    :param item_numbers: the tests, by the numbers of their frames.
     """
 
-    def __init__(self, evidence: Evidence, roll: Roll) -> None:
-        self._evidence = evidence
-        self._roll = roll
+    def __init__(self, monitor: MemcheckMonitor, item_numbers: ItemNumbers) -> None:
+        self._monitor = monitor
+        self._item_numbers = item_numbers
         # Those that ran, by their places, among which are those of fixtures' phases.
         self._tests: list[tuple[int, str]] = []
         # The places of the tests by which those were opened that were open when last looked at.
@@ -43,13 +43,13 @@ class Descriptors:
     def test_ran(self, place: int, nodeid: str) -> None:
         """Take a test that ran, and look at what is open before its number stands for another."""
         self._tests.append((place, nodeid))
-        if self._roll.last - self._looked_at >= self._roll.numbers // 2:
-            self._looked_at = self._roll.last
-            self._places = self._placed(self._evidence.descriptors())
+        if self._item_numbers.last - self._looked_at >= self._item_numbers.numbers // 2:
+            self._looked_at = self._item_numbers.last
+            self._places = self._placed(self._monitor.descriptors())
 
     def left_open(self) -> Iterator[tuple[str, Finding]]:
         """Yield what tests have opened and is open now, each with the name of the test."""
-        found = self._evidence.descriptors()
+        found = self._monitor.descriptors()
         places = self._placed(found)
         kept = set(_kept())
         for descriptor in found:
@@ -62,14 +62,14 @@ class Descriptors:
         first, nodeid = self._tests[bisect(self._tests, place, key=lambda test: test[0]) - 1]
         if first == place:
             return nodeid, descriptor
-        return nodeid, replace(descriptor, fixture=self._roll.name(place))
+        return nodeid, replace(descriptor, fixture=self._item_numbers.name(place))
 
     def _placed(self, found: Sequence[Finding]) -> dict[_Key, int]:
         places = {}
         for descriptor in found:
             key, origin = _key(descriptor), descriptor.origin
             if origin is not None and origin.number is not None:
-                latest = self._roll.place(origin.number, self._roll.last)
+                latest = self._item_numbers.place(origin.number, self._item_numbers.last)
                 places[key] = self._places.get(key, latest)
         return places
 
