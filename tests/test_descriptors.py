@@ -20,7 +20,7 @@ from pytest_valgrind.memcheck.log_file import read_to_end
 from pytest_valgrind.memcheck.log_lines import read_lines
 from pytest_valgrind.memcheck.parser import Parser
 from pytest_valgrind.memcheck.valgrind_info import ValgrindInfo
-from pytest_valgrind.reporting import reports
+from pytest_valgrind.reporting import text
 
 PYTHON = (Frame(1, "open", owner=Owner.LIBC), Frame(2, "os_open", owner=Owner.INTERPRETER))
 
@@ -127,8 +127,8 @@ def test_known_error() -> None:
 def test_words() -> None:
     """What it is, where only the interpreter's code opened it, and how many there are."""
     found = descriptor(3, 0)
-    assert reports.one_line([found]) == "open descriptor: file descriptor 3: /dev/null"
-    assert reports.total_line([found, descriptor(4, 0)]) == "2 open descriptors"
+    assert text.one_line([found]) == "open descriptor: file descriptor 3: /dev/null"
+    assert text.total_line([found, descriptor(4, 0)]) == "2 open descriptors"
 
 
 @pytest.mark.parametrize("kind", [Kind.OPEN_DESCRIPTOR, Kind.DESCRIPTOR])

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import pytest
 from conftest import INI
 from suite import Run, Suite
 
 from pytest_valgrind.findings.finding import Finding, Frame, Kind, Owner
+from pytest_valgrind.findings.results import Results
 from pytest_valgrind.items.deferred_reports import Event
 from pytest_valgrind.items.item_numbers import ItemNumbers
 from pytest_valgrind.items.item_run import ItemRun
-from pytest_valgrind.session.item_runner import ItemRunner
+from pytest_valgrind.session.item_judge import ItemJudge
+from pytest_valgrind.session.stack_names import StackNames
 from pytest_valgrind.settings import Settings
 
 SUITE = """
@@ -80,13 +82,12 @@ def fails_anyway(
     marks: tuple[str, ...] = (),
 ) -> bool:
     """Whether a test with a report and perhaps an error is known to fail."""
-    nothing: Any = None
-    session = ItemRunner(settings, nothing, nothing, nothing, ItemNumbers(8), nothing)
+    judge = ItemJudge(settings, Results(), StackNames(ItemNumbers(8)))
     test = ItemRun(cast(pytest.Item, _Item(*marks)), "t", 0)
     report = pytest.TestReport("t", ("t.py", 0, "t"), {}, outcome, None, when)
     test.events.append(Event(print, {"report": report}))
     test.findings = [ERROR] if found else []
-    return session._fails_anyway(test)
+    return judge.fails_anyway(test)
 
 
 def test_failures_that_are_known_at_once(settings: Settings) -> None:

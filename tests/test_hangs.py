@@ -18,7 +18,7 @@ from pytest_valgrind.memcheck.monitor import MemcheckMonitor
 from pytest_valgrind.memcheck.parser import HANG, Parser
 from pytest_valgrind.memcheck.python_stacks import with_python_stacks
 from pytest_valgrind.memcheck.valgrind_info import ValgrindInfo
-from pytest_valgrind.reporting.reports import rendered, total_line
+from pytest_valgrind.reporting.text import rendered, total_line
 from pytest_valgrind.session.timeouts import Timeouts
 
 HUNG = Finding(Kind.TIMEOUT, f"{HANG}3 s (--valgrind-timeout)")

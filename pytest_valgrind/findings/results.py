@@ -55,6 +55,8 @@ class Undecided(NamedTuple):
 
     finding: Finding
     nodeids: tuple[str, ...]
+    #: What else is known about it.
+    lines: tuple[str, ...] = ()
 
 
 class Results:

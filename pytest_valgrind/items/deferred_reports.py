@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from pytest_valgrind import pytest_internals
+
 _START = "pytest_runtest_logstart"
 _HELD = (_START, "pytest_runtest_logreport", "pytest_runtest_logfinish")
 
@@ -44,7 +46,7 @@ class DeferredReports:
         self._real = session.gethookproxy
         self._proxies: dict[Path, object] = {}
         # An attribute, which hides the method.
-        vars(session)["gethookproxy"] = self._proxy
+        pytest_internals.replace_hook_proxy(session, self._proxy)
 
     def hold(self, events: list[Event]) -> None:
         """Collect the calls from now on."""

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from pytest_valgrind.pytest_internals import finalizers_of
+
 # How pytest calls the fixtures by which it runs functions of modules and classes, and those.
 _FUNCTIONS = {
     "_xunit_setup_module_fixture_": ("setup_module", "teardown_module"),
@@ -66,15 +68,6 @@ def wrap_finalizers(
     """
     finalizers = finalizers_of(fixturedef)
     finalizers[before:] = [wrap(finalizer) for finalizer in finalizers[before:]]
-
-
-def finalizers_of(fixturedef: pytest.FixtureDef[object]) -> list[Callable[[], object]]:
-    """Return the finalizers of a fixture, the one that is called first at the end.
-
-    They have no public name; pytest 8.0 to 9.2 have this one.
-    """
-    finalizers: list[Callable[[], object]] = fixturedef._finalizers
-    return finalizers
 
 
 def _has_unittest_functions(module: Any) -> bool:

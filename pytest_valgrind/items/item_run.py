@@ -94,6 +94,11 @@ class ItemRun:
         calls = (report for report in reports if report and report.when == "call")
         return next((report for report in calls if report.outcome in _FINAL), None)
 
+    def log(self) -> None:
+        """Call the hooks that were held back."""
+        for event in self.events:
+            event.hook(**event.arguments)
+
     def add_report(self) -> pytest.TestReport:
         """Add the report of a call that was interrupted before it had one, and return it."""
         item = self.item
@@ -101,6 +106,12 @@ class ItemRun:
         hook = item.ihook.pytest_runtest_logreport
         self.events.append(Event(hook, {"report": report}))
         return report
+
+
+def file_of(item: pytest.Item) -> pytest.File | None:
+    """Return the file in which a test is defined."""
+    # Not the item's path, which may be that of its data.
+    return item.getparent(pytest.File)  # type: ignore[type-abstract]
 
 
 # pytest-rerunfailures has "rerun" as well, for a run that is repeated.

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import pytest
 
-from pytest_valgrind.findings.finding import Finding, merged, plural
+from pytest_valgrind.findings.finding import Finding, plural
 from pytest_valgrind.findings.results import Undecided
 from pytest_valgrind.items.item_run import ItemRun
 from pytest_valgrind.leaks.groups import Group, Unsettled
-from pytest_valgrind.reporting.reports import of_group
 
 #: More tests than this are not named one by one.
 _MOST_NAMED = 10
-
-
-def by_group(unsettled: Iterable[Unsettled]) -> Iterator[tuple[Group, list[Finding]]]:
-    """Return the leaks of each group, those of the same place together."""
-    groups: dict[tuple[int, int], tuple[Group, list[Finding]]] = {}
-    for lost in unsettled:
-        key = lost.group.tests[0].place, lost.group.last
-        groups.setdefault(key, (lost.group, []))[1].append(lost.finding)
-    for group, findings in groups.values():
-        yield group, merged(findings)
 
 
 class Doubts:
@@ -71,31 +60,37 @@ class Doubts:
 
 
 def undecided(unsettled: Iterable[Unsettled]) -> list[Undecided]:
-    """Return them as plain values."""
+    """Return them as plain values, as they are known while tests run."""
+    return [Undecided(lost.finding, _nodeids(lost.group)) for lost in unsettled]
+
+
+def explained(
+    unsettled: Iterable[Unsettled], session: pytest.Session, *, ran_again: bool
+) -> list[Undecided]:
+    """Return them as plain values, with what is known in the end.
+
+    :param ran_again: whether the tests were run once more.
+    """
     return [
-        Undecided(lost.finding, tuple(test.nodeid for test in lost.group.tests))
+        Undecided(lost.finding, _nodeids(lost.group), tuple(_lines(lost.group, session, ran_again)))
         for lost in unsettled
     ]
 
 
-def report(
-    group: Group, findings: Sequence[Finding], session: pytest.Session, *, ran_again: bool
-) -> pytest.CollectReport:
-    """Return the report of leaks that one of a group's tests has lost."""
+def _lines(group: Group, session: pytest.Session, ran_again: bool) -> Iterator[str]:
     tests = group.tests
-    lines = [
+    yield (
         f"One of {plural(len(tests), 'test')} lost this memory, and its stack does not say which: "
         f"{_names(group)}."
-    ]
+    )
     if starters := [test.nodeid for test in tests if test.threads]:
         named = ", ".join(starters[:_MOST_NAMED])
         more = f" and {len(starters) - _MOST_NAMED} more" if len(starters) > _MOST_NAMED else ""
-        lines.append(f"Threads were started by {named}{more}.")
+        yield f"Threads were started by {named}{more}."
     if ran_again:
-        lines.append("They were run again one by one, and it did not appear.")
+        yield "They were run again one by one, and it did not appear."
     else:
-        lines.append(f"To find out: {command(group, session)}")
-    return of_group(tests[-1].item.location[0], lines, findings)
+        yield f"To find out: {command(group, session)}"
 
 
 def command(group: Group, session: pytest.Session) -> str:
@@ -112,6 +107,10 @@ def command(group: Group, session: pytest.Session) -> str:
     up = os.path.relpath(config.rootpath, config.invocation_params.dir)
     relative = [name if up == "." else f"{up}/{name}" for name in names]
     return f"pytest --valgrind --valgrind-leak-check=exact {shlex.join(relative)}"
+
+
+def _nodeids(group: Group) -> tuple[str, ...]:
+    return tuple(test.nodeid for test in group.tests)
 
 
 def _names(group: Group) -> str:

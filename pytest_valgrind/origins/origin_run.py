@@ -22,9 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from _pytest.runner import runtestprotocol
 
-from pytest_valgrind import client
+from pytest_valgrind import client, pytest_internals
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.relevance import Relevance, Scope
 from pytest_valgrind.memcheck.log_file import read_to_end
@@ -116,7 +115,7 @@ class OriginRun:
     def _run(self, item: pytest.Item) -> None:
         client.log_forks(False)
         try:
-            client.inside_test(0, partial(runtestprotocol, item, log=False, nextitem=None))
+            client.inside_test(0, partial(pytest_internals.run_phases, item, None))
             gc.collect()
         finally:
             client.print_to_log(_END)

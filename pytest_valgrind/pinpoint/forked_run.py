@@ -19,9 +19,8 @@ from types import FrameType
 from typing import IO, Any, NamedTuple
 
 import pytest
-from _pytest.runner import SetupState
 
-from pytest_valgrind import client
+from pytest_valgrind import client, pytest_internals
 from pytest_valgrind.findings.finding import Finding, Kind, PythonLine
 from pytest_valgrind.items.item_run import ItemRun
 from pytest_valgrind.leaks.garbage import Garbage
@@ -175,7 +174,7 @@ class _Child:
         )
         session = self._test.item.session
         # What earlier tests have set up stays as it is, for the process that goes on with it.
-        vars(session)["_setupstate"] = SetupState()
+        pytest_internals.forget_setups(session)
         watch.start()
         try:
             self._runs(self._test, self._monitor)

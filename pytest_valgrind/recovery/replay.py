@@ -13,12 +13,11 @@ import pytest
 
 from pytest_valgrind.findings.finding import plural
 from pytest_valgrind.findings.results import Results
-from pytest_valgrind.findings.verdict import Outcome
 from pytest_valgrind.origins.origins import Origins
 from pytest_valgrind.recovery.coverage_data import measure_nothing, not_covered, options_of_replay
 from pytest_valgrind.recovery.history import ProcessHistory, not_checked
 from pytest_valgrind.reporting import reports
-from pytest_valgrind.reporting.terminal import write_summary, write_suppressions
+from pytest_valgrind.reporting.end_of_run import EndOfRun
 from pytest_valgrind.settings import Settings
 
 NAME = "valgrind_replay"
@@ -37,7 +36,7 @@ class Replay:
         self._histories = histories
         self._settings = settings
         self._results = Results()
-        self._hints: set[str] = set()
+        self._end_of_run = EndOfRun(settings, self._results, set())
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Measure nothing."""
@@ -57,37 +56,19 @@ class Replay:
             history.judge(self._settings)
             self._replay(history, session)
             self._results.add(history.results)
-            self._hints.update(history.hints)
+            self._end_of_run.hints.update(history.hints)
         Origins(self._settings, os.environ).pass_over(self._results)
-        for nodeid, findings in self._results.modules.items():
-            session.ihook.pytest_collectreport(report=reports.of_module(nodeid, findings))
-        for late in self._results.late:
-            if late.verdict.outcome is Outcome.FAILED:
-                session.ihook.pytest_collectreport(
-                    report=reports.of_late(late.nodeid, late.verdict, late.findings)
-                )
-        for lost in self._results.undecided:
-            names = f"One of these tests lost this memory: {reports.named(lost.nodeids)}."
-            path_of_first = lost.nodeids[0].partition("::")[0]
-            made = reports.of_group(path_of_first, [names], [lost.finding])
-            session.ihook.pytest_collectreport(report=made)
-        if path := self._settings.gen_suppressions:
-            write_suppressions(path, self._results, self._hints)
+        self._end_of_run.report_tests(session.ihook)
+        # A process that died has failed the run.
+        self._end_of_run.report_run(session.ihook, has_failed=True)
         return True
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was found, and what was not run."""
         logs = [history.log for history in self._histories if history.log]
-        write_summary(
-            terminalreporter,
-            self._results,
-            sorted(self._hints),
-            logs,
-            pinpoint=self._settings.pinpoint,
-        )
         option = terminalreporter.config.option
-        for line in (*self._not_run(), *not_covered(option, self._histories)):
-            terminalreporter.write_line(line)
+        lines = (*self._not_run(), *not_covered(option, self._histories))
+        self._end_of_run.write_summary(terminalreporter, logs, lines)
 
     def _replay(self, history: ProcessHistory, session: pytest.Session) -> None:
         hook, config = session.config.hook, session.config

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 import pytest
 
 from pytest_valgrind.findings.finding import Finding, Kind, Owner, plural
 from pytest_valgrind.findings.results import Judged, Results
-from pytest_valgrind.findings.suppressions import write
 from pytest_valgrind.findings.verdict import Outcome
-from pytest_valgrind.reporting.reports import one_line, total_line
+from pytest_valgrind.reporting.text import one_line, total_line
 
 # What a run prints shall be read: the rest is in the test's own report, and in the log.
 _MOST_OF_A_TEST = 10
@@ -95,18 +93,6 @@ def write_summary(
         reporter.write_line("hint: --valgrind-pinpoint says which line of Python it was")
     for log in logs:
         reporter.write_line(f"log: {log}")
-
-
-def write_suppressions(path: Path, results: Results, hints: set[str]) -> None:
-    """Write suppressions for what was found, and say so in the results.
-
-    :param hints: is told if they cannot be written.
-    """
-    try:
-        results.written = f"{plural(write(path, results.not_known()), 'suppression')}"
-        results.written += f" written to {path}"
-    except OSError as error:
-        hints.add(f"--valgrind-gen-suppressions: {path} cannot be written ({error.strerror})")
 
 
 def _can_be_pinpointed(test: Judged) -> bool:

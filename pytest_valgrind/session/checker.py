@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import sys
 from collections.abc import Callable, Generator
 from functools import partial
@@ -12,28 +11,21 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from pytest_valgrind import client
+from pytest_valgrind import client, pytest_internals
 from pytest_valgrind.false_alarms.numpy_warning import ignore_now
-from pytest_valgrind.findings.finding import Kind, plural
-from pytest_valgrind.findings.suppressions import count, unused
 from pytest_valgrind.findings.verdict import Outcome
-from pytest_valgrind.items.fixtures import finalizers_of, is_shared, phases_of, wrap_finalizers
 from pytest_valgrind.items.hook_chain import HookChain
 from pytest_valgrind.leaks import unattributed
-from pytest_valgrind.leaks.attribution import ProcessState
-from pytest_valgrind.leaks.garbage import Garbage
-from pytest_valgrind.memcheck.mode import choose, exact
+from pytest_valgrind.memcheck.mode import exact
 from pytest_valgrind.recovery.records import Collected, Collecting, Covered, Ended, Interrupted
 from pytest_valgrind.recovery.second_runs import SecondRuns
-from pytest_valgrind.reporting import reports
-from pytest_valgrind.reporting.terminal import write_summary, write_suppressions
+from pytest_valgrind.reporting.end_of_run import EndOfRun
 from pytest_valgrind.session import timeouts
-from pytest_valgrind.session.item_runner import ItemRunner
+from pytest_valgrind.session.assembly import assemble
+from pytest_valgrind.session.item_frames import ItemFrames
 from pytest_valgrind.session.progress import show_waiting
-from pytest_valgrind.session.timeouts import Timeouts
 
 if TYPE_CHECKING:
-    from pytest_valgrind.memcheck.descriptors import Descriptors
     from pytest_valgrind.origins.origin_run import OriginRun
     from pytest_valgrind.origins.origins import Request
     from pytest_valgrind.recovery.coverage_data import CoverageData
@@ -60,90 +52,59 @@ class ValgrindChecker:
         self._settings = settings
         self._worker = worker
         self._pluginmanager = pluginmanager
-        self._chain = HookChain(self)
         self._process = process
-        self._run_directory = process.run_directory
         self._journal = process.journal
+        self._run_directory = process.run_directory
+        self._chain = HookChain(self)
         giver = worker or self._run_directory
         self._second_runs = SecondRuns(giver.second_runs if giver else ())
-        self._memcheck = process.memcheck(settings)
-        found = self._memcheck.begin(settings, self._say)
-        self._info = self._memcheck.info
-        self._monitor = self._memcheck.monitor
-        self._sees_objects = bool(client.one_block_per_object())
-        self._has_written = False
-        self._garbage = Garbage(freeze=settings.freeze)
-        self._state = ProcessState(self._garbage, process.item_numbers, process.loss_records)
-        workers = worker.count if worker else 1
-        self._mode = choose(
-            settings,
-            self._monitor,
-            self._state,
-            workers=workers,
-        )
-        self._timeouts = Timeouts(
-            settings.timeout,
-            settings.timeout_factor,
-            self._monitor,
-            self._run_directory.python_stacks if self._run_directory else None,
-        )
+        self._parts = parts = assemble(settings, process, worker.count if worker else 1, self._say)
+        self._memcheck = parts.memcheck
+        self._runner = parts.runner
+        self._conclusions = parts.conclusions
+        self._results = parts.conclusions.results
+        self._end_of_run = EndOfRun(settings, self._results, self._memcheck.monitor.weaknesses)
+        self._timeouts = parts.timeouts
         pluginmanager.register(self._timeouts, timeouts.NAME)
+        pluginmanager.register(ItemFrames(self._runner))
+        self._descriptors = parts.descriptors
         self._coverage: CoverageData | None = None
-        self._descriptors: Descriptors | None = None
-        if self._info.tracks_descriptors:
-            from pytest_valgrind.memcheck.descriptors import Descriptors
-
-            self._descriptors = Descriptors(self._monitor, process.item_numbers)
-        self._children = self._memcheck.follow_children(settings)
-        self._session = ItemRunner(
-            settings,
-            self._monitor,
-            self._garbage,
-            self._mode.check,
-            process.item_numbers,
-            process.journal,
-            self._children,
-        )
-        self._session.notes_unexplained = self._can_look_for_origins()
+        self._conclusions.judge.notes_unexplained = self._can_look_for_origins()
         self._environment = dict(os.environ)
         #: What runs the tests in this one's place, if this is a further run.
         self._origin_run: OriginRun | None = None
-
-        self._session.take_outside(found)
+        self._has_written = False
         self._is_fork = False
 
     def answer(self, request: Request) -> None:
         """Have another plugin run the tests, and find out only what it has been asked for."""
         from pytest_valgrind.origins.origin_run import OriginRun
 
-        functions = self._monitor.functions
-        self._origin_run = OriginRun(request, self._settings, self._info, functions)
+        functions = self._memcheck.monitor.functions
+        info = self._memcheck.info
+        self._origin_run = OriginRun(request, self._settings, info, functions)
         # Later than this one, so that its hooks come before.
         self._pluginmanager.register(self._origin_run)
 
     def forked(self) -> None:
         """Leave the rest to pytest: this is a fork of the process that is checked."""
         self._is_fork = True
-        self._session.forked()
+        self._runner.forked()
 
     def nearer(self, work: Callable[..., object], *arguments: object) -> object:
         """Call a function of a session inside a test, in a frame of that test."""
         __tracebackhide__ = True
-        return self._session.nearer(work, *arguments)
+        return self._runner.nearer(work, *arguments)
 
     def pytest_report_header(self) -> list[str]:
         """Say what is checked, with which valgrind and options, and where the log is."""
-        version = f" {self._info.version}" if self._info.version else ""
-        lines = [
-            f"valgrind: memcheck{version}, checking for {self._mode.description}",
-            f"valgrind: options {shlex.join(self._info.options) or 'unknown'}",
-            f"valgrind: log {self._info.log or 'not in a file, so findings come without excerpt'}",
+        version = self._memcheck.info.version
+        memcheck = f"memcheck {version}" if version else "memcheck"
+        return [
+            f"valgrind: {memcheck}, checking for {self._parts.mode.description}",
+            *self._memcheck.header(),
+            *(f"valgrind: beware: {words}" for words in self._memcheck.weaknesses(self._settings)),
         ]
-        if (noise := self._memcheck.noise) is not None:
-            contexts = plural(count(noise), "context")
-            lines.append(f"valgrind: {contexts} of errors known to be the interpreter's own")
-        lines += [f"valgrind: beware: {weakness}" for weakness in self._weaknesses_of_the_process()]
-        return lines
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -156,11 +117,11 @@ class ValgrindChecker:
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
         """Watch the import of test modules."""
         self._journal.write(Collecting(collector.nodeid))
-        self._session.between()
+        self._runner.between()
         try:
             return (yield)
         finally:
-            self._session.collected(collector.nodeid)
+            self._runner.collected(collector.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> object:
@@ -178,8 +139,8 @@ class ValgrindChecker:
 
                 self._coverage = CoverageData.of(self._pluginmanager)
             self._save_coverage()
-            self._session.begin(session)
-            show_waiting(self._mode.check, session.config)
+            self._runner.begin(session)
+            show_waiting(self._parts.mode.check, session.config)
         try:
             if self._worker and not collects_only:
                 client.outside_tests(self._run_again, session)
@@ -194,26 +155,23 @@ class ValgrindChecker:
                 self._end(session, collects_only=collects_only, is_stopped=is_stopped)
 
     def _end(self, session: pytest.Session, *, collects_only: bool, is_stopped: bool) -> None:
+        is_silent = self._worker or self._origin_run
         try:
             if not collects_only:
-                self._session.finish()
-                if not session._setupstate.stack:
+                self._runner.finish()
+                if pytest_internals.all_torn_down(session):
                     self._look_for_descriptors(session)
-                self._report_unsettled(session)
-                self._report_late(session)
-                self._report_unchecked(session)
+                self._settle_doubts(session)
+                self._find_unchecked(session)
+                self._end_of_run.report_tests(session.ihook)
                 self._look_for_origins(session, is_stopped=is_stopped)
-                self._look_back()
+                self._results.unused_suppressions = self._memcheck.unused_suppressions(
+                    self._settings
+                )
         finally:  # whatever the hooks of others do with a report
             self._write_end()
-        # Each worker has imported all of them, and the controller reports them once.
-        is_silent = self._worker or self._origin_run
-        modules = {} if is_silent else self._session.results.modules
-        for nodeid, findings in modules.items():
-            session.ihook.pytest_collectreport(report=reports.of_module(nodeid, findings))
-        if self._session.results.is_void and not (self._worker or session.testsfailed):
-            void = reports.of_void_run(self._session.results.hidden)
-            session.ihook.pytest_collectreport(report=void)
+        if not is_silent:  # all workers import the same, and the controller reports it once
+            self._end_of_run.report_run(session.ihook, has_failed=bool(session.testsfailed))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self) -> None:
@@ -225,7 +183,7 @@ class ValgrindChecker:
         """Take what was found since the last test, and tell the parent everything."""
         if self._is_fork or self._run_directory is None or session.config.option.collectonly:
             return
-        self._session.between()
+        self._runner.between()
         if self._look_for_descriptors(session) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         self._write_end()
@@ -234,11 +192,11 @@ class ValgrindChecker:
 
     def _write_end(self) -> None:
         """Write down what is known in the end, for the parent."""
-        results = self._session.results
-        if self._run_directory and (results.anything_found or self._info.says_more):
+        results = self._results
+        if self._run_directory and (results.anything_found or self._memcheck.info.says_more):
             self._run_directory.keep_log()
-        log = str(self._info.log) if self._log_is_kept else ""
-        self._journal.write(Ended(results, tuple(self._weaknesses_of_the_process()), log))
+        weaknesses = tuple(self._memcheck.weaknesses(self._settings))
+        self._journal.write(Ended(results, weaknesses, self._memcheck.kept_log))
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(
@@ -270,67 +228,21 @@ class ValgrindChecker:
         if item.get_closest_marker("filterwarnings") is not None:
             ignore_now()
         place = self._process.item_numbers.last + 1
-        self._session.run(item, nextitem, self._protocol, self._second_runs.earlier(item))
+        self._runner.run(item, nextitem, self._protocol, self._second_runs.earlier(item))
         if item is self._second_runs.last:
             # Now, so that it is known if the process dies of a later test, as the one before did.
-            self._session.settle()
+            self._runner.settle()
         self._save_coverage()
         if self._descriptors:
             self._descriptors.test_ran(place, item.nodeid)
         return True
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object:
-        """Call a test function near to the frame that bears its number."""
-        __tracebackhide__ = True
-        hook = pyfuncitem.ihook.pytest_pyfunc_call
-        return self._session.nearer(self._chain.call, hook, {"pyfuncitem": pyfuncitem})
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_fixture_setup(
-        self, fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
-    ) -> object:
-        """Call a fixture's function near to the frame that bears the number of the test.
-
-        One that several tests share has a number of its own, and its teardown another.
-        """
-        __tracebackhide__ = True
-        hook = request.node.ihook.pytest_fixture_setup
-        arguments = {"fixturedef": fixturedef, "request": request}
-        if is_shared(fixturedef):
-            value = self._set_up_shared(fixturedef, request, hook, arguments)
-        else:
-            try:
-                value = self._session.nearer(self._chain.call, hook, arguments)
-            finally:
-                self._session.fixture_was_set_up(fixturedef.func)
-        # No result would mean that the hook calls them all again. Nobody uses it but to know
-        # that there is one: the value is in the fixture's cache.
-        return True if value is None else value
-
-    def _set_up_shared(
-        self,
-        fixturedef: pytest.FixtureDef[object],
-        request: pytest.FixtureRequest,
-        *call: object,
-    ) -> object:
-        __tracebackhide__ = True
-        setup, teardown = phases_of(fixturedef, request)
-        before = len(finalizers_of(fixturedef))
-        in_phase = self._session.in_fixture
-        try:
-            return in_phase(setup, self._chain.call, *call)
-        finally:
-            wrap_finalizers(
-                fixturedef, before, lambda finalizer: partial(in_phase, teardown, finalizer)
-            )
-
-    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
         """Notice the end of a phase: one hook for all three, as every hook costs every test."""
         if self._timeouts.has_hung:
-            self._session.add(self._timeouts.finding(call.when))
-        self._session.reported(call.when)
+            self._runner.add(self._timeouts.finding(call.when))
+        self._runner.reported(call.when)
 
     def _save_coverage(self) -> None:
         if self._coverage and client.outside_tests(self._coverage.save):
@@ -357,13 +269,13 @@ class ValgrindChecker:
     def _can_look_for_origins(self) -> bool:
         """Whether a further run may say where values are from, which this one does not."""
         settings = self._settings
-        knows = "yes" in self._info.values("--track-origins")
+        knows = "yes" in self._memcheck.info.values("--track-origins")
         # What this process starts would run under valgrind itself.
-        traces = settings.trace_children or "yes" in self._info.values("--trace-children")
+        traces = settings.trace_children or "yes" in self._memcheck.info.values("--trace-children")
         return settings.origins and not (settings.all_errors or knows or traces)
 
     def _look_for_origins(self, session: pytest.Session, *, is_stopped: bool) -> None:
-        results = self._session.results
+        results = self._results
         if not (self._origin_run or results.unexplained):
             return
         from pytest_valgrind.origins.origins import Origins
@@ -383,67 +295,36 @@ class ValgrindChecker:
             reporter.ensure_newline()
             reporter.write_line(words)
 
-    def _report_unsettled(self, session: pytest.Session) -> None:
-        lost = self._session.unsettled
+    def _settle_doubts(self, session: pytest.Session) -> None:
+        """Have it known which test lost what, if need be by running tests again."""
+        lost = self._runner.unsettled
         ran_again = self._settings.exact_rerun and bool(lost)
         if ran_again:
             check = exact(
-                self._monitor,
-                self._state,
-                references=self._settings.references,
+                self._memcheck.monitor, self._parts.state, references=self._settings.references
             )
             doubts = unattributed.Doubts(lost)
-            self._session.run_again(doubts, self._protocol, check)
+            self._runner.run_again(doubts, self._protocol, check)
             lost = doubts.left
-        self._session.results.undecided = unattributed.undecided(lost)
-        for group, findings in unattributed.by_group(lost):
-            made = unattributed.report(group, findings, session, ran_again=ran_again)
-            session.ihook.pytest_collectreport(report=made)
+        self._results.undecided = unattributed.explained(lost, session, ran_again=ran_again)
 
     def _look_for_descriptors(self, session: pytest.Session) -> bool:
         """See what is open with all fixtures torn down, once; return whether a test fails by it."""
         descriptors, self._descriptors = self._descriptors, None
         if descriptors is None:
             return False
-        late = self._session.results.late
+        late = self._results.late
         known = len(late)
-        self._session.take_left_open(session, descriptors.left_open())
+        self._conclusions.take_left_open(session, descriptors.left_open())
         return any(test.verdict.outcome is Outcome.FAILED for test in late[known:])
 
-    def _report_late(self, session: pytest.Session) -> None:
-        for late in self._session.results.late:
-            if late.verdict.outcome is Outcome.FAILED:
-                found = reports.of_late(late.nodeid, late.verdict, late.findings)
-                session.ihook.pytest_collectreport(report=found)
-
-    def _report_unchecked(self, session: pytest.Session) -> None:
-        """Report tests that ran where nobody looked, by plugins that have a way of their own."""
-        unchecked = self._session.results.unchecked
+    def _find_unchecked(self, session: pytest.Session) -> None:
+        """Find tests that ran where nobody looked, by plugins that have a way of their own."""
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None and len(self._session.ran) < len(session.items):
+        if reporter is not None and len(self._runner.ran) < len(session.items):
             outcomes = [made for group in reporter.stats.values() for made in group]
             called = [made.nodeid for made in outcomes if getattr(made, "when", "") == "call"]
-            unchecked += sorted(set(called).difference(self._session.ran))
-        if unchecked:
-            session.ihook.pytest_collectreport(report=reports.of_unchecked(unchecked))
-
-    def _look_back(self) -> None:
-        """See what the run has to say about suppressions and about valgrind's limits."""
-        results = self._session.results
-        self._monitor.look_for_limits()
-        used = self._monitor.used_suppressions()
-        given = self._memcheck.given_suppressions(self._settings)
-        if self._children:
-            self._monitor.weaknesses.update(self._children.still_alive)
-        if used is not None:
-            used |= self._children.used_suppressions if self._children else set()
-            results.unused_suppressions = list(unused(sorted(given), used))
-        elif given:
-            self._monitor.weaknesses.add(
-                "valgrind does not say which suppressions are in use: give it -s"
-            )
-        if self._settings.gen_suppressions and not self._worker:
-            write_suppressions(self._settings.gen_suppressions, results, self._monitor.weaknesses)
+            self._results.unchecked += sorted(set(called).difference(self._runner.ran))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was found; where a process has died before this one, the parent does."""
@@ -459,21 +340,10 @@ class ValgrindChecker:
 
     def _write_summary(self, reporter: pytest.TerminalReporter) -> None:
         self._has_written = True
-        self._session.between()  # fixtures that end with an interrupted session
-        logs = [str(self._info.log)] if self._log_is_kept else []
-        write_summary(
-            reporter,
-            self._session.results,
-            self._weaknesses_of_the_process(),
-            logs,
-            pinpoint=self._settings.pinpoint,
-        )
-
-    @property
-    def _log_is_kept(self) -> bool:
-        return bool(self._info.log) and (
-            self._run_directory is None or self._run_directory.log_is_kept
-        )
+        self._runner.between()  # fixtures that end with an interrupted session
+        self._end_of_run.hints.update(self._memcheck.weaknesses(self._settings))
+        log = self._memcheck.kept_log
+        self._end_of_run.write_summary(reporter, [log] if log else [])
 
     def _say(self, words: str) -> None:
         """Tell the user who waits; pytest captures what is printed by now."""
@@ -481,19 +351,3 @@ class ValgrindChecker:
         shown = manager.global_and_fixture_disabled() if manager else contextlib.nullcontext()
         with shown:
             print(words, end="", file=sys.stderr, flush=True)
-
-    def _weaknesses_of_the_process(self) -> list[str]:
-        found = sorted(self._monitor.weaknesses)
-        if not self._sees_objects:
-            found.append(
-                "PYTHONMALLOC=malloc is not in force, so Python's objects share blocks in which "
-                "valgrind sees neither overruns nor leaks: set it, and leave -E and -I out"
-            )
-        if Kind.POSSIBLE in self._settings.leak_kinds:
-            found.append(
-                "possible leaks are looked for, which takes very long and says little, as every "
-                "object of Python's looks possibly lost: leave them out of valgrind_leak_kinds"
-            )
-        if self._memcheck.came_too_late(self._settings):
-            found.append("valgrind_args came too late, as valgrind already runs")
-        return found

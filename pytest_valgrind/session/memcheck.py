@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_valgrind import client
 from pytest_valgrind.false_alarms.repairs import apply_late
-from pytest_valgrind.findings.finding import Kind
+from pytest_valgrind.findings.finding import Kind, plural
+from pytest_valgrind.findings.suppressions import count, unused
 from pytest_valgrind.memcheck.monitor import MemcheckMonitor
 from pytest_valgrind.memcheck.valgrind_info import confirmed, find_valgrind_info
 
 if TYPE_CHECKING:
     from pytest_valgrind.children.processes import Children
     from pytest_valgrind.findings.finding import Finding
+    from pytest_valgrind.findings.suppressions import Named
     from pytest_valgrind.launching.run_directory import RunDirectory
     from pytest_valgrind.settings import Settings
 
@@ -107,9 +110,50 @@ class Memcheck:
         given = {*settings.suppressions, *map(Path, self.info.values("--suppressions"))}
         return given - {self._run_directory.noise} if self._run_directory else given
 
-    def came_too_late(self, settings: Settings) -> bool:
-        """Whether a session has options for valgrind with which it was not started."""
-        return bool(settings.args) and settings.args != self._args
+    def header(self) -> Iterator[str]:
+        """Yield which valgrind checks, with which options, and where its log is."""
+        info = self.info
+        yield f"valgrind: options {shlex.join(info.options) or 'unknown'}"
+        yield f"valgrind: log {info.log or 'not in a file, so findings come without excerpt'}"
+        if self.noise is not None:
+            yield f"valgrind: {plural(count(self.noise), 'suppression')} for interpreter errors"
+
+    def weaknesses(self, settings: Settings) -> list[str]:
+        """Return what weakens the results of a session, and what to do about it."""
+        found = sorted(self.monitor.weaknesses)
+        if not client.one_block_per_object():
+            found.append(
+                "PYTHONMALLOC=malloc is not in force, so Python's objects share blocks in which "
+                "valgrind sees neither overruns nor leaks: set it, and leave -E and -I out"
+            )
+        if Kind.POSSIBLE in settings.leak_kinds:
+            found.append(
+                "possible leaks are looked for, which takes very long and says little, as every "
+                "object of Python's looks possibly lost: leave them out of valgrind_leak_kinds"
+            )
+        if bool(settings.args) and settings.args != self._args:
+            found.append("valgrind_args came too late, as valgrind already runs")
+        return found
+
+    def unused_suppressions(self, settings: Settings) -> list[Named]:
+        """Return those in the user's files that were of no use; look for valgrind's limits."""
+        self.monitor.look_for_limits()
+        used = self.monitor.used_suppressions()
+        given = self.given_suppressions(settings)
+        if self._children:
+            self.monitor.weaknesses.update(self._children.still_alive)
+            used = None if used is None else used | self._children.used_suppressions
+        if used is None and given:
+            self.monitor.weaknesses.add(
+                "valgrind does not say which suppressions are in use: give it -s"
+            )
+        return [] if used is None else list(unused(sorted(given), used))
+
+    @property
+    def kept_log(self) -> str:
+        """The log's path, empty if nobody needs to look at it."""
+        is_kept = self._run_directory is None or self._run_directory.log_is_kept
+        return str(self.info.log) if self.info.log and is_kept else ""
 
     def _number_functions(self) -> None:
         """Have native stacks name functions of Python's, or say why they cannot."""

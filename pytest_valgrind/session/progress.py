@@ -8,6 +8,7 @@ from typing import TextIO
 
 import pytest
 
+from pytest_valgrind import pytest_internals
 from pytest_valgrind.findings.finding import plural
 from pytest_valgrind.leaks.attribution import LeakAttribution
 
@@ -69,6 +70,5 @@ def show_waiting(check: LeakAttribution, config: pytest.Config) -> None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or check.settles_at_once or not reporter.isatty or not reporter.hasmarkup:
         return
-    # Past pytest's own writer, which would count control sequences as columns.
-    terminal: TextIO = reporter._tw._file
+    terminal = pytest_internals.unbuffered_terminal(reporter)
     config.pluginmanager.register(WaitingTests(check, terminal))

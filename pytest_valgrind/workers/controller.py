@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_valgrind import pytest_internals
 from pytest_valgrind.command import Command
 from pytest_valgrind.findings.finding import plural
 from pytest_valgrind.findings.results import Results
@@ -25,8 +26,8 @@ from pytest_valgrind.recovery.history import (
     to_run_again,
 )
 from pytest_valgrind.recovery.second_runs import packed
-from pytest_valgrind.reporting.reports import of_crash, of_module, of_process, of_void_run
-from pytest_valgrind.reporting.terminal import write_summary, write_suppressions
+from pytest_valgrind.reporting.end_of_run import EndOfRun
+from pytest_valgrind.reporting.reports import of_crash, of_process
 from pytest_valgrind.workers.location import WorkerLocation
 from pytest_valgrind.workers.schedulers import take_back
 from pytest_valgrind.workers.worker import OUTPUT, SECOND_RUNS, unpacked
@@ -55,7 +56,7 @@ class Controller:
         self._config = config
         self._settings = settings
         self._results = Results()
-        self._hints: set[str] = set()
+        self._end_of_run = EndOfRun(settings, self._results, set())
         self._logs: list[str] = []
         self._histories: dict[str, ProcessHistory] = {}
         self._locations_by_spec: dict[int, WorkerLocation] = {}
@@ -201,41 +202,28 @@ class Controller:
                 self._origins.pass_over(self._results)
             elif self._results.unexplained:
                 self._origins.settle(self._results, session.config.hook, self._say)
-            for nodeid, findings in self._results.modules.items():
-                made = of_module(nodeid, findings)
-                session.ihook.pytest_collectreport(report=made)
-            if self._results.is_void and not session.testsfailed:
-                void = of_void_run(self._results.hidden)
-                session.ihook.pytest_collectreport(report=void)
             if self._unused:
                 unused = set.intersection(*self._unused)
                 self._results.unused_suppressions = sorted(unused)
-            if path := self._settings.gen_suppressions:
-                write_suppressions(path, self._results, self._hints)
+            has_failed = bool(session.testsfailed)
+            self._end_of_run.report_run(session.config.hook, has_failed=has_failed)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was found."""
-        write_summary(
-            terminalreporter,
-            self._results,
-            sorted(self._hints),
-            self._logs,
-            pinpoint=self._settings.pinpoint,
-        )
         histories = self._histories.values()
-        for line in (*not_checked(histories), *not_covered(self._config.option, histories)):
-            terminalreporter.write_line(line)
+        lines = (*not_checked(histories), *not_covered(self._config.option, histories))
+        self._end_of_run.write_summary(terminalreporter, self._logs, lines)
 
     def _fetch(self, location: WorkerLocation, name: str) -> bytes:
         try:
             return location.fetch(name)
         except (OSError, EOFError, AssertionError) as error:  # its machine may be gone
-            self._hints.add(f"what worker {name} has left cannot be read: {error}")
+            self._end_of_run.hints.add(f"what worker {name} has left cannot be read: {error}")
             return b""
 
     def _take(self, history: ProcessHistory) -> None:
         self._results.add(history.results)
-        self._hints.update(history.hints)
+        self._end_of_run.hints.update(history.hints)
         if history.log:
             self._logs.append(history.log)
         if history.has_ended:
@@ -267,7 +255,7 @@ class Controller:
         assert history.crash
         if not history.collected:
             # It will not go better with the next.
-            self._session._max_worker_restart = 0
+            pytest_internals.start_no_more_workers(self._session)
             if any(other.collecting == history.collecting for other in self._dead(history)):
                 return
         made = of_process(history.path, history.crash, history.crash_message)

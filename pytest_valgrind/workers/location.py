@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from pytest_valgrind import pytest_internals
 from pytest_valgrind.launching.run_directory import JOURNAL
 from pytest_valgrind.recovery import journal
 from pytest_valgrind.workers import send_file
@@ -84,7 +85,7 @@ class WorkerLocation:
         if manager.roots and not (self.is_local and not self.spec.chdir):
             with self._native_gateway() as gateway:
                 manager.rsync_roots(gateway)
-            manager._rsynced_specs.update((self.spec, root) for root in manager.roots)
+            pytest_internals.note_as_sent(manager, self.spec)
 
     def forget(self, name: str) -> None:
         """Delete what a worker on this machine has left, which nobody needs to look at."""

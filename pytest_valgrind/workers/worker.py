@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pytest_valgrind import pytest_internals
 from pytest_valgrind.recovery import journal
 from pytest_valgrind.recovery.second_runs import SecondRun
 from pytest_valgrind.recovery.second_runs import unpacked as unpacked_runs
@@ -28,12 +29,10 @@ class XdistWorker:
     """
 
     def __init__(self, config: pytest.Config) -> None:
-        self._interactor: Any = next(
-            plugin for plugin in config.pluginmanager.get_plugins() if hasattr(plugin, "torun")
-        )
+        self._interactor = pytest_internals.worker_interactor(config.pluginmanager)
         self._numbers: dict[str, int] = {}
 
-        given: dict[str, Any] = vars(config)["workerinput"]
+        given = pytest_internals.worker_values(config, "workerinput")
         #: How many workers there are.
         self.count: int = given["workercount"]
         again: bytes | None = given.get(SECOND_RUNS)
@@ -64,7 +63,7 @@ class XdistWorker:
 
         :param path: of the journal.
         """
-        output: dict[str, Any] = vars(config)["workeroutput"]
+        output = pytest_internals.worker_values(config, "workeroutput")
         output[OUTPUT] = journal.read(path)
 
 
@@ -76,7 +75,7 @@ def packed(report: object) -> dict[str, bytes] | None:
     if type(report) is not pytest.TestReport:
         return None
     try:
-        return {_PACKED: marshal.dumps(report._to_json())}
+        return {_PACKED: marshal.dumps(pytest_internals.report_to_json(report))}
     except ValueError:  # for execnet, to say what it does not like
         return None
 
@@ -89,7 +88,7 @@ def unpacked(data: Mapping[str, Any]) -> pytest.TestReport | None:
     if _PACKED not in data:
         return None
     added = {name: value for name, value in data.items() if name != _PACKED}
-    return pytest.TestReport._from_json({**marshal.loads(data[_PACKED]), **added})
+    return pytest_internals.report_from_json({**marshal.loads(data[_PACKED]), **added})
 
 
 def is_worker(config: pytest.Config) -> bool:

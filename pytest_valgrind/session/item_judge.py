@@ -1,0 +1,153 @@
+"""The verdict upon a test that ran: its findings, its markers, and what its reports say then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_valgrind.findings.finding import Finding, apart, merged
+from pytest_valgrind.findings.relevance import Scope
+from pytest_valgrind.findings.results import Judged, Results, Unexplained
+from pytest_valgrind.findings.verdict import MARKERS, Outcome, judge
+from pytest_valgrind.items.item_run import ItemRun
+from pytest_valgrind.recovery.journal import marks_of
+from pytest_valgrind.reporting.reports import give, give_to_fixtures
+from pytest_valgrind.session.stack_names import StackNames
+
+if TYPE_CHECKING:
+    from pytest_valgrind.children.processes import Children
+    from pytest_valgrind.pinpoint.pinpoint import Pinpoint
+    from pytest_valgrind.settings import Settings
+
+
+class ItemJudge:
+    """Judges tests, one by one.
+
+    :param results: of the session, to which the verdicts are added.
+    :param names: names what stacks end below.
+    :param children: the processes that tests start, None if they are not checked.
+    :param tracks_descriptors: whether a known error may be a descriptor that is open at the end.
+    :ivar pinpoint: finds lines of Python, None if nobody asked for them.
+    :ivar notes_unexplained: whether somebody will look where uninitialised values are from.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        results: Results,
+        names: StackNames,
+        children: Children | None = None,
+        *,
+        tracks_descriptors: bool = False,
+    ) -> None:
+        self._settings = settings
+        self.results = results
+        self.names = names
+        self._children = children
+        self._tracks_descriptors = tracks_descriptors
+        self._scope = Scope(settings.only, all_errors=settings.all_errors)
+        self.pinpoint: Pinpoint | None = None
+        self.notes_unexplained = False
+
+    def is_own(self, finding: Finding) -> bool:
+        """Whether a finding is the user's concern."""
+        return self._scope.is_own(finding)
+
+    def judge(self, test: ItemRun) -> bool:
+        """Have a test's reports say what valgrind says; return whether they may have changed."""
+        if self._children:
+            test.findings.extend(self._children.findings(test))
+        reports = test.reports
+        marked = any(mark.name in MARKERS for mark in test.item.iter_markers())
+        if not (test.findings or marked) and all(report.passed for report in reports):
+            return False
+        findings = [self.names.named(found, test) for found in self.route(test.findings)]
+        findings, of_fixtures = apart(merged(findings))
+        marker = test.item.get_closest_marker
+        shared = [
+            Judged(test.nodeid, judge(found, marker, completed=False), found, in_fixtures=True)
+            for found in of_fixtures.values()
+        ]
+        completed = any(report.when == "call" and report.passed for report in reports)
+        completed = completed and not (self._children and self._children.has_living(test))
+        # An error of its own fails it, or is known, whatever else there is.
+        has_error = any(finding.kind.is_counted for finding in findings)
+        if not has_error and self.note_unexplained(
+            test.findings, test.nodeid, test.item, completed=completed
+        ):
+            completed = False  # whether a known error occurred is not known yet
+        # A known error may be a descriptor that is open at the end.
+        completed = completed and not self._tracks_descriptors
+        verdict = judge(
+            findings,
+            marker,
+            checked_for_leaks=self._settings.memcheck,
+            completed=completed,
+            strict=self._settings.strict,
+            used={name for judged in shared for name in judged.verdict.used_markers},
+        )
+        if self.pinpoint and verdict.outcome is Outcome.FAILED and findings:
+            # What a child process did is not to be seen in this one.
+            of_children = [found for found in findings if found.process]
+            findings = [found for found in findings if not found.process]
+            findings = [*(findings and self.pinpoint.named(test, findings)), *of_children]
+        if findings or verdict.unused_markers:
+            self.results.judged.append(Judged(test.nodeid, verdict, findings))
+        self.results.judged.extend(shared)
+        has_call = any(report.when == "call" for report in reports)
+        if (findings or shared) and not has_call and (test.was_interrupted or not reports):
+            reports.append(test.add_report())
+        if reports and give(
+            verdict, findings, reports, xfail_failures=self._settings.xfail_failures
+        ):
+            self.results.hidden += 1
+        for judged in shared:
+            give_to_fixtures(judged.verdict, judged.findings, reports)
+        return True
+
+    def fails_anyway(self, test: ItemRun) -> bool:
+        """Whether a test that ran will be reported as failed, whatever it turns out to leak."""
+        failed = [report for report in test.reports if report.failed]
+        if any(report.when != "call" for report in failed):
+            return True
+        if failed and not self._settings.xfail_failures:
+            return True
+        found = [finding for finding in test.findings if self._scope.is_own(finding)]
+        marker = test.item.get_closest_marker
+        return bool(found) and judge(found, marker, completed=False).outcome is Outcome.FAILED
+
+    def judge_late(self, nodeid: str, item: pytest.Item, findings: Iterable[Finding]) -> None:
+        """Judge a test by what came to be known when its reports had been logged."""
+        if found := merged(findings):
+            judged = Judged(nodeid, judge(found, item.get_closest_marker, completed=False), found)
+            self.results.judged.append(judged)
+            self.results.late.append(judged)
+
+    def note_unexplained(
+        self,
+        findings: Iterable[Finding],
+        nodeid: str = "",
+        item: pytest.Item | None = None,
+        *,
+        completed: bool = False,
+    ) -> bool:
+        """Note what looks like noise, and may be an extension's; return whether there is any.
+
+        :param nodeid: of a test or of a module that was imported.
+        :param item: the test.
+        """
+        if not self.notes_unexplained:
+            return False
+        found = tuple(finding for finding in findings if finding.is_unexplained)
+        if found and item is not None:
+            noted = Unexplained(nodeid, found, item.location, marks_of(item), completed)
+            self.results.unexplained.append(noted)
+        elif found:
+            self.results.unexplained.append(Unexplained(nodeid, found))
+        return bool(found)
+
+    def route(self, findings: Iterable[Finding]) -> list[Finding]:
+        """Return those that are the user's concern; keep the others for the summary."""
+        return self.results.sorted_out(findings, self._scope)
