@@ -113,7 +113,7 @@ def test_options_from_elsewhere_matter_as_well(
 def test_same_interpreter_elsewhere(tmp_path: Path, how: str) -> None:
     """One self-test serves all virtual environments, however old their files are."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", how, tmp_path], check=True)
-    package = Path(calibration.__file__).parent
+    package = PACKAGE
     shutil.copytree(package, tmp_path / "pytest_valgrind", copy_function=shutil.copyfile)
     code = (
         "import os, sys; from pathlib import Path\n"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pytest_valgrind.findings.finding import Owner
-from pytest_valgrind.memcheck import object_files
 from pytest_valgrind.memcheck.object_files import ObjectFiles
+from pytest_valgrind.package import PACKAGE
 
 MAP = """\
 00400000-00500000 r-xp 00000000 fe:00 10 /usr/bin/python3.11
@@ -75,7 +75,7 @@ def test_owner(path: str | None, owner: Owner) -> None:
 
 def test_own_frames_are_told_from_the_deliberate_defects() -> None:
     """Both are in the compiled module."""
-    path = str(Path(object_files.__file__).resolve().parent / "_client.abi3.so")
+    path = str(PACKAGE / "_client.abi3.so")
     assert made().owner(path, "pvg_inside_test") is Owner.CHECKER
     assert made().owner(path, "create_leak") is Owner.EXTENSION
 
