@@ -17,6 +17,7 @@ from pytest_valgrind.false_alarms import calibration
 from pytest_valgrind.false_alarms.calibration import Calibration
 from pytest_valgrind.false_alarms.selftest import EXERCISES
 from pytest_valgrind.findings.suppressions import count
+from pytest_valgrind.package import PACKAGE
 
 OPTIONS = ("--num-callers=50", "--error-limit=no")
 SAYS = "a self-test finds out"
