@@ -31,7 +31,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	for file in tests/*/conftest.py; do $(BIN)/mypy $$file || exit 1; done
-	for file in csrc/*.c tests/native/*.c; do \
+	for file in csrc/*.c tests/extensions/*.c; do \
 	    cc -O2 -Wall -Wextra -Werror -fsyntax-only -DPy_LIMITED_API=0x030A0000 \
 	        -Wno-use-after-free -Wno-free-nonheap-object \
 	        -Icsrc -I$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))') \

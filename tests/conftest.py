@@ -2,7 +2,7 @@
 
 A process under valgrind takes ten seconds or more to start, so that one run feeds many tests:
 
-* What fits into a run that there is already costs nothing: a further test in tests/scenarios (the
+* What fits into a run that there is already costs nothing: a further test in tests/suites/scenarios (the
   fixture ``scenarios``), planted, references, children, crashes, hanging or invisible.
 * A run of its own is a fixture of the module, and the module's tests assert upon it: a module is
   run by one worker of pytest-xdist's, from its first test to its last (``--dist loadfile``).
@@ -24,17 +24,10 @@ from suite import Run, Suite
 from pytest_valgrind.settings import Settings
 
 HERE = Path(__file__).parent
+SUITES = HERE / "suites"
 
 pytest_plugins = ["pytester"]
-collect_ignore = [
-    "children",
-    "crashes",
-    "hanging",
-    "invisible",
-    "planted",
-    "references",
-    "scenarios",
-]
+collect_ignore = ["suites"]
 
 INI = "[pytest]\n"
 
@@ -43,7 +36,7 @@ INI = "[pytest]\n"
 def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the extension that has a defect in every function; return where it is."""
     directory = tmp_path_factory.mktemp("extension")
-    build_extension(HERE / "native" / "defective.c", directory, "-g")
+    build_extension(HERE / "extensions" / "defective.c", directory, "-g")
     return directory
 
 
@@ -76,7 +69,7 @@ def run_scenarios(tmp_path_factory: pytest.TempPathFactory, extension: Path, *op
     """Run all scenarios."""
     made = Suite(tmp_path_factory.mktemp("scenarios"), extension, plugins=["asyncio"])
     made.write("pytest.ini", f"{INI}asyncio_default_fixture_loop_scope = function\n")
-    made.copy(HERE / "scenarios")
+    made.copy(SUITES / "scenarios")
     return made.run("--valgrind", "--doctest-modules", *options)
 
 

@@ -1,4 +1,4 @@
-"""The planted defects of tests/planted, and what is to be reported of each.
+"""The planted defects of tests/suites/planted, and what is to be reported of each.
 
 tests/test_planted.py asserts every row, and tools/detection.py prints them as a table.
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from conftest import HERE, INI, build_extension
+from conftest import HERE, INI, SUITES, build_extension
 from suite import Run, Suite
 
 LEAK = "[VALGRIND LEAK]"
@@ -471,10 +471,10 @@ def run_planted(directory: Path) -> Run:
     extension, tests = directory / "extension", directory / "tests"
     extension.mkdir()
     tests.mkdir()
-    build_extension(HERE / "native" / "flaws.c", extension, *FLAGS)
+    build_extension(HERE / "extensions" / "flaws.c", extension, *FLAGS)
     made = Suite(tests, extension)
     made.write("pytest.ini", INI)
-    made.copy(HERE / "planted")
+    made.copy(SUITES / "planted")
     return made.run("--valgrind", "--doctest-modules", "--strict-markers")
 
 

@@ -2,7 +2,7 @@
 
     python tools/crashes.py [--work DIR] [--python INTERPRETER]
 
-tests/crashes is run in three ways: in one process at a time, each kind of death by itself between
+tests/suites/crashes is run in three ways: in one process at a time, each kind of death by itself between
 tests that are harmless; in one run that goes on after each death; and with two workers of
 pytest-xdist's. So are two modules in which the process dies at import and at its end. Prints a
 Markdown table: a row for each kind. The exit code is 1 if a death was not reported on its test with

@@ -1,4 +1,4 @@
-"""Prints what is detected: a row for each planted defect of tests/planted.
+"""Prints what is detected: a row for each planted defect of tests/suites/planted.
 
     python tools/detection.py
 

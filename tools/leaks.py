@@ -3,7 +3,7 @@
     python tools/leaks.py [--work DIR] [INTERPRETER]
 
 pytest-leaks runs each test several times (``-R :``) and looks at how many references there are in
-all, which only a debug build counts. The suites are tests/references/test_losing.py, and one with
+all, which only a debug build counts. The suites are tests/suites/references/test_losing.py, and one with
 what only one of the two can find. Prints a Markdown table; the exit code is 1 if
 ``pytest --valgrind`` has missed what it should find, or blamed a test that loses nothing.
 """
@@ -143,7 +143,7 @@ def _environment(work: Path, interpreter: str) -> Environment:
 def _suite(environment: Environment, directory: Path) -> Path:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    shutil.copy(REPOSITORY / "tests" / "references" / "test_losing.py", directory)
+    shutil.copy(REPOSITORY / "tests" / "suites" / "references" / "test_losing.py", directory)
     (directory / "pytest.ini").write_text("[pytest]\n")
     (directory / "conftest.py").write_text(CONFTEST)
     (directory / OTHERS).write_text(SUITE)

@@ -2,7 +2,7 @@
 
     python tools/logs.py [--roots DIR]
 
-The programs of tests/native that have defects on purpose are compiled and run on this machine and
+The programs of tests/extensions that have defects on purpose are compiled and run on this machine and
 in the root folders DIR/trixie and DIR/sid, as far as they are there: debootstrap makes them, with
 valgrind, gcc, g++ and libc6-dbg. Needs root for these, and takes some minutes.
 """

@@ -1,4 +1,4 @@
-"""Prints which lost references are found, and what is not: tests/references on every interpreter.
+"""Prints which lost references are found, and what is not: tests/suites/references on every interpreter.
 
     python tools/references.py [--work DIR] [--releases [RELEASE ...]] [INTERPRETER ...]
 

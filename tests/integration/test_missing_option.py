@@ -5,17 +5,7 @@ from __future__ import annotations
 import pytest
 from suite import Suite
 
-from pytest_valgrind.settings import without_effect
-
 WORDS = "without effect, as --valgrind is missing"
-
-
-def test_options_that_are_meant() -> None:
-    """Ours and those of 0.x, each once, up to the end of the options."""
-    given = ["--valgrind-leak-check=exact", "-k", "x", "--no-memcheck", "--valgrind-args", "--x"]
-    given += ["--valgrind-args=--y", "--", "--valgrind-log"]
-    assert without_effect(given) == ["--valgrind-leak-check", "--no-memcheck", "--valgrind-args"]
-    assert without_effect(["--valgrind", "--durations=3", "test_valgrind.py"]) == []
 
 
 @pytest.mark.parametrize("before", [(), ("valgrind", "--tool=none", "-q")])

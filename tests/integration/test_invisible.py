@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import HERE, INI
+from conftest import INI, SUITES
 from suite import PATIENCE, Run, Suite
 
 
@@ -19,7 +19,7 @@ def invisible(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Suit
     """Return the suite that looks for traces of clones."""
     made = Suite(tmp_path_factory.mktemp("invisible"), extension)
     made.write("pytest.ini", INI)
-    made.copy(HERE / "invisible")
+    made.copy(SUITES / "invisible")
     return made
 
 

@@ -13,31 +13,8 @@ import pytest
 from suite import Suite
 from test_usage_errors import assert_usage_error
 
-from pytest_valgrind import command
-from pytest_valgrind.command import Command
-
 CALL = "pytest.main(['--valgrind', 'test_clean.py'])"
 SCRIPT = f"import pytest, sys; sys.exit({CALL})\n"
-
-
-@pytest.mark.parametrize(
-    ("words", "target"),
-    [
-        ("python", ("", "")),
-        ("python -OO", ("", "")),
-        ("python - a", ("", "-")),
-        ("python -Wignore -X dev -uB -", ("", "-")),
-        ("python -W ignore -Xdev s.py -c", ("", "s.py")),
-        ("python --check-hash-based-pycs always s.py", ("", "s.py")),
-        ("python -- -s.py", ("", "-s.py")),
-        ("python -bbc code", ("-c", "code")),
-        ("python -bbccode", ("-c", "code")),
-        ("python -Im pytest -x", ("-m", "pytest")),
-    ],
-)
-def test_target(words: str, target: tuple[str, str]) -> None:
-    """What the interpreter runs, by its own options."""
-    assert command._target(words.split()) == target
 
 
 def run(
@@ -107,13 +84,6 @@ def test_session_within_a_session(suite: Suite) -> None:
     outer = suite.run("-rA")
     assert "within a session of pytest's that is not under valgrind" in outer.output
     assert outer.code == pytest.ExitCode.OK
-
-
-def test_embedded_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody knows how it was started."""
-    monkeypatch.setattr(sys, "orig_argv", [])
-    with pytest.raises(pytest.UsageError, match="embedded in another program"):
-        Command.of_this_process()
 
 
 def test_starting_directory(suite: Suite) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import HERE, INI
+from conftest import INI, SUITES
 from crash_rows import FRAMES, KINDS
 from suite import PATIENCE, Run, Suite
 
@@ -22,7 +22,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory, extension: Path, *options: s
     """Run the suite of all kinds."""
     made = Suite(tmp_path_factory.mktemp("crashes"), extension)
     made.write("pytest.ini", INI)
-    made.copy(HERE / "crashes")
+    made.copy(SUITES / "crashes")
     return made.run("--valgrind", *options)
 
 

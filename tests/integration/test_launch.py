@@ -48,7 +48,7 @@ def test_clean_run(suite: Suite) -> None:
 def without_names(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Return a run in which an extension without debug information leaks."""
     directory = tmp_path_factory.mktemp("without_names")
-    build_extension(HERE / "native" / "defective.c", directory, "-g0")
+    build_extension(HERE / "extensions" / "defective.c", directory, "-g0")
     made = Suite(directory, directory)
     made.write("pytest.ini", INI)
     made.write("test_leak.py", LEAK)

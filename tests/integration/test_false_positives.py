@@ -181,7 +181,7 @@ def test_each_process_has_its_own_log(first: Run) -> None:
 def many(tmp_path_factory: pytest.TempPathFactory) -> Suite:
     """Return a suite with a thousand errors in a test."""
     directory = tmp_path_factory.mktemp("many")
-    build_extension(HERE / "native" / "many.c", directory, "-O0")
+    build_extension(HERE / "extensions" / "many.c", directory, "-O0")
     made = Suite(directory, directory)
     made.write("pytest.ini", INI)
     made.write("test_it.py", "import many\ndef test_it(): many.err_a_thousand_times()\n")

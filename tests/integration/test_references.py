@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import HERE, INI
+from conftest import INI, SUITES
 from reference_rows import CLEAN, LOST
 from suite import Run, Suite
 
-SUITE = HERE / "references"
+SUITE = SUITES / "references"
 # An object is made in one test and lost in another, which only exact checks can tell.
 ACROSS = """\
 import pytest

@@ -1,4 +1,4 @@
-"""Outcomes of every kind, from one run of tests/scenarios."""
+"""Outcomes of every kind, from one run of tests/suites/scenarios."""
 
 from __future__ import annotations
 

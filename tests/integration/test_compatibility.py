@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
-from conftest import INI
 from suite import Run, Suite
 
 TOTALS = "4 failed, 2 passed, 3 xfailed"
@@ -145,35 +143,3 @@ def test_names_of_0x(suite: Suite) -> None:
     run = suite.run("--valgrind", "--valgrind-failures=report", f"--valgrind-log={log}")
     assert run.code == pytest.ExitCode.OK, run.output
     assert "** a line of the test" in log.read_text()
-
-
-def test_names_of_0x_natively() -> None:
-    """Nothing happens there."""
-    import pytest_valgrind
-    from pytest_valgrind import valgrind
-
-    assert not pytest_valgrind.running_on_valgrind()
-    assert valgrind.running_valgrind() == 0
-    assert valgrind.get_valgrind_num_errs() == 0
-    assert valgrind.do_leak_check() == 0
-    valgrind.print_to_valgrind_log(b"to nobody")
-
-
-def test_markers_need_no_registration(pytester: pytest.Pytester) -> None:
-    """Neither do they mind one."""
-    pytester.makeini(f"{INI}markers = valgrind_known_leak: ours as well\n")
-    pytester.makepyfile(
-        "import pytest\n"
-        "@pytest.mark.valgrind_known_leak(reason='x')\n"
-        "@pytest.mark.valgrind_known_error(reason='x')\n"
-        "@pytest.mark.valgrind_skip(reason='x')\n"
-        "def test_natively():\n    pass\n"
-    )
-    pytester.runpytest("--strict-markers").assert_outcomes(passed=1)
-
-
-def test_installed_files_are_typed() -> None:
-    """For type checkers of others."""
-    import pytest_valgrind
-
-    assert (Path(pytest_valgrind.__file__).parent / "py.typed").exists()

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import HERE, INI
+from conftest import HERE, INI, SUITES
 from suite import Run, Suite
 
 LEAK = "[VALGRIND LEAK]"
@@ -52,7 +52,7 @@ PASSED = (
 @pytest.fixture(scope="module")
 def path(extension: Path) -> Path:
     """Build the program, next to the extension; return where they are."""
-    source = HERE / "native" / "program.c"
+    source = HERE / "extensions" / "program.c"
     subprocess.run(["cc", "-g", "-O1", str(source), "-o", str(extension / "program")], check=True)
     return extension
 
@@ -62,7 +62,7 @@ def children(tmp_path_factory: pytest.TempPathFactory, path: Path) -> Suite:
     """Return the suite that starts processes."""
     made = Suite(tmp_path_factory.mktemp("children"), path)
     made.write("pytest.ini", INI)
-    made.copy(HERE / "children")
+    made.copy(SUITES / "children")
     return made
 
 

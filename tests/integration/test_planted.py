@@ -1,4 +1,4 @@
-"""Planted defects, each with the report that it is to have: one run of tests/planted."""
+"""Planted defects, each with the report that it is to have: one run of tests/suites/planted."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_every_function_has_a_row() -> None:
     """One, so that a report tells the row."""
     functions = [row.function for row in ROWS]
     assert len(functions) == len(set(functions))
-    stub = (HERE / "native" / "flaws.pyi").read_text()
+    stub = (HERE / "extensions" / "flaws.pyi").read_text()
     planted = {
         name.removeprefix("start_") for name in re.findall(r"^def (\w+)", stub, re.MULTILINE)
     }

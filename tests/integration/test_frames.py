@@ -32,7 +32,7 @@ WITH_DIGITS = re.compile(r"(?s).*pvg_low_(\d\d).*pvg_high_(\d\d).*")
 def test_every_number_is_in_its_stack(flags: tuple[str, ...], tmp_path: Path) -> None:
     """With and without debug information, and though symbols are stripped as wheels' are."""
     program = tmp_path / "frames"
-    sources = [str(HERE / "native" / "frames.c"), str(HERE.parent / "csrc" / "frames.c")]
+    sources = [str(HERE / "extensions" / "frames.c"), str(HERE.parent / "csrc" / "frames.c")]
     include = f"-I{HERE.parent / 'csrc'}"
     command = ["cc", *flags, "-Wall", "-Wextra", "-Werror", "-rdynamic", include, *sources]
     subprocess.run([*command, "-o", str(program)], check=True)

@@ -1,4 +1,4 @@
-/* An extension module with a planted defect in every function, for tests/planted.
+/* An extension module with a planted defect in every function, for tests/suites/planted.
 
    Each defect has a function of its own, and each place has a size of its own for its blocks, so
    that reports can be told apart. */

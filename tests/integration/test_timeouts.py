@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from conftest import HERE, INI
+from conftest import INI, SUITES
 from suite import Run, Suite
 
 from pytest_valgrind.memcheck.parser import HANG
@@ -44,10 +44,10 @@ PASSED = (
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
-    """Return the run of tests/hanging, with timeouts of every kind."""
+    """Return the run of tests/suites/hanging, with timeouts of every kind."""
     made = Suite(tmp_path_factory.mktemp("hanging"), extension, plugins=["timeout"])
     made.write("pytest.ini", f"{INI}valgrind_timeout = 3\n")
-    made.copy(HERE / "hanging")
+    made.copy(SUITES / "hanging")
     return made.run("--valgrind", "--valgrind-failures=report", "--session-timeout=15", "-rA")
 
 
