@@ -30,7 +30,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	for file in tests/*/conftest.py; do $(BIN)/mypy $$file || exit 1; done
+	for file in tests/suites/*/conftest.py; do $(BIN)/mypy $$file || exit 1; done
 	for file in csrc/*.c tests/extensions/*.c; do \
 	    cc -O2 -Wall -Wextra -Werror -fsyntax-only -DPy_LIMITED_API=0x030A0000 \
 	        -Wno-use-after-free -Wno-free-nonheap-object \
@@ -59,15 +59,15 @@ wheel: $(READY)
 ## with pytest-leaks, other distributions, and speed. It takes hours.
 CASES ?= ../shared/cases
 tables: $(READY)
-	$(BIN)/python tools/interpreters.py > docs/tables/interpreters.md
-	$(BIN)/python tools/cases.py $(CASES) > docs/tables/cases.md
-	$(BIN)/python tools/planted.py > docs/tables/planted.md
-	$(BIN)/python tools/packages.py > docs/tables/packages.md
-	$(BIN)/python tools/detection.py > docs/tables/detection.md
-	$(BIN)/python tools/references.py > docs/tables/references.md
-	$(BIN)/python tools/crashes.py > docs/tables/crashes.md
-	$(BIN)/python tools/leaks.py > docs/tables/pytest-leaks.md
-	$(BIN)/python tools/distributions.py > docs/tables/distributions.md
+	$(BIN)/python evaluation/interpreters.py > docs/tables/interpreters.md
+	$(BIN)/python evaluation/real_bugs.py $(CASES) > docs/tables/cases.md
+	$(BIN)/python evaluation/bitarray_defects.py > docs/tables/planted.md
+	$(BIN)/python evaluation/packages.py > docs/tables/packages.md
+	$(BIN)/python evaluation/planted_defects.py > docs/tables/detection.md
+	$(BIN)/python evaluation/references.py > docs/tables/references.md
+	$(BIN)/python evaluation/crashes.py > docs/tables/crashes.md
+	$(BIN)/python evaluation/compare_pytest_leaks.py > docs/tables/pytest-leaks.md
+	$(BIN)/python evaluation/distributions.py > docs/tables/distributions.md
 	$(BIN)/python benchmarks/bench.py > docs/tables/speed.md
 	$(BIN)/python benchmarks/workers.py > docs/tables/workers.md
 	$(BIN)/python benchmarks/parts.py > docs/tables/parts.md

@@ -55,7 +55,7 @@ setup(
         # Without debug information, which names the directory of the build: the contents tell
         # whether a self-test with these repairs has been done (calibration.py).
         Extension(f"pytest_valgrind._{name}", [f"csrc/{name}.c"], extra_compile_args=["-g0"])
-        for name in ("repairs", "children")
+        for name in ("repairs", "child_preload")
         if HAS_VALGRIND
     ],
     cmdclass={"build_ext": BuildExtension},

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lost.h"
+#include "lost_blocks.h"
 #include "requests.h"
 
 /* Shared by the process and its clones: no descriptor that a test could count,
@@ -60,7 +60,7 @@ close_descriptors(void)
 /* At exit, valgrind would check once more and print its summaries; it also
    looks for SIGKILL in kill(), but not in this. */
 static void
-end_without_a_word(void)
+exit_silently(void)
 {
     siginfo_t info;
     memset(&info, 0, sizeof info);
@@ -83,7 +83,7 @@ end_if_idle(int unused)
     static clock_t last;
     clock_t now = clock();
     if (now - last < nothing) {
-        end_without_a_word();
+        exit_silently();
     }
     last = now;
 }
@@ -131,7 +131,7 @@ check(pid_t parent, place *own, pvg_clone_work work)
             work.explain(work.explain_argument);
         }
     }
-    end_without_a_word();
+    exit_silently();
 }
 
 int

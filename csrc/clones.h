@@ -8,7 +8,7 @@ enum { PVG_CLONES = 3 };
 /* What a clone does before its check, and after: either may be NULL. */
 typedef struct {
     void (*prepare)(void *);
-    /* Where the blocks that were lost are listed first: see lost.h. May print
+    /* Where the blocks that were lost are listed first: see lost_blocks.h. May print
        to the log. Has some seconds of processor time. */
     void (*explain)(void *);
     void *prepare_argument, *explain_argument;

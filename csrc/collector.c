@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "internals.h"
+#include "cpython.h"
 #include "stale.h"
 
 /* Looked up before there is a clone, in which another thread may seem to hold

@@ -13,7 +13,7 @@
 
 #include "digits.h"
 #include "frames.h"
-#include "internals.h"
+#include "cpython.h"
 
 /* A frame of the interpreter's, which has another type in each release. */
 typedef void *frame;

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "internals.h"
+#include "cpython.h"
 #include "requests.h"
 
 /* Not part of the limited API. */

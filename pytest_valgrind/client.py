@@ -54,7 +54,7 @@ delete_timer = lib.pvg_delete_timer
 set_timer = lib.pvg_set_timer
 stop_timer = lib.pvg_stop_timer
 #: Has handlers of fatal signals run where valgrind can see what was interrupted: ``() -> None``.
-handle_signals_on_stack = lib.pvg_handle_deaths_on_stack
+handle_signals_on_stack = lib.pvg_handle_signals_on_stack
 #: Ends this process by SIGABRT: ``() -> None``.
 end_hung_process = lib.pvg_end_hung_process
 #: Whether what forks do is in a log, ``(all) -> None``; whatever that is, has the next one in it,
@@ -148,7 +148,7 @@ if TYPE_CHECKING:
 
 else:
     _calls: dict[str, Callable[..., Any]] = {}
-    lib.pvg_add_calls(ffi.cast("void *", id(_calls)))
+    lib.pvg_add_callables(ffi.cast("void *", id(_calls)))
     inside_test = _calls["inside_test"]
     outside_tests = _calls["outside_tests"]
     clone = _calls["clone"]

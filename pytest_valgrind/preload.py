@@ -27,8 +27,8 @@ def repairs() -> Path | None:
 
 
 def children() -> Path | None:
-    """Return the shared object of csrc/children.c, None if it was not built."""
-    return next(PACKAGE.glob("_children*.so"), None)
+    """Return the shared object of csrc/child_preload.c, None if it was not built."""
+    return next(PACKAGE.glob("_child_preload*.so"), None)
 
 
 def changes(

@@ -2,8 +2,8 @@
 
 A process under valgrind takes ten seconds or more to start, so that one run feeds many tests:
 
-* What fits into a run that there is already costs nothing: a further test in tests/suites/scenarios (the
-  fixture ``scenarios``), planted, references, children, crashes, hanging or invisible.
+* What fits into a run that there is already costs nothing: a further test in tests/suites:
+  scenarios (the fixture ``scenarios``), planted, references, children, crashes and others.
 * A run of its own is a fixture of the module, and the module's tests assert upon it: a module is
   run by one worker of pytest-xdist's, from its first test to its last (``--dist loadfile``).
 * ``suite.run`` is the last resort: one start for one test. It leaves out other plugins than ours

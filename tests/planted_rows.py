@@ -1,6 +1,6 @@
 """The planted defects of tests/suites/planted, and what is to be reported of each.
 
-tests/test_planted.py asserts every row, and tools/detection.py prints them as a table.
+tests/test_planted.py asserts every row, and evaluation/planted_defects.py prints them as a table.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from pytest_valgrind.memcheck.log_lines import Line, read_lines
 from pytest_valgrind.memcheck.object_files import ObjectFiles
 from pytest_valgrind.memcheck.parser import Parser, used_suppressions
 
-# Lines of csrc/children.c.
+# Lines of csrc/child_preload.c.
 _SAYS = "pytest-valgrind: "
 _BEGIN = f"{_SAYS}begin"
 _OBJECT = re.compile(r"object ([0-9a-f]+) ([0-9a-f]+) (.+)")

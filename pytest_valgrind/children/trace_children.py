@@ -15,7 +15,7 @@ from pytest_valgrind.memcheck.log_names import tells_apart
 from pytest_valgrind.memcheck.valgrind_info import ValgrindInfo
 from pytest_valgrind.settings import Settings
 
-#: For csrc/children.c: the kinds of leak that count, ``none`` for none.
+#: For csrc/child_preload.c: the kinds of leak that count, ``none`` for none.
 _LEAK_KINDS = "PYTEST_VALGRIND_CHILDREN"
 _SKIP = "--trace-children-skip="
 # It cannot run itself, and its tools even less.
@@ -97,7 +97,7 @@ def _prepare_late(settings: Settings) -> None:
         return
     import ctypes
 
-    ctypes.CDLL(str(path)).pvg_speak_in_forks()
+    ctypes.CDLL(str(path)).pvg_report_forks()
     present = os.environ.get(preload.NAME)
     os.environ.update(preload.changes([path, preload.repairs()], present))
 

@@ -13,6 +13,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from conftest import HERE
 
 from pytest_valgrind import plugin
 from pytest_valgrind.command import Command
@@ -85,7 +86,7 @@ def test_descriptor_limit_is_lowered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_build_without_headers(tmp_path: Path) -> None:
     """The package that has them, for apt, dnf, pacman and brew."""
-    source = Path(__file__).parent.parent
+    source = HERE.parent
     for name in ("csrc", "pytest_valgrind"):
         shutil.copytree(source / name, tmp_path / name)
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):

@@ -153,7 +153,7 @@ def test_handler_raises_in_a_phase(timeouts: Timeouts) -> None:
     assert not timeouts.has_hung
     assert hang.phase == "call"
     assert hang.message == "The test has run for more than 0.1 s (--valgrind-timeout)"
-    assert "test_hangs.py" in frames(hang.further[0].stack)[0]
+    assert "test_python_stacks.py" in frames(hang.further[0].stack)[0]
 
 
 def test_debugger_stops_the_timer(timeouts: Timeouts) -> None:

@@ -88,7 +88,7 @@ def test_interrupt_by_the_terminal() -> None:
     with contextlib.suppress(OSError):  # the end, for a terminal
         while data := os.read(terminal, 4096):
             output += data
-            if data.startswith(b"ready"):
+            if output.endswith(b"ready\r\n"):
                 os.write(terminal, b"\x03")
     os.close(terminal)
     os.waitpid(pid, 0)

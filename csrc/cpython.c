@@ -1,4 +1,4 @@
-#include "internals.h"
+#include "cpython.h"
 
 #include <Python.h>
 

@@ -1,10 +1,10 @@
 """Compares with pytest-leaks: which of the same planted leaks each finds, and what that takes.
 
-    python tools/leaks.py [--work DIR] [INTERPRETER]
+    python evaluation/compare_pytest_leaks.py [--work DIR] [INTERPRETER]
 
 pytest-leaks runs each test several times (``-R :``) and looks at how many references there are in
-all, which only a debug build counts. The suites are tests/suites/references/test_losing.py, and one with
-what only one of the two can find. Prints a Markdown table; the exit code is 1 if
+all, which only a debug build counts. The suites are tests/suites/references/test_losing.py, and
+one with what only one of the two can find. Prints a Markdown table; the exit code is 1 if
 ``pytest --valgrind`` has missed what it should find, or blamed a test that loses nothing.
 """
 

@@ -1,6 +1,6 @@
 #include <stddef.h>
 
-#include "lost.h"
+#include "lost_blocks.h"
 
 #include <Python.h>
 #include <fcntl.h>

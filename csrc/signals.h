@@ -5,6 +5,6 @@
 /* Has the handlers of fatal signals, faulthandler's say, run on the stack of what
    was interrupted. From a stack of their own valgrind finds no way back, and the
    stack that it prints when they end the process would end in its second frame. */
-void pvg_handle_deaths_on_stack(void);
+void pvg_handle_signals_on_stack(void);
 
 #endif

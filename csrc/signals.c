@@ -1,4 +1,4 @@
-#include "deaths.h"
+#include "signals.h"
 
 #include <signal.h>
 #include <stddef.h>
@@ -6,7 +6,7 @@
 static const int FATAL[] = {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL};
 
 void
-pvg_handle_deaths_on_stack(void)
+pvg_handle_signals_on_stack(void)
 {
     for (size_t i = 0; i < sizeof FATAL / sizeof FATAL[0]; i++) {
         struct sigaction action;

@@ -1,6 +1,6 @@
 """Plants defects in the C source of bitarray, one at a time, and checks that each is found.
 
-    python tools/planted.py --work /tmp/tools-work [INTERPRETER...]
+    python evaluation/bitarray_defects.py --work /tmp/tools-work [INTERPRETER...]
 
 For each interpreter, bitarray's sdist is downloaded and compiled as it is and once with each
 defect. Always the same small suite runs under ``pytest --valgrind``: of its tests, exactly those

@@ -1,10 +1,10 @@
 """Make the logs of tests/logs anew, with the valgrind of this machine and those of newer Debians.
 
-    python tools/logs.py [--roots DIR]
+    python evaluation/record_logs.py [--roots DIR]
 
-The programs of tests/extensions that have defects on purpose are compiled and run on this machine and
-in the root folders DIR/trixie and DIR/sid, as far as they are there: debootstrap makes them, with
-valgrind, gcc, g++ and libc6-dbg. Needs root for these, and takes some minutes.
+The programs of tests/extensions that have defects on purpose are compiled and run on this machine
+and in the root folders DIR/trixie and DIR/sid, as far as they are there: debootstrap makes them,
+with valgrind, gcc, g++ and libc6-dbg. Needs root for these, and takes some minutes.
 """
 
 from __future__ import annotations

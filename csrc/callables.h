@@ -12,10 +12,10 @@
        starts a clone that calls prepare(), checks for leaks, perhaps of everything
        that only the collector keeps in sight, and then calls explain(); either
        may be None.
-       Returns its process id: see clones.h, and lost.h for the log;
+       Returns its process id: see clones.h, and lost_blocks.h for the log;
    object_in(address, size)
        returns the number of references to the object in a block of memory and
        the object itself, None if there is none. */
-void pvg_add_calls(void *dictionary);
+void pvg_add_callables(void *dictionary);
 
 #endif

@@ -1,6 +1,6 @@
 """Runs the real bugs of a folder of cases, and compares what is found with what should be.
 
-    python tools/cases.py FOLDER [CASE...] --work /tmp/tools-work
+    python evaluation/real_bugs.py FOLDER [CASE...] --work /tmp/tools-work
 
 A case is a folder with a ``case.json`` and a ``test_case.py``; the folder's ``setup.sh`` builds an
 environment with the bad and one with the good version of the case's package (which takes a while,

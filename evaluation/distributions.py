@@ -1,6 +1,6 @@
 """Run the example and the scenarios on Debian's releases, with the valgrind and Python of each.
 
-    python tools/distributions.py [--work DIR] [DISTRIBUTION ...]
+    python evaluation/distributions.py [--work DIR] [DISTRIBUTION ...]
 
 Every release lives in a root folder, which debootstrap makes. One that is there is used as it is:
 for a newer sid, remove the old one. In it the project is compiled and installed for Debian's Python
@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from chroots import PYTHONS, ROOTS, Root, install_in, interpreters_in, label_in
 from environments import BuildError, Run, TestResult, markdown, say
-from roots import PYTHONS, ROOTS, Root, install_in, interpreters_in, label_in
 
 HEAD = ("distribution", "valgrind", "interpreter", "`pytest --valgrind`", "scenarios")
 EXPECTED = "4 failed, 2 passed, 3 xfailed"

@@ -1,11 +1,11 @@
-#include "calls.h"
+#include "callables.h"
 
 #include <Python.h>
 
 #include "clones.h"
 #include "collector.h"
 #include "frames.h"
-#include "lost.h"
+#include "lost_blocks.h"
 #include "threads.h"
 
 typedef struct {
@@ -163,7 +163,7 @@ static PyMethodDef calls[] = {
 };
 
 void
-pvg_add_calls(void *dictionary)
+pvg_add_callables(void *dictionary)
 {
     PyGILState_STATE gil = PyGILState_Ensure();
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {

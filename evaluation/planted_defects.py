@@ -1,6 +1,6 @@
 """Prints what is detected: a row for each planted defect of tests/suites/planted.
 
-    python tools/detection.py
+    python evaluation/planted_defects.py
 
 The suite runs once, under ``pytest --valgrind`` of the interpreter that runs this script. Prints a
 Markdown table; the exit code is 1 if a row is not as expected, or if a test without a defect did

@@ -203,9 +203,9 @@ I_WRAP_SONAME_FNNAME_ZU(libcZdsoZa, _exit)(int code)
 }
 
 /* For a process that is not a child by what is in its environment. */
-void pvg_speak_in_forks(void);
+void pvg_report_forks(void);
 void
-pvg_speak_in_forks(void)
+pvg_report_forks(void)
 {
     static int is_registered;
     if (!is_registered) {
@@ -221,7 +221,7 @@ begin(void)
     if (!RUNNING_ON_VALGRIND || getenv(LEAK_KINDS) == NULL) {
         return;
     }
-    pvg_speak_in_forks();
+    pvg_report_forks();
     if (getenv(LAUNCHED) != NULL) {
         return;
     }

@@ -1,6 +1,6 @@
 """Run the example on every interpreter that is here, in both ways to call it.
 
-    python tools/interpreters.py [--work DIR] [INTERPRETER ...]
+    python evaluation/interpreters.py [--work DIR] [INTERPRETER ...]
 
 One wheel is built, on the first release build, and installed on all release builds: it is abi3. A
 debug build compiles its own. Prints a Markdown table; the exit code is 1 if anything is not as in

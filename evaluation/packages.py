@@ -1,6 +1,6 @@
 """Runs the own tests of packages that are thought to be without fault under ``pytest --valgrind``.
 
-    python tools/packages.py --work /tmp/tools-work [PACKAGE...] [--python INTERPRETER...]
+    python evaluation/packages.py --work /tmp/tools-work [PACKAGE...] [--python INTERPRETER...]
 
 Each package is compiled from its sdist with debug information, and its tests run from the sdist,
 to their end. What fails because of what valgrind found is either a defect of the package, to be

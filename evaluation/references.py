@@ -1,6 +1,6 @@
-"""Prints which lost references are found, and what is not: tests/suites/references on every interpreter.
+"""Prints which lost references are found: tests/suites/references on every interpreter.
 
-    python tools/references.py [--work DIR] [--releases [RELEASE ...]] [INTERPRETER ...]
+    python evaluation/references.py [--work DIR] [--releases [RELEASE ...]] [INTERPRETER ...]
 
 Each interpreter runs the suite with checks of groups: those that are named, and those of Debian's
 releases in root folders like the ones of distributions.py (by debootstrap, as root). Prints a
@@ -16,6 +16,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from chroots import PYTHONS, ROOTS, Root, install_in, interpreters_in, label_in
 from environments import (
     ALL_INTERPRETERS,
     REPOSITORY,
@@ -32,7 +33,6 @@ from environments import (
     run_suite,
     say,
 )
-from roots import PYTHONS, ROOTS, Root, install_in, interpreters_in, label_in
 
 sys.path.insert(0, str(REPOSITORY / "tests"))
 
