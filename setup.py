@@ -46,6 +46,12 @@ class BuildExtension(build_ext):
 
 # Windows has no valgrind: there the plugin installs, and `--valgrind` says so.
 HAS_VALGRIND = sys.platform != "win32"
+# The loader gives a preloaded object room for its thread-local variables at once. The compiler
+# would make a call of calloc out of the calloc that this object has.
+HEAP_OPTIONS = [
+    *("-g0", "-O2", "-fvisibility=hidden", "-ftls-model=initial-exec"),
+    *("-fno-builtin-malloc", "-fno-builtin-calloc", "-fno-builtin-realloc", "-fno-builtin-free"),
+]
 tag = "cp{}{}".format(*OLDEST_PYTHON) if HAS_LIMITED_API and HAS_VALGRIND else ""
 
 setup(
@@ -57,6 +63,16 @@ setup(
         Extension(f"pytest_valgrind._{name}", [f"csrc/{name}.c"], extra_compile_args=["-g0"])
         for name in ("repairs", "child_preload")
         if HAS_VALGRIND
+    ]
+    + [
+        Extension(
+            "pytest_valgrind._heap",
+            sorted(str(path) for path in Path("csrc").glob("heap_*.c")),
+            include_dirs=["csrc"],
+            libraries=["dl"],
+            extra_compile_args=HEAP_OPTIONS,
+        )
+        for _ in range(sys.platform == "linux")
     ],
     cmdclass={"build_ext": BuildExtension},
     options={"bdist_wheel": {"py_limited_api": tag}} if tag else {},

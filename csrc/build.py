@@ -5,6 +5,8 @@ from pathlib import Path
 from cffi import FFI
 
 CONCEPTS = (
+    "heap",
+    "heapcheck",
     "requests",
     "allocator",
     "frames",
@@ -35,7 +37,8 @@ for name in CONCEPTS:
 ffibuilder.set_source(
     "pytest_valgrind._client",
     "".join(f'#include "{name}.h"\n' for name in CONCEPTS),
-    sources=[f"csrc/{name}.c" for name in CONCEPTS],
+    # What the first describes is preloaded.
+    sources=[f"csrc/{name}.c" for name in CONCEPTS if name != "heap"],
     include_dirs=["csrc"],
     # Timers are in there before glibc 2.34.
     libraries=["rt"],

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "heapcheck.h"
 #include "lost_blocks.h"
 #include "requests.h"
 
@@ -111,8 +112,21 @@ limit_time(void)
 }
 
 static void
-check(pid_t parent, place *own, pvg_clone_work work)
+check_by_valgrind(place *own)
 {
+    pvg_leak_check();
+    own->leaked = pvg_count_leaks().leaked;
+    own->has_checked = 1;
+}
+
+static void
+check(pid_t parent, int which, pvg_clone_work work)
+{
+    place *own = &shared[which];
+    const pvh_engine *heap = pvg_heap();
+    if (heap != NULL) {
+        heap->enter_clone(which);
+    }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() == parent) {
         close_descriptors();
@@ -122,12 +136,17 @@ check(pid_t parent, place *own, pvg_clone_work work)
         if (work.prepare != NULL) {
             work.prepare(work.prepare_argument);
         }
-        pvg_leak_check();
-        own->leaked = pvg_count_leaks().leaked;
-        own->has_checked = 1;
+        if (heap != NULL) {
+            heap->find_lost();
+            own->has_checked = heap->is_done(which);
+        } else {
+            check_by_valgrind(own);
+        }
         if (work.explain != NULL) {
             limit_time();
-            pvg_list_lost_blocks(work.log, work.offset);
+            if (heap == NULL) {
+                pvg_list_lost_blocks(work.log, work.offset);
+            }
             work.explain(work.explain_argument);
         }
     }
@@ -145,6 +164,10 @@ pvg_clone_and_check(int which, int waits, pvg_clone_work work)
         }
         shared = page;
     }
+    if (pvg_heap() != NULL && pvg_heap()->prepare_check(which) < 0) {
+        errno = ENOMEM;
+        return -1;
+    }
     shared[which] = (place){.may_check = !waits};
     pid_t parent = getpid();
     sigset_t all, before;
@@ -157,7 +180,7 @@ pvg_clone_and_check(int which, int waits, pvg_clone_work work)
     pid_t pid = (pid_t)syscall(SYS_clone, 0UL, NULL, NULL, NULL, 0UL);
     int error = errno;
     if (pid == 0) {
-        check(parent, &shared[which], work);
+        check(parent, which, work);
     }
     pvg_log_forks_as_before();
     sigprocmask(SIG_SETMASK, &before, NULL);

@@ -17,7 +17,8 @@ typedef struct {
 } pvg_clone_work;
 
 /* Call with the GIL. Returns the clone's process id, or -1 with errno. The loss
-   records go to valgrind's log, under that id.
+   records go to valgrind's log, under that id; with the heap engine, to the results of its
+   check of the same place (heap.h).
 
    `which` is the clone's place, from 0 to PVG_CLONES - 1; if it `waits`, it
    checks when pvg_wake_clone is called, or is killed and never does.

@@ -6,6 +6,7 @@
 #include <valgrind/valgrind.h>
 
 #include "frames.h"
+#include "heapcheck.h"
 
 unsigned
 pvg_running_on_valgrind(void)
@@ -98,6 +99,10 @@ int
 pvg_is_readable(const void *address, unsigned long size)
 {
     unsigned char bits[64];
+    const pvh_engine *heap = pvg_heap();
+    if (heap != NULL) {
+        return (uintptr_t)address % sizeof(void *) == 0 && heap->is_readable(address, size);
+    }
     return (uintptr_t)address % sizeof(void *) == 0 && size <= sizeof bits
            && VALGRIND_GET_VBITS(address, bits, size) == 1;
 }

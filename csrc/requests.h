@@ -43,7 +43,8 @@ void pvg_log_forks_as_before(void);
 void pvg_monitor_command(const char *command);
 
 /* Whether memory may be read: it is nobody else's, and no block that was freed.
-   At most 64 bytes; natively never. */
+   At most 64 bytes. Natively never without the heap engine, and of blocks that were freed, too,
+   with it. */
 int pvg_is_readable(const void *address, unsigned long size);
 
 #endif

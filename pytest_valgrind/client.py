@@ -1,4 +1,4 @@
-"""Valgrind's client requests, typed: the only importer of the compiled module.
+"""Valgrind's client requests, typed: with heap/engine.py the only importer of the compiled module.
 
 Natively every request is a no-op that returns 0 (valgrind's manual, 3.1).
 """

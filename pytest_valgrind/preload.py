@@ -31,6 +31,11 @@ def children() -> Path | None:
     return next(PACKAGE.glob("_child_preload*.so"), None)
 
 
+def heap() -> Path | None:
+    """Return the shared object of the heap engine, None if it was not built."""
+    return next(Path(__file__).parent.glob("_heap*.so"), None)
+
+
 def changes(
     objects: Iterable[Path | None], present: str | None, directory: Path | None = None
 ) -> dict[str, str]:

@@ -1,0 +1,82 @@
+/* The native heap engine, as the process that runs tests sees it.
+
+   The preloaded library (csrc/heap_*.c) has this table of functions; the compiled module finds
+   it by dlsym. Numbers of tests begin at 1; 0 stands for what was made outside of tests. */
+#ifndef PVH_HEAP_H
+#define PVH_HEAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A block that was lost. */
+typedef struct {
+    uintptr_t address;
+    size_t size;         /* as the program asked for it */
+    uintptr_t caller;    /* where the function that made it goes on */
+    uint32_t test;       /* the number of the test that made it */
+    uint32_t is_kept;    /* whether another lost block points to it */
+    uint32_t slot;       /* these two for acknowledge() */
+    uint64_t entry;
+} pvh_lost;
+
+/* What a check looked at, and what it took. */
+typedef struct {
+    uint64_t blocks;         /* live ones */
+    uint64_t root_bytes;
+    uint64_t lost_blocks;    /* of tests, and not acknowledged */
+    uint64_t lost_bytes;
+    uint64_t unlisted;       /* of the lost blocks, those for which there was no room */
+    double index_seconds;
+    double mark_seconds;
+} pvh_account;
+
+/* Exact numbers of the whole process. */
+typedef struct {
+    uint64_t bytes;          /* live, as the program asked for them */
+    uint64_t blocks;
+    uint64_t peak_bytes;     /* since reset_peak() */
+    uint64_t allocations;    /* so far */
+} pvh_counters;
+
+typedef struct {
+    unsigned version;        /* PVH_VERSION */
+
+    /* The number of the calling thread, which the threads that it starts inherit. */
+    void (*set_test)(uint32_t number);
+    uint32_t (*test)(void);
+
+    pvh_counters (*counters)(void);
+    void (*reset_peak)(void);
+    /* Live bytes that the calling thread has allocated, less those that it has freed. */
+    int64_t (*thread_bytes)(void);
+
+    /* A check, in a clone of the process, `which` of PVH_CHECKS. In the process, before the
+       clone is made; -1 if there is no memory: */
+    int (*prepare_check)(int which);
+    /* In the clone, before anything else: from here on nothing of it reaches the allocator,
+       whose locks other threads may have held. */
+    void (*enter_clone)(int which);
+    /* In the clone: finds the blocks of tests that nothing points to. */
+    void (*find_lost)(void);
+    /* In the clone: adds to the text that the process reads; -1 if there is no room. */
+    int (*say)(const char *text, size_t length);
+    /* In either: the results. */
+    int (*is_done)(int which);
+    pvh_account (*account)(int which);
+    size_t (*lost)(int which, const pvh_lost **first);
+    size_t (*text)(int which, const char **first);
+    /* In the process: takes a lost block as known, so that no later check lists it. */
+    void (*acknowledge)(const pvh_lost *lost);
+
+    /* Whether memory is mapped and readable, as of the first such question or, in a clone, its
+       beginning. */
+    int (*is_readable)(const void *address, size_t size);
+} pvh_engine;
+
+enum { PVH_VERSION = 1, PVH_CHECKS = 3, PVH_MOST_LOST = 1 << 14 };
+
+/* The one symbol besides the replaced ones: it takes nothing and returns the table, NULL in a
+   process that is not tracked. */
+#define PVH_FIND_ENGINE "pvh_find_engine"
+
+#endif

@@ -1,0 +1,33 @@
+/* The program's blocks: what stands before and behind each. */
+#ifndef PVH_BLOCKS_H
+#define PVH_BLOCKS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Stands before each block. Together with the red zone it takes 48 bytes, and the slot 8. */
+typedef struct {
+    size_t size;      /* as the program asked for it */
+    uintptr_t caller;
+    uint32_t test;
+    uint32_t slot;
+    uint32_t padding; /* before this, for the sake of the alignment: a sixteenth of the bytes */
+    uint32_t mark;    /* whether there is a block here, mixed with the address */
+} pvh_block;
+
+enum { PVH_ALIGNMENT = 16 };
+
+/* All of them as the functions of the C library, with where their caller goes on. The alignment
+   is a power of two. */
+void *pvh_make(size_t size, size_t alignment, int is_zeroed, uintptr_t caller);
+void *pvh_resize(void *address, size_t size, uintptr_t caller);
+void pvh_release(void *address, uintptr_t caller);
+size_t pvh_size_of(void *address);
+
+static inline pvh_block *
+pvh_block_at(uintptr_t address)
+{
+    return (pvh_block *)address - 1;
+}
+
+#endif

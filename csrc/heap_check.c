@@ -1,0 +1,167 @@
+#include "heap_check.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <time.h>
+
+#include "heap_blocks.h"
+#include "heap_index.h"
+#include "heap_mark.h"
+#include "heap_options.h"
+#include "heap_pages.h"
+#include "heap_ranges.h"
+#include "heap_slots.h"
+#include "heap_threads.h"
+
+/* What a clone makes is of no test. */
+static const uint32_t OF_CLONE = UINT32_MAX;
+
+enum { MOST_TEXT = 16 * 1024 * 1024 };
+
+/* Shared by the process and its clone: no descriptor that a test could count. */
+typedef struct {
+    int is_done;
+    pvh_account account;
+    size_t lost_count;
+    size_t text_length;
+    pvh_lost lost[PVH_MOST_LOST];
+    char text[MOST_TEXT];
+} results;
+
+static results *shared[PVH_CHECKS];
+static results *own;
+
+int
+pvh_prepare_check(int which)
+{
+    if (shared[which] == NULL) {
+        shared[which] = pvh_new_shared_pages(sizeof *shared[which]);
+    }
+    if (shared[which] == NULL) {
+        return -1;
+    }
+    memset(shared[which], 0, offsetof(results, lost));
+    return 0;
+}
+
+void
+pvh_enter_clone(int which)
+{
+    pvh_mode_now = PVH_IS_CLONE;
+    pvh_test_of_thread = OF_CLONE;
+    own = shared[which];
+    /* What is mapped from here on is the engine's own. */
+    pvh_read_ranges();
+}
+
+static double
+seconds(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void
+list(size_t place)
+{
+    uintptr_t address = pvh_indexed.addresses[place];
+    pvh_block *block = pvh_block_at(address);
+    if (block->test == 0 || block->test == OF_CLONE || block->slot == PVH_NO_SLOT) {
+        return;
+    }
+    pvh_entry entry = pvh_entry_at(block->slot);
+    if (entry & PVH_IS_KNOWN) {
+        return;
+    }
+    own->account.lost_blocks++;
+    own->account.lost_bytes += block->size;
+    if (own->lost_count == PVH_MOST_LOST) {
+        own->account.unlisted++;
+        return;
+    }
+    own->lost[own->lost_count++] = (pvh_lost){
+        .address = address,
+        .size = block->size,
+        .caller = block->caller,
+        .test = block->test,
+        .is_kept = (pvh_marks[place] & PVH_IS_KEPT) != 0,
+        .slot = block->slot,
+        .entry = entry,
+    };
+}
+
+/* Its frame is below all that the clone does from here on. */
+__attribute__((noinline)) static uint64_t
+mark(void)
+{
+    return pvh_mark_reached((uintptr_t)__builtin_frame_address(0));
+}
+
+void
+pvh_find_lost(void)
+{
+    double start = seconds();
+    if (pvh_build_index() < 0) {
+        return;
+    }
+    double indexed = seconds();
+    uint64_t roots = mark();
+    if (roots == UINT64_MAX) {
+        return;
+    }
+    pvh_mark_kept();
+    for (size_t i = 0; i < pvh_indexed.count; i++) {
+        if (!(pvh_marks[i] & PVH_IS_REACHED)) {
+            list(i);
+        }
+    }
+    own->account.blocks = pvh_indexed.count;
+    own->account.root_bytes = roots;
+    own->account.index_seconds = indexed - start;
+    own->account.mark_seconds = seconds() - indexed;
+    __atomic_store_n(&own->is_done, 1, __ATOMIC_RELEASE);
+}
+
+int
+pvh_say(const char *text, size_t length)
+{
+    if (own == NULL || length > MOST_TEXT - own->text_length) {
+        return -1;
+    }
+    memcpy(own->text + own->text_length, text, length);
+    own->text_length += length;
+    return 0;
+}
+
+int
+pvh_is_done(int which)
+{
+    return shared[which] != NULL && __atomic_load_n(&shared[which]->is_done, __ATOMIC_ACQUIRE);
+}
+
+pvh_account
+pvh_account_of(int which)
+{
+    return shared[which]->account;
+}
+
+size_t
+pvh_lost_of(int which, const pvh_lost **first)
+{
+    *first = shared[which]->lost;
+    return shared[which]->lost_count;
+}
+
+size_t
+pvh_text_of(int which, const char **first)
+{
+    *first = shared[which]->text;
+    return shared[which]->text_length;
+}
+
+void
+pvh_acknowledge(const pvh_lost *lost)
+{
+    pvh_know(lost->slot, lost->entry);
+}

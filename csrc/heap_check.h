@@ -1,0 +1,18 @@
+/* A check for lost blocks, in a clone, and its results, which the process reads. */
+#ifndef PVH_CHECK_H
+#define PVH_CHECK_H
+
+#include "heap.h"
+
+/* As pvh_engine has them. */
+int pvh_prepare_check(int which);
+void pvh_enter_clone(int which);
+void pvh_find_lost(void);
+int pvh_say(const char *text, size_t length);
+int pvh_is_done(int which);
+pvh_account pvh_account_of(int which);
+size_t pvh_lost_of(int which, const pvh_lost **first);
+size_t pvh_text_of(int which, const char **first);
+void pvh_acknowledge(const pvh_lost *lost);
+
+#endif

@@ -1,0 +1,48 @@
+#include <malloc.h>
+#include <stddef.h>
+
+#include "heap.h"
+#include "heap_check.h"
+#include "heap_counters.h"
+#include "heap_options.h"
+#include "heap_ranges.h"
+#include "heap_threads.h"
+
+static const pvh_engine engine = {
+    .version = PVH_VERSION,
+    .set_test = pvh_set_test,
+    .test = pvh_test,
+    .counters = pvh_counters_now,
+    .reset_peak = pvh_reset_peak,
+    .thread_bytes = pvh_thread_bytes,
+    .prepare_check = pvh_prepare_check,
+    .enter_clone = pvh_enter_clone,
+    .find_lost = pvh_find_lost,
+    .say = pvh_say,
+    .is_done = pvh_is_done,
+    .account = pvh_account_of,
+    .lost = pvh_lost_of,
+    .text = pvh_text_of,
+    .acknowledge = pvh_acknowledge,
+    .is_readable = pvh_is_readable,
+};
+
+__attribute__((visibility("default"))) const pvh_engine *pvh_find_engine(void);
+
+const pvh_engine *
+pvh_find_engine(void)
+{
+    return pvh_mode_of_process() == PVH_PASSES_THROUGH ? NULL : &engine;
+}
+
+/* One arena, so that the heap is what the kernel calls so, and no memory between blocks looks
+   like memory of the program's (mallopt(3)). */
+__attribute__((constructor)) static void
+begin(void)
+{
+#ifdef M_ARENA_MAX
+    if (pvh_mode_of_process() == PVH_TRACKS) {
+        mallopt(M_ARENA_MAX, 1);
+    }
+#endif
+}

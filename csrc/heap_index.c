@@ -1,0 +1,182 @@
+#include "heap_index.h"
+
+#include <string.h>
+
+#include "heap_blocks.h"
+#include "heap_pages.h"
+#include "heap_slots.h"
+
+pvh_index pvh_indexed;
+
+/* Blocks near each other: where each stretch of a region begins, as places of the index. What
+   the C library maps by itself lies far from its heap. */
+typedef struct {
+    uintptr_t start;
+    size_t length;
+    int shift;          /* of an address, to its stretch */
+    uint32_t *stretches;
+} region;
+
+enum {
+    MOST_REGIONS = 8,
+    SHORTEST_SHIFT = 9,
+    APART = 64 * 1024 * 1024,
+    STRETCHES_PER_BLOCK = 4,
+};
+
+/* Among the engine's own pages, as a region begins with the address of a block: here it would be
+   a root. */
+static region *regions;
+static int region_count;
+
+/* By the 44 bits of the addresses that differ at all, 11 at a time. */
+static uintptr_t *
+sort(uintptr_t *from, uintptr_t *to, size_t count, uintptr_t differing)
+{
+    enum { BITS = 11, RADIX = 1 << BITS };
+    static size_t ends[RADIX + 1];
+    for (int shift = 4; shift < 48; shift += BITS) {
+        if ((differing >> shift & (RADIX - 1)) == 0) {
+            continue;
+        }
+        memset(ends, 0, sizeof ends);
+        for (size_t i = 0; i < count; i++) {
+            ends[(from[i] >> shift & (RADIX - 1)) + 1]++;
+        }
+        for (size_t i = 0; i < RADIX; i++) {
+            ends[i + 1] += ends[i];
+        }
+        for (size_t i = 0; i < count; i++) {
+            to[ends[from[i] >> shift & (RADIX - 1)]++] = from[i];
+        }
+        uintptr_t *sorted = to;
+        to = from;
+        from = sorted;
+    }
+    return from;
+}
+
+static uintptr_t
+end_of(size_t place)
+{
+    /* A block without a byte is pointed to as well. */
+    size_t size = pvh_indexed.sizes[place];
+    return pvh_indexed.addresses[place] + (size == 0 ? 1 : size);
+}
+
+/* The blocks from `first` up to `end`. */
+static int
+add_region(size_t first, size_t end)
+{
+    region *added = &regions[region_count];
+    added->start = pvh_indexed.addresses[first];
+    added->length = end_of(end - 1) - added->start;
+    added->shift = SHORTEST_SHIFT;
+    while (added->length >> added->shift > (end - first + 64) * STRETCHES_PER_BLOCK) {
+        added->shift++;
+    }
+    size_t stretches = (added->length >> added->shift) + 1;
+    added->stretches = pvh_new_pages((stretches + 1) * sizeof *added->stretches);
+    if (added->stretches == NULL) {
+        return -1;
+    }
+    size_t place = first;
+    for (size_t i = 0; i <= stretches; i++) {
+        while (place < end
+               && pvh_indexed.addresses[place] - added->start < (uintptr_t)i << added->shift) {
+            place++;
+        }
+        added->stretches[i] = (uint32_t)place;
+    }
+    region_count++;
+    return 0;
+}
+
+static int
+add_regions(void)
+{
+    region_count = 0;
+    size_t first = 0;
+    for (size_t i = 1; i <= pvh_indexed.count; i++) {
+        int is_last = i == pvh_indexed.count;
+        if (is_last
+            || (pvh_indexed.addresses[i] - pvh_indexed.addresses[i - 1] > APART
+                && region_count < MOST_REGIONS - 1)) {
+            if (add_region(first, i) < 0) {
+                return -1;
+            }
+            first = i;
+        }
+    }
+    return 0;
+}
+
+int
+pvh_build_index(void)
+{
+    uint32_t slots = pvh_slot_count();
+    uintptr_t *addresses = pvh_new_pages((slots + 1) * sizeof *addresses);
+    uintptr_t *sorted = pvh_new_pages((slots + 1) * sizeof *sorted);
+    size_t *sizes = pvh_new_pages((slots + 1) * sizeof *sizes);
+    regions = pvh_new_pages(MOST_REGIONS * sizeof *regions);
+    if (addresses == NULL || sorted == NULL || sizes == NULL || regions == NULL) {
+        return -1;
+    }
+    size_t count = 0;
+    uintptr_t all = UINTPTR_MAX, any = 0;
+    for (uint32_t slot = 0; slot < slots; slot++) {
+        pvh_entry entry = pvh_entry_at(slot);
+        if (entry & PVH_IS_LIVE) {
+            uintptr_t address = pvh_address_of(entry);
+            addresses[count++] = address;
+            all &= address;
+            any |= address;
+        }
+    }
+    addresses = sort(addresses, sorted, count, all ^ any);
+    for (size_t i = 0; i < count; i++) {
+        sizes[i] = pvh_block_at(addresses[i])->size;
+    }
+    pvh_indexed = (pvh_index){addresses, sizes, count};
+    return count == 0 ? 0 : add_regions();
+}
+
+uint32_t
+pvh_block_with(uintptr_t address)
+{
+    for (int i = 0; i < region_count; i++) {
+        const region *each = &regions[i];
+        uintptr_t offset = address - each->start;
+        if (offset >= each->length) {
+            continue;
+        }
+        size_t stretch = offset >> each->shift;
+        size_t low = each->stretches[stretch], high = each->stretches[stretch + 1];
+        while (low < high) {
+            size_t middle = (low + high) / 2;
+            if (pvh_indexed.addresses[middle] <= address) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        /* The first of a region begins where it does. */
+        return address < end_of(low - 1) ? (uint32_t)(low - 1) : (uint32_t)PVH_NO_BLOCK;
+    }
+    return PVH_NO_BLOCK;
+}
+
+size_t
+pvh_first_behind(uintptr_t address)
+{
+    size_t low = 0, high = pvh_indexed.count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (pvh_indexed.addresses[middle] < address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}

@@ -1,0 +1,167 @@
+#include "heap_mark.h"
+
+#include <stddef.h>
+
+#include "heap_blocks.h"
+#include "heap_index.h"
+#include "heap_pages.h"
+#include "heap_ranges.h"
+
+unsigned char *pvh_marks;
+
+/* The places of blocks that have been reached and not been looked into. */
+static uint32_t *waiting;
+static size_t waiting_count;
+
+/* Memory may be in use by another thread, or by the very function that reads it: a read by way
+   of volatile is one read. */
+typedef const volatile uintptr_t *words;
+
+static void
+look_at(uintptr_t word)
+{
+    uint32_t place = pvh_block_with(word);
+    if (place != PVH_NO_BLOCK && !pvh_marks[place]) {
+        pvh_marks[place] = PVH_IS_REACHED;
+        waiting[waiting_count++] = place;
+    }
+}
+
+static words
+aligned(uintptr_t start)
+{
+    return (words)((start + sizeof(uintptr_t) - 1) & ~(sizeof(uintptr_t) - 1));
+}
+
+static void
+look_into(uintptr_t start, uintptr_t end)
+{
+    for (words word = aligned(start); (uintptr_t)(word + 1) <= end; word++) {
+        look_at(*word);
+    }
+}
+
+static void
+look_into_waiting(void)
+{
+    while (waiting_count > 0) {
+        uint32_t place = waiting[--waiting_count];
+        uintptr_t start = pvh_indexed.addresses[place];
+        look_into(start, start + pvh_indexed.sizes[place]);
+    }
+}
+
+/* Roots are what lies between the blocks: the kernel lists mappings that touch as one, the C
+   library's for a large block and those of others. The engine's own are left out as well. */
+static uint64_t
+look_between_blocks(uintptr_t start, uintptr_t end)
+{
+    uint64_t bytes = 0;
+    size_t place = pvh_first_behind(start);
+    /* One that began before may reach into it. */
+    if (place > 0) {
+        uintptr_t stop = pvh_indexed.addresses[place - 1] + pvh_indexed.sizes[place - 1];
+        start = stop > start ? stop : start;
+    }
+    for (; start < end; place++) {
+        int is_last = place == pvh_indexed.count || pvh_indexed.addresses[place] >= end;
+        uintptr_t stop = is_last ? end : pvh_indexed.addresses[place];
+        if (start < stop) {
+            look_into(start, stop);
+            bytes += stop - start;
+        }
+        if (is_last) {
+            break;
+        }
+        start = stop + pvh_indexed.sizes[place];
+    }
+    return bytes;
+}
+
+static uint64_t
+look_beside_own(uintptr_t start, uintptr_t end)
+{
+    uint64_t bytes = 0;
+    while (start < end) {
+        pvh_own_range own = pvh_own_range_behind(start);
+        uintptr_t stop = own.start < end ? own.start : end;
+        if (start < stop) {
+            bytes += look_between_blocks(start, stop);
+        }
+        start = own.start < end ? own.end : end;
+    }
+    return bytes;
+}
+
+static void
+look_at_weakly(uintptr_t word)
+{
+    uint32_t place = pvh_block_with(word);
+    if (place != PVH_NO_BLOCK && !pvh_marks[place]
+        && pvh_block_at(pvh_indexed.addresses[place])->test == 0) {
+        look_at(word);
+    }
+}
+
+uint64_t
+pvh_mark_reached(uintptr_t stack)
+{
+    pvh_marks = pvh_new_pages(pvh_indexed.count + 1);
+    waiting = pvh_new_pages((pvh_indexed.count + 1) * sizeof *waiting);
+    if (pvh_marks == NULL || waiting == NULL) {
+        return UINT64_MAX;
+    }
+    const pvh_range *ranges, *own_stack = NULL;
+    size_t count = pvh_ranges(&ranges);
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!ranges[i].is_root) {
+            continue;
+        }
+        if (ranges[i].start <= stack && stack < ranges[i].end) {
+            own_stack = &ranges[i];
+        } else {
+            bytes += look_beside_own(ranges[i].start, ranges[i].end);
+            look_into_waiting();
+        }
+    }
+    if (own_stack != NULL) {
+        for (words word = aligned(stack); (uintptr_t)(word + 1) <= own_stack->end; word++) {
+            look_at_weakly(*word);
+        }
+        look_into_waiting();
+        bytes += own_stack->end - stack;
+    }
+    return bytes;
+}
+
+void
+pvh_mark_kept(void)
+{
+    enum { WAS_LOOKED_INTO = 4 };
+    /* Each block is taken for the first of those that it leads to, until one before it in turn
+       is found to lead to it; of blocks in a circle one remains (memcheck's manual, 4.2.8). */
+    for (size_t first = 0; first < pvh_indexed.count; first++) {
+        if (pvh_marks[first]) {
+            continue;
+        }
+        waiting[waiting_count++] = (uint32_t)first;
+        pvh_marks[first] |= WAS_LOOKED_INTO;
+        while (waiting_count > 0) {
+            uint32_t place = waiting[--waiting_count];
+            uintptr_t start = pvh_indexed.addresses[place];
+            uintptr_t end = start + pvh_indexed.sizes[place];
+            for (words word = aligned(start); (uintptr_t)(word + 1) <= end; word++) {
+                uint32_t other = pvh_block_with(*word);
+                if (other == PVH_NO_BLOCK || other == first
+                    || pvh_marks[other] & PVH_IS_REACHED) {
+                    continue;
+                }
+                if (!(pvh_marks[other] & WAS_LOOKED_INTO)) {
+                    waiting[waiting_count++] = other;
+                }
+                pvh_marks[other] |= WAS_LOOKED_INTO | PVH_IS_KEPT;
+            }
+        }
+    }
+}

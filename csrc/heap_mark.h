@@ -1,0 +1,23 @@
+/* Which blocks are reached, in a clone: from the roots, and from the blocks that are. */
+#ifndef PVH_MARK_H
+#define PVH_MARK_H
+
+#include <stdint.h>
+
+/* Of each block of the index. */
+enum {
+    PVH_IS_REACHED = 1,
+    /* By a lost block. */
+    PVH_IS_KEPT = 2,
+};
+extern unsigned char *pvh_marks;
+
+/* Marks what the roots reach, and returns how many bytes of these there are; UINT64_MAX if there
+   is no memory. The stack of the calling thread, from `stack` up, is a weak root: of the blocks
+   to which it points only those that no test made are reached by that. */
+uint64_t pvh_mark_reached(uintptr_t stack);
+
+/* Marks, of the blocks that are not reached, those to which another one points. */
+void pvh_mark_kept(void);
+
+#endif

@@ -1,0 +1,21 @@
+/* The memory of the process, by ranges, as the kernel lists it (/proc/self/maps, proc(5)). */
+#ifndef PVH_RANGES_H
+#define PVH_RANGES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    uintptr_t start, end;
+    int is_root;    /* writable, and no memory of the allocator's, of devices or of others */
+    int is_private; /* to this process */
+} pvh_range;
+
+/* Reads them again. Returns -1 if that cannot be. */
+int pvh_read_ranges(void);
+/* In the order of their addresses: those that are readable. */
+size_t pvh_ranges(const pvh_range **first);
+/* Reads them if they were never read. */
+int pvh_is_readable(const void *address, size_t size);
+
+#endif

@@ -1,0 +1,12 @@
+/* The number of the test for which a thread works. */
+#ifndef PVH_THREADS_H
+#define PVH_THREADS_H
+
+#include <stdint.h>
+
+extern __thread uint32_t pvh_test_of_thread __attribute__((tls_model("initial-exec")));
+
+void pvh_set_test(uint32_t number);
+uint32_t pvh_test(void);
+
+#endif

@@ -1,0 +1,163 @@
+"""The native heap engine of this process, typed: csrc/heap.h says what each call does.
+
+The library is preloaded (``LD_PRELOAD``), and tracks the process if :data:`VARIABLE` is set. It
+sees Python's objects only with ``PYTHONMALLOC=malloc``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from pytest_valgrind import client
+from pytest_valgrind._client import ffi, lib
+
+#: Of the environment: words for the engine, ``guards=off``, ``guards=cheap`` or ``guards=full``
+#: (csrc/heap_options.h). Where it is not set the library does nothing.
+VARIABLE = "PYTEST_HEAPCHECK"
+
+
+class LostBlock(NamedTuple):
+    """A block that a test made and nothing points to any more."""
+
+    address: int
+    size: int  #: bytes, as they were asked for
+    caller: int  #: the address at which the function goes on that asked for it
+    test: int  #: number of the test
+    is_kept: bool  #: by another that was lost
+
+
+class Counters(NamedTuple):
+    """Exact numbers of the whole process."""
+
+    bytes: int  #: live, as they were asked for
+    blocks: int
+    peak_bytes: int  #: since the peak was reset
+    allocations: int  #: so far
+
+
+class Account(NamedTuple):
+    """What a check looked at, and what it took."""
+
+    blocks: int  #: live ones
+    root_bytes: int
+    lost_blocks: int  #: of tests, and not acknowledged
+    lost_bytes: int
+    unlisted: int  #: of the lost blocks, those for which there was no room
+    index_seconds: float  #: of processor time, in the clone
+    mark_seconds: float
+
+
+class Symbol(NamedTuple):
+    """What the loader knows of an address."""
+
+    function: str | None  #: the nearest before it that the object file exports
+    object: str | None  #: path of the object file
+
+
+class Engine:
+    """The engine.
+
+    :raises RuntimeError: if it is not preloaded, or does not track this process.
+    """
+
+    def __init__(self) -> None:
+        self._engine = lib.pvg_heap()
+        if self._engine == ffi.NULL:
+            raise RuntimeError(
+                "The heap engine is not there: the process must start with it in LD_PRELOAD and "
+                f"with {VARIABLE} in its environment."
+            )
+        #: Gives the calling thread, and the threads that it starts from now on, the number of a
+        #: test, 0 outside of tests: ``(number) -> None``. The compiled function itself, as it is
+        #: called several times for every test.
+        self.set_test: Callable[[int], None] = self._engine.set_test
+
+    @property
+    def test(self) -> int:
+        """The number of the calling thread."""
+        return int(self._engine.test())
+
+    def counters(self) -> Counters:
+        """Return what is allocated."""
+        found = self._engine.counters()
+        return Counters(found.bytes, found.blocks, found.peak_bytes, found.allocations)
+
+    def reset_peak(self) -> None:
+        """Take what is allocated now for the most so far."""
+        self._engine.reset_peak()
+
+    def thread_bytes(self) -> int:
+        """Return the bytes that the calling thread has allocated, less those it has freed."""
+        return int(self._engine.thread_bytes())
+
+    def start_check(
+        self,
+        which: int,
+        *,
+        untracks: bool,
+        prepare: Callable[[], object] | None = None,
+        explain: Callable[[], object] | None = None,
+        waits: bool = False,
+    ) -> int:
+        """Start a clone that looks for lost blocks, and return its process id.
+
+        Only ``waitpid`` with ``__WCLONE`` sees it.
+
+        :param which: its place; there are three, from 0.
+        :param untracks: whether to take every object out of the garbage collector's lists first.
+        :param prepare: is called in the clone before that.
+        :param explain: is called in the clone after the check, and may use :meth:`lost` and
+            :meth:`say`; it has 20 seconds of processor time.
+        :param waits: until ``client.wake_clone``.
+        :raises OSError: if there cannot be another process.
+        """
+        return client.clone(which, waits, untracks, prepare, explain, b"", 0)
+
+    def is_done(self, which: int) -> bool:
+        """Whether the check of a clone has come to an end."""
+        return bool(self._engine.is_done(which))
+
+    def account(self, which: int) -> Account:
+        """Return what a check that is done looked at."""
+        found = self._engine.account(which)
+        return Account(*(getattr(found, name) for name in Account._fields))
+
+    def lost(self, which: int) -> list[LostBlock]:
+        """Return what a check that is done has found, by address."""
+        return [
+            LostBlock(lost.address, lost.size, lost.caller, lost.test, bool(lost.is_kept))
+            for lost in self._listed(which)
+        ]
+
+    def say(self, text: bytes) -> bool:
+        """Add, in a clone, to the text for the process; return whether there was room."""
+        return bool(self._engine.say(text, len(text)) == 0)
+
+    def text(self, which: int) -> bytes:
+        """Return what a clone has said."""
+        first = ffi.new("char const **")
+        length = self._engine.text(which, first)
+        return bytes(ffi.buffer(first[0], length))
+
+    def acknowledge(self, which: int) -> None:
+        """Have no later check list what this one has found."""
+        for lost in self._listed(which):
+            self._engine.acknowledge(ffi.addressof(lost))
+
+    def _listed(self, which: int) -> list[Any]:
+        first = ffi.new("pvh_lost const **")
+        count = self._engine.lost(which, first)
+        return [first[0][place] for place in range(count)]
+
+
+def symbol_at(address: int) -> Symbol:
+    """Return which function of which object file an address belongs to."""
+    found = lib.pvg_symbol_at(address)
+    return Symbol(_text(found.function), _text(found.object))
+
+
+def _text(characters: Any) -> str | None:
+    if characters == ffi.NULL:
+        return None
+    return bytes(ffi.string(characters)).decode("utf-8", "backslashreplace")

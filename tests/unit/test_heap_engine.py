@@ -1,0 +1,155 @@
+"""The native heap engine, in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from pytest_valgrind import preload
+from pytest_valgrind.heap.engine import VARIABLE
+
+HEAP = preload.heap()
+pytestmark = pytest.mark.skipif(HEAP is None, reason="Linux only")
+
+PRELUDE = """
+import ctypes, gc, json, os, sys
+from pytest_valgrind.heap.engine import Engine
+
+WCLONE = -0x80000000
+engine = Engine()
+malloc = ctypes.CDLL(None).malloc
+malloc.restype = ctypes.c_void_p
+malloc.argtypes = [ctypes.c_size_t]
+incref = ctypes.pythonapi.Py_IncRef
+incref.argtypes = [ctypes.py_object]
+
+def lost(untracks=True):
+    gc.collect()
+    os.waitpid(engine.start_check(0, untracks=untracks), WCLONE)
+    assert engine.is_done(0)
+    return [[block.test, block.size, block.is_kept] for block in engine.lost(0)]
+"""
+
+
+def run(source: str, **variables: str) -> Any:
+    """Run Python code with the engine, and return what it has printed as JSON."""
+    assert HEAP is not None
+    environment = {
+        **os.environ,
+        VARIABLE: "",
+        "LD_PRELOAD": str(HEAP),
+        "PYTHONMALLOC": "malloc",
+        **variables,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", PRELUDE + source],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_lost_block_is_of_its_test() -> None:
+    source = """
+engine.set_test(7)
+malloc(1000)
+engine.set_test(0)
+print(json.dumps(lost()))
+"""
+    assert run(source) == [[7, 1000, False]]
+
+
+def test_large_lost_block() -> None:
+    source = """
+engine.set_test(7)
+malloc(1 << 24)
+engine.set_test(0)
+print(json.dumps(lost()))
+"""
+    assert run(source) == [[7, 1 << 24, False]]
+
+
+def test_kept_block_is_not_lost() -> None:
+    source = """
+engine.set_test(7)
+kept = ctypes.c_void_p(malloc(1000))
+engine.set_test(0)
+print(json.dumps(lost()))
+"""
+    assert run(source) == []
+
+
+def test_lost_list_keeps_its_items() -> None:
+    # The collection empties the free lists, whose blocks are of no test.
+    source = """
+gc.collect()
+engine.set_test(7)
+thing = [object()]
+incref(thing)
+del thing
+engine.set_test(0)
+print(json.dumps(sorted(is_kept for _, _, is_kept in lost())))
+"""
+    assert run(source) == [False, True, True]
+
+
+def test_what_is_acknowledged_is_not_listed_again() -> None:
+    source = """
+engine.set_test(7)
+malloc(1000)
+engine.set_test(8)
+first = lost()
+engine.acknowledge(0)
+malloc(2000)
+engine.set_test(0)
+print(json.dumps([first, lost()]))
+"""
+    assert run(source) == [[[7, 1000, False]], [[8, 2000, False]]]
+
+
+def test_thread_inherits_the_number() -> None:
+    source = """
+import threading
+engine.set_test(7)
+thread = threading.Thread(target=malloc, args=[1000])
+engine.set_test(8)
+thread.start()
+engine.set_test(0)
+thread.join()
+print(json.dumps([block for block in lost() if block[1] == 1000]))
+"""
+    assert run(source) == [[8, 1000, False]]
+
+
+def test_counters_are_exact() -> None:
+    source = """
+buffer = ctypes.create_string_buffer(8)
+before = engine.counters()
+block = malloc(1 << 20)
+after = engine.counters()
+ctypes.CDLL(None).free(ctypes.c_void_p(block))
+print(json.dumps(after.bytes - before.bytes >= 1 << 20))
+"""
+    assert run(source) is True
+
+
+def test_process_without_the_variable_has_no_engine() -> None:
+    environment = {**os.environ, "LD_PRELOAD": str(HEAP)}
+    environment.pop(VARIABLE, None)
+    source = (
+        "from pytest_valgrind.heap.engine import Engine\n"
+        "try:\n    Engine()\nexcept RuntimeError as error:\n    print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", source], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "LD_PRELOAD" in done.stdout
