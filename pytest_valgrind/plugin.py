@@ -151,13 +151,14 @@ def _launch(config: pytest.Config, args: list[str]) -> None:
             f"--valgrind works on Linux, and this is {sys.platform}: run the tests there, in a "
             "container or in WSL, say."
         )
-    from pytest_valgrind.launching import launcher
+    from pytest_valgrind.launching import preconditions
+    from pytest_valgrind.launching.valgrind_launch import ValgrindLaunch
     from pytest_valgrind.settings import Settings
 
     option = config.known_args_namespace
-    if not launcher.tests_will_run(option) or _is_ours(config):
+    if not preconditions.tests_will_run(option) or _is_ours(config):
         return
-    if launcher.is_started_by_execnet():
+    if preconditions.is_started_by_execnet():
         raise pytest.UsageError(
             "--valgrind: this worker of pytest-xdist was not started under valgrind, so nothing "
             "would be checked: give -n or --tx with popen, ssh or socket."
@@ -178,9 +179,9 @@ def _launch(config: pytest.Config, args: list[str]) -> None:
     command = Command.of_this_process()
     if request := _further_run():
         # It reports nothing, however it ends.
-        further = launcher.Launch(command, request.adapt(settings), request.home)
+        further = ValgrindLaunch(command, request.adapt(settings), request.home)
         raise SystemExit(further.run().code)
-    launched = launcher.Launch(command, settings)
+    launched = ValgrindLaunch(command, settings)
     try:
         with ending_orderly():
             rehearse(config)
@@ -306,11 +307,11 @@ def _register_inner_session(config: pytest.Config, outer: SessionChecker) -> Non
 
 
 def _register_controller(config: pytest.Config) -> None:
-    from pytest_valgrind.launching import launcher
+    from pytest_valgrind.launching import preconditions
     from pytest_valgrind.settings import Settings
     from pytest_valgrind.workers.controller import Controller
 
-    if launcher.tests_will_run(config.option):
+    if preconditions.tests_will_run(config.option):
         controller = Controller(Settings.of(config, config.option), config)
         config.pluginmanager.register(controller, _CONTROLLER)
 

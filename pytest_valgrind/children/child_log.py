@@ -13,7 +13,7 @@ from typing import Protocol
 from pytest_valgrind.findings.finding import Finding, Kind, Owner
 from pytest_valgrind.memcheck.error_contexts import key_of
 from pytest_valgrind.memcheck.log_file import read_to_end
-from pytest_valgrind.memcheck.log_lines import Line, read_lines
+from pytest_valgrind.memcheck.log_lines import Line, command_in, read_lines
 from pytest_valgrind.memcheck.object_files import ObjectFiles
 from pytest_valgrind.memcheck.parser import Parser, used_suppressions
 
@@ -25,7 +25,6 @@ _OBJECT = re.compile(r"object ([0-9a-f]+) ([0-9a-f]+) (.+)")
 _OPTION = "Handling new value "
 _LISTED = re.compile(r"[\d,]+ errors (\(suppressed by .*\) )?in context \d+ of \d+:")
 _PARENT = re.compile(rb"==\d+== Parent PID: (\d+)")
-_COMMAND = re.compile(rb"==\d+== Command: (.*)")
 _FORK = re.compile(rb"\*\*\d+\*\* pytest-valgrind: fork (\d+)")
 _TOTAL = re.compile(rb"==\d+== ERROR SUMMARY: (\d+) errors")
 # What a log holds of whose errors are counted.
@@ -68,13 +67,13 @@ class ChildLog:
         self.pid = pid
         with path.open("rb") as file:
             head = file.read(_HEAD)
-        parent, command, fork = (each.search(head) for each in (_PARENT, _COMMAND, _FORK))
+        parent, fork = (each.search(head) for each in (_PARENT, _FORK))
         #: Process id; None if the log does not say it, as with valgrind's ``-q``.
         self.parent = int(parent[1]) if parent else None
         self.is_fork = fork is not None
         self._errors_of_parent = int(fork[1]) if fork else 0
         #: Its first line; a fork has its parent's.
-        self.command = command[1].decode(errors="replace") if command else ""
+        self.command = command_in(head.decode(errors="replace"))
         self._is_preloaded = f" {_SAYS}".encode() in head
         self._parent: Parent | None = None
         #: Whether leaks were looked for before an interpreter took itself apart.

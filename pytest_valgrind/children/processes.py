@@ -13,10 +13,10 @@ from pytest_valgrind.children.child_log import ChildLog, Parent
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.items.item_run import ItemRun
 from pytest_valgrind.memcheck.error_contexts import key_of
+from pytest_valgrind.memcheck.log_lines import command_in
 from pytest_valgrind.memcheck.monitor import MemcheckMonitor
 from pytest_valgrind.memcheck.object_files import ObjectFiles
 
-_COMMAND = re.compile(r"==\d+== Command: (.*)")
 # Those of the standard library's that end after the process that uses them.
 _SERVERS = re.compile(r"from\\? multiprocessing\.(resource_tracker|forkserver)")
 
@@ -202,8 +202,7 @@ class _ThisProcess:
     def command(self) -> str:
         """The first line of its command."""
         with self._log.open(errors="replace") as file:
-            match = _COMMAND.search(file.read(4096))
-        return match[1] if match else ""
+            return command_in(file.read(4096))
 
     def object_at(self, address: int) -> str | None:
         """Return the object file at an address."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 # "==", "--" or "**", a time with --time-stamp=yes, and the process id.
 _PREFIX = re.compile(r"(==|--|\*\*)(?:[\d:.]+ )?(\d+)\1 ?(.*)")
+_COMMAND = re.compile(r"==\d+== Command: (.*)")
 
 
 class Line(NamedTuple):
@@ -37,3 +38,12 @@ def read_lines(log: Iterable[str], pid: int | None = None) -> Iterator[Line]:
             mark, text = "", raw
         if pid is None or last == pid:
             yield Line(mark, last, text, raw)
+
+
+def command_in(head: str) -> str:
+    """Return the first line of a process's command, as its log's head has it; empty if it has none.
+
+    :param head: of the log; some thousand characters do.
+    """
+    match = _COMMAND.search(head)
+    return match[1] if match else ""

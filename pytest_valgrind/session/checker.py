@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -20,7 +18,7 @@ from pytest_valgrind.memcheck.mode import exact
 from pytest_valgrind.recovery.records import Collected, Collecting, Covered, Ended, Interrupted
 from pytest_valgrind.recovery.second_runs import SecondRuns
 from pytest_valgrind.reporting.end_of_run import EndOfRun
-from pytest_valgrind.session import timeouts
+from pytest_valgrind.session import messages, timeouts
 from pytest_valgrind.session.assembly import assemble
 from pytest_valgrind.session.item_frames import ItemFrames
 from pytest_valgrind.session.progress import show_waiting
@@ -58,7 +56,8 @@ class ValgrindChecker:
         self._chain = HookChain(self)
         giver = worker or self._run_directory
         self._second_runs = SecondRuns(giver.second_runs if giver else ())
-        self._parts = parts = assemble(settings, process, worker.count if worker else 1, self._say)
+        say = partial(messages.say, pluginmanager)
+        self._parts = parts = assemble(settings, process, worker.count if worker else 1, say)
         self._memcheck = parts.memcheck
         self._runner = parts.runner
         self._conclusions = parts.conclusions
@@ -287,13 +286,9 @@ class ValgrindChecker:
         elif is_stopped:
             origins.pass_over(results)
         elif self._worker is None:
-            origins.settle(results, session.config.hook, self._say_line)
-
-    def _say_line(self, words: str) -> None:
-        reporter = self._pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            reporter.ensure_newline()
-            reporter.write_line(words)
+            origins.settle(
+                results, session.config.hook, partial(messages.say_line, self._pluginmanager)
+            )
 
     def _settle_doubts(self, session: pytest.Session) -> None:
         """Have it known which test lost what, if need be by running tests again."""
@@ -344,10 +339,3 @@ class ValgrindChecker:
         self._end_of_run.hints.update(self._memcheck.weaknesses(self._settings))
         log = self._memcheck.kept_log
         self._end_of_run.write_summary(reporter, [log] if log else [])
-
-    def _say(self, words: str) -> None:
-        """Tell the user who waits; pytest captures what is printed by now."""
-        manager = self._pluginmanager.get_plugin("capturemanager")
-        shown = manager.global_and_fixture_disabled() if manager else contextlib.nullcontext()
-        with shown:
-            print(words, end="", file=sys.stderr, flush=True)

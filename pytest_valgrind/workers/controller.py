@@ -15,7 +15,7 @@ from pytest_valgrind import pytest_internals
 from pytest_valgrind.command import Command
 from pytest_valgrind.findings.finding import plural
 from pytest_valgrind.findings.results import Results
-from pytest_valgrind.launching.launcher import Launch
+from pytest_valgrind.launching.valgrind_launch import ValgrindLaunch
 from pytest_valgrind.origins.origins import Origins
 from pytest_valgrind.recovery import journal
 from pytest_valgrind.recovery.coverage_data import not_covered
@@ -67,7 +67,7 @@ class Controller:
         #: The workers that died, by their names, and what they left, by where they ran.
         self._nodes: dict[str, WorkerController] = {}
         self._dead_of: dict[WorkerLocation, list[ProcessHistory]] = {}
-        launch = Launch(Command([sys.executable]), settings)
+        launch = ValgrindLaunch(Command([sys.executable]), settings)
         # Once for all workers, as far as they have this interpreter.
         launch.calibrate()
         self._settings_of_workers = settings._replace(calibrate=False)

@@ -137,7 +137,7 @@ def test_no_room_for_the_log(clean: Suite) -> None:
     code = "import tempfile; tempfile.tempdir = '/nonexistent'\n"
     clean.write("plugged.py", code)
     run = clean.run("--valgrind", "-p", "plugged")
-    assert_usage_error(run, "no room for valgrind's log in /nonexistent", "TMPDIR")
+    assert_usage_error(run, "no room for its files in /nonexistent", "TMPDIR")
 
 
 def classic(suite: Suite, given: str, *options: str) -> Run:

@@ -17,7 +17,8 @@ from conftest import HERE
 
 from pytest_valgrind import plugin
 from pytest_valgrind.command import Command
-from pytest_valgrind.launching import launcher
+from pytest_valgrind.launching import preconditions, valgrind_launch
+from pytest_valgrind.launching.valgrind_launch import ValgrindLaunch
 from pytest_valgrind.settings import Settings
 
 
@@ -33,7 +34,7 @@ def test_shim_in_the_place_of_python(tmp_path: Path, settings: Settings) -> None
     shim = tmp_path / "python"
     shim.write_text("#!/bin/sh\nexec python3\n")
     with pytest.raises(pytest.UsageError, match=r"is a script that starts Python.*-m pytest"):
-        launcher.Launch(Command([str(shim)]), settings)
+        ValgrindLaunch(Command([str(shim)]), settings)
 
 
 def test_setuid_interpreter(tmp_path: Path, settings: Settings) -> None:
@@ -42,7 +43,7 @@ def test_setuid_interpreter(tmp_path: Path, settings: Settings) -> None:
     shutil.copy("/bin/true", program)
     program.chmod(program.stat().st_mode | stat.S_ISUID)
     with pytest.raises(pytest.UsageError, match=r"setuid.*use a copy"):
-        launcher.Launch(Command([str(program)]), settings)
+        ValgrindLaunch(Command([str(program)]), settings)
 
 
 def test_free_threaded_interpreter(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,19 +53,19 @@ def test_free_threaded_interpreter(settings: Settings, monkeypatch: pytest.Monke
         sysconfig, "get_config_var", lambda name: name == "Py_GIL_DISABLED" or known(name)
     )
     with pytest.raises(pytest.UsageError, match=r"free-threaded.*use a build with the GIL"):
-        launcher.Launch(Command([sys.executable]), settings)
+        ValgrindLaunch(Command([sys.executable]), settings)
 
 
 def test_static_interpreter(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Valgrind cannot replace its malloc."""
-    monkeypatch.setattr(launcher, "_is_linked_dynamically", lambda: False)
+    monkeypatch.setattr(preconditions, "is_linked_dynamically", lambda: False)
     with pytest.raises(pytest.UsageError, match="linked statically"):
-        launcher.Launch(Command([sys.executable]), settings)
+        ValgrindLaunch(Command([sys.executable]), settings)
 
 
 def test_loader_is_recognised() -> None:
     """The interpreter that runs these tests has one."""
-    assert launcher._is_linked_dynamically()
+    assert preconditions.is_linked_dynamically()
 
 
 @pytest.mark.parametrize("option", ["--log-fd=2", "--log-socket=127.0.0.1", "--xml=yes"])
@@ -72,7 +73,7 @@ def test_log_that_nobody_can_read(settings: Settings, option: str) -> None:
     """Which option it is."""
     settings = settings._replace(args=(option,))
     with pytest.raises(pytest.UsageError, match=rf"{option} stands in the way: leave it out"):
-        launcher.Launch(Command([sys.executable]), settings)
+        ValgrindLaunch(Command([sys.executable]), settings)
 
 
 def test_descriptor_limit_is_lowered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +81,7 @@ def test_descriptor_limit_is_lowered(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1 << 30, resource.RLIM_INFINITY))
     monkeypatch.setattr(resource, "setrlimit", lambda _, pair: limits.append(pair))
-    launcher._lower_limits()
+    valgrind_launch._lower_limits()
     assert limits == [(1 << 20, 1 << 20)]
 
 
