@@ -64,6 +64,13 @@ class LeakAttribution(Protocol):
         """Return the rest, after the checks that this takes."""
 
 
+class Mode(NamedTuple):
+    """A leak check, and how the header calls it."""
+
+    check: LeakAttribution
+    description: str
+
+
 class NoCheck:
     """Leaks are not looked for."""
 

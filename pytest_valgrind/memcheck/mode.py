@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from pytest_valgrind.leaks.attribution import GroupCheck, LeakAttribution, NoCheck, ProcessState
+from pytest_valgrind.leaks.attribution import GroupCheck, Mode, NoCheck, ProcessState
 from pytest_valgrind.leaks.backend import CheckBackend
 from pytest_valgrind.leaks.cores import cores
 from pytest_valgrind.memcheck.check_backends import InClone, InProcess
@@ -15,13 +15,6 @@ if TYPE_CHECKING:
     from pytest_valgrind.memcheck.monitor import MemcheckMonitor
     from pytest_valgrind.memcheck.valgrind_info import ValgrindInfo
     from pytest_valgrind.settings import Settings
-
-
-class Mode(NamedTuple):
-    """A leak check, and how the header calls it."""
-
-    check: LeakAttribution
-    description: str
 
 
 def choose(

@@ -40,7 +40,7 @@ _INTERVAL = 0.05
 _PLACE = 2
 
 #: Runs the test with the evidence of the process that it is called in.
-Runs = Callable[[ItemRun, MemcheckMonitor], None]
+Runs = Callable[[ItemRun, Callable[[str, str], Sequence[Finding]]], None]
 
 
 class Plan(NamedTuple):
@@ -177,7 +177,7 @@ class _Child:
         pytest_internals.forget_setups(session)
         watch.start()
         try:
-            self._runs(self._test, self._monitor)
+            self._runs(self._test, self._monitor.errors)
         finally:
             watch.stop()
         Garbage(freeze=False).settle_everything()

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from pytest_valgrind import client, pytest_internals
+from pytest_valgrind import pytest_internals
 from pytest_valgrind.false_alarms.numpy_warning import ignore_now
 from pytest_valgrind.findings.verdict import Outcome
 from pytest_valgrind.items.hook_chain import HookChain
 from pytest_valgrind.leaks import unattributed
-from pytest_valgrind.memcheck.mode import exact
 from pytest_valgrind.recovery.records import Collected, Collecting, Covered, Ended, Interrupted
 from pytest_valgrind.recovery.second_runs import SecondRuns
 from pytest_valgrind.reporting.end_of_run import EndOfRun
@@ -58,17 +57,17 @@ class ValgrindChecker:
         self._second_runs = SecondRuns(giver.second_runs if giver else ())
         say = partial(messages.say, pluginmanager)
         self._parts = parts = assemble(settings, process, worker.count if worker else 1, say)
-        self._memcheck = parts.memcheck
+        self._engine = parts.engine
         self._runner = parts.runner
         self._conclusions = parts.conclusions
         self._results = parts.conclusions.results
-        self._end_of_run = EndOfRun(settings, self._results, self._memcheck.monitor.weaknesses)
+        self._end_of_run = EndOfRun(settings, self._results, parts.engine.hints)
         self._timeouts = parts.timeouts
         pluginmanager.register(self._timeouts, timeouts.NAME)
         pluginmanager.register(ItemFrames(self._runner))
         self._descriptors = parts.descriptors
         self._coverage: CoverageData | None = None
-        self._conclusions.judge.notes_unexplained = self._can_look_for_origins()
+        self._conclusions.judge.notes_unexplained = parts.engine.can_find_origins(settings)
         self._environment = dict(os.environ)
         #: What runs the tests in this one's place, if this is a further run.
         self._origin_run: OriginRun | None = None
@@ -78,10 +77,12 @@ class ValgrindChecker:
     def answer(self, request: Request) -> None:
         """Have another plugin run the tests, and find out only what it has been asked for."""
         from pytest_valgrind.origins.origin_run import OriginRun
+        from pytest_valgrind.session.memcheck import Memcheck
 
-        functions = self._memcheck.monitor.functions
-        info = self._memcheck.info
-        self._origin_run = OriginRun(request, self._settings, info, functions)
+        engine = self._engine
+        assert isinstance(engine, Memcheck)
+        functions = engine.monitor.functions
+        self._origin_run = OriginRun(request, self._settings, engine.info, functions)
         # Later than this one, so that its hooks come before.
         self._pluginmanager.register(self._origin_run)
 
@@ -97,18 +98,16 @@ class ValgrindChecker:
 
     def pytest_report_header(self) -> list[str]:
         """Say what is checked, with which valgrind and options, and where the log is."""
-        version = self._memcheck.info.version
-        memcheck = f"memcheck {version}" if version else "memcheck"
+        name, weaknesses = self._engine.name, self._engine.weaknesses(self._settings)
         return [
-            f"valgrind: {memcheck}, checking for {self._parts.mode.description}",
-            *self._memcheck.header(),
-            *(f"valgrind: beware: {words}" for words in self._memcheck.weaknesses(self._settings)),
+            *self._engine.header(self._parts.mode),
+            *(f"{name}: beware: {words}" for words in weaknesses),
         ]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Have stacks of deaths complete, although pytest has enabled faulthandler by now."""
-        client.handle_signals_on_stack()
+        self._engine.session_begins()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
@@ -142,8 +141,8 @@ class ValgrindChecker:
             show_waiting(self._parts.mode.check, session.config)
         try:
             if self._worker and not collects_only:
-                client.outside_tests(self._run_again, session)
-            value = client.outside_tests(self._chain.call, hook, arguments)
+                self._engine.outside(self._run_again, session)
+            value = self._engine.outside(self._chain.call, hook, arguments)
             is_stopped = False
             return value
         except KeyboardInterrupt:
@@ -164,9 +163,7 @@ class ValgrindChecker:
                 self._find_unchecked(session)
                 self._end_of_run.report_tests(session.ihook)
                 self._look_for_origins(session, is_stopped=is_stopped)
-                self._results.unused_suppressions = self._memcheck.unused_suppressions(
-                    self._settings
-                )
+                self._engine.look_back(self._settings, self._results)
         finally:  # whatever the hooks of others do with a report
             self._write_end()
         if not is_silent:  # all workers import the same, and the controller reports it once
@@ -191,11 +188,9 @@ class ValgrindChecker:
 
     def _write_end(self) -> None:
         """Write down what is known in the end, for the parent."""
-        results = self._results
-        if self._run_directory and (results.anything_found or self._memcheck.info.says_more):
-            self._run_directory.keep_log()
-        weaknesses = tuple(self._memcheck.weaknesses(self._settings))
-        self._journal.write(Ended(results, weaknesses, self._memcheck.kept_log))
+        self._engine.keep_log(self._results)
+        weaknesses = tuple(self._engine.weaknesses(self._settings))
+        self._journal.write(Ended(self._results, weaknesses, self._engine.kept_log))
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(
@@ -244,7 +239,7 @@ class ValgrindChecker:
         self._runner.reported(call.when)
 
     def _save_coverage(self) -> None:
-        if self._coverage and client.outside_tests(self._coverage.save):
+        if self._coverage and self._engine.outside(self._coverage.save):
             self._journal.write(Covered(self._process.item_numbers.last))
 
     def _first_runs(self, session: pytest.Session) -> list[pytest.Item]:
@@ -264,14 +259,6 @@ class ValgrindChecker:
         hook = item.ihook.pytest_runtest_protocol
         arguments = {"item": item, "nextitem": nextitem}
         return self._timeouts.limited(partial(self._chain.call, hook, arguments))
-
-    def _can_look_for_origins(self) -> bool:
-        """Whether a further run may say where values are from, which this one does not."""
-        settings = self._settings
-        knows = "yes" in self._memcheck.info.values("--track-origins")
-        # What this process starts would run under valgrind itself.
-        traces = settings.trace_children or "yes" in self._memcheck.info.values("--trace-children")
-        return settings.origins and not (settings.all_errors or knows or traces)
 
     def _look_for_origins(self, session: pytest.Session, *, is_stopped: bool) -> None:
         results = self._results
@@ -295,9 +282,7 @@ class ValgrindChecker:
         lost = self._runner.unsettled
         ran_again = self._settings.exact_rerun and bool(lost)
         if ran_again:
-            check = exact(
-                self._memcheck.monitor, self._parts.state, references=self._settings.references
-            )
+            check = self._engine.exact_check(self._settings, self._parts.state)
             doubts = unattributed.Doubts(lost)
             self._runner.run_again(doubts, self._protocol, check)
             lost = doubts.left
@@ -336,6 +321,6 @@ class ValgrindChecker:
     def _write_summary(self, reporter: pytest.TerminalReporter) -> None:
         self._has_written = True
         self._runner.between()  # fixtures that end with an interrupted session
-        self._end_of_run.hints.update(self._memcheck.weaknesses(self._settings))
-        log = self._memcheck.kept_log
+        self._end_of_run.hints.update(self._engine.weaknesses(self._settings))
+        log = self._engine.kept_log
         self._end_of_run.write_summary(reporter, [log] if log else [])

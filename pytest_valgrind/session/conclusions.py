@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_valgrind import client
 from pytest_valgrind.findings.finding import Caller, Finding, PythonLine
 from pytest_valgrind.items.item_run import ItemRun
 from pytest_valgrind.leaks.attribution import LeakAttribution
@@ -26,10 +25,18 @@ class Conclusions:
     :param judge: of tests, with the results of the session.
     :param check: knows leaks of which it is not known which test lost them.
     :param journal: in which it is written down.
+    :param outside: calls a function so that what it allocates is no test's.
     """
 
-    def __init__(self, judge: ItemJudge, check: LeakAttribution, journal: Journal) -> None:
+    def __init__(
+        self,
+        judge: ItemJudge,
+        check: LeakAttribution,
+        journal: Journal,
+        outside: Callable[..., object],
+    ) -> None:
         self.judge = judge
+        self._outside = outside
         self._check = check
         self.journal = journal
         self.results = judge.results
@@ -78,7 +85,7 @@ class Conclusions:
         # All of them first: a hook that logs may raise an exception.
         changed = [test for test in settled if self.judge.judge(test)]
         for test in settled:
-            client.outside_tests(test.log)
+            self._outside(test.log)
         self.write_down(settled, changed)
 
     def count(self, settled: Iterable[ItemRun]) -> None:

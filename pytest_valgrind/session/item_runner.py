@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from pytest_valgrind import client, pytest_internals
+from pytest_valgrind import pytest_internals
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.items.deferred_reports import DeferredReports
 from pytest_valgrind.items.fixtures import FixturePhase
@@ -17,7 +17,6 @@ from pytest_valgrind.items.item_run import ItemRun, effort, file_of
 from pytest_valgrind.leaks.attribution import LeakAttribution, ProcessState
 from pytest_valgrind.leaks.groups import Unsettled
 from pytest_valgrind.leaks.unattributed import Doubts
-from pytest_valgrind.memcheck.monitor import MemcheckMonitor
 from pytest_valgrind.recovery.records import Began
 from pytest_valgrind.recovery.second_runs import not_again
 from pytest_valgrind.session.conclusions import Conclusions
@@ -25,9 +24,10 @@ from pytest_valgrind.session.stack_names import caller_of
 
 if TYPE_CHECKING:
     from pytest_valgrind.children.processes import Children
+    from pytest_valgrind.session.engine import Engine
 
-_RULE = "*" * 70
-
+#: The errors since the last call: what they belong to, and the phase of the test.
+ErrorsOf = Callable[[str, str], Sequence[Finding]]
 #: Does what pytest does with a test, given the one after it.
 RunItem = Callable[[pytest.Item, "pytest.Item | None"], object]
 
@@ -43,13 +43,14 @@ class ItemRunner:
 
     def __init__(
         self,
-        monitor: MemcheckMonitor,
+        engine: Engine,
         state: ProcessState,
         check: LeakAttribution,
         conclusions: Conclusions,
         children: Children | None = None,
     ) -> None:
-        self._monitor = monitor
+        self._engine = engine
+        self._errors = engine.errors
         self._garbage = state.garbage
         self._item_numbers = state.item_numbers
         self._first = state.item_numbers.last + 1
@@ -78,11 +79,11 @@ class ItemRunner:
 
     def between(self) -> None:
         """Take the errors since the last test or collector as belonging to neither."""
-        self._conclusions.take_outside(self._monitor.errors("", ""))
+        self._conclusions.take_outside(self._errors("", ""))
 
     def collected(self, nodeid: str) -> None:
         """Take the errors raised while a collector was at work."""
-        self._conclusions.take_import(nodeid, self._monitor.errors(nodeid, "import"))
+        self._conclusions.take_import(nodeid, self._errors(nodeid, "import"))
 
     def begin(self, session: pytest.Session) -> None:
         """Get ready for the first test."""
@@ -164,7 +165,7 @@ class ItemRunner:
             return work(*arguments)
         self._running.ran_here = True
         place = self._fixture.place if self._fixture else self._running.place
-        return client.inside_test(place, work, *arguments)
+        return self._engine.inside(place, work, *arguments)
 
     def in_fixture(
         self, phase: FixturePhase, work: Callable[..., object], *arguments: object
@@ -188,7 +189,7 @@ class ItemRunner:
         test.fixtures.append(phase)
         outer, self._fixture = self._fixture, phase
         try:
-            return client.inside_test(phase.place, work, *arguments)
+            return self._engine.inside(phase.place, work, *arguments)
         finally:
             self.phase_ended(when)
             self._fixture = outer
@@ -202,7 +203,7 @@ class ItemRunner:
     def phase_ended(self, phase: str) -> None:
         """Take the errors of setup, call or teardown."""
         if self._running is not None:
-            found = self._monitor.errors(self._running.nodeid, phase)
+            found = self._errors(self._running.nodeid, phase)
             if found and self._fixture:
                 found = [replace(error, fixture=self._fixture.words) for error in found]
             if found:
@@ -211,7 +212,7 @@ class ItemRunner:
     def fixture_was_set_up(self, function: Callable[..., object]) -> None:
         """Take the errors of a fixture's function."""
         if self._running is not None:
-            found = self._monitor.errors(self._running.nodeid, "setup")
+            found = self._errors(self._running.nodeid, "setup")
             if found:
                 caller = caller_of(function, self._running.item)
                 self._running.findings.extend(replace(error, caller=caller) for error in found)
@@ -277,13 +278,13 @@ class ItemRunner:
         with self.results.watch:
             check.before()
         self.between()
-        client.print_to_log(f"\n{_RULE}\n{nodeid}\n{_RULE}")
-        threads = client.threads_started()
+        self._engine.test_begins(nodeid)
+        threads = self._engine.threads_started()
         self._running = test
         self._deferred.hold(test.events)
         test.start = effort()
         try:
-            client.inside_test(test.place, self._run_and_settle, test, nextitem, protocol, check)
+            self._engine.inside(test.place, self._run_and_settle, test, nextitem, protocol, check)
         except BaseException:
             test.was_interrupted = True
             self.phase_ended("interrupted")
@@ -291,8 +292,8 @@ class ItemRunner:
         finally:
             test.seconds = effort() - test.start
             self._seconds += test.seconds
-            test.threads = client.threads_started() - threads
-            test.leaves_threads = client.threads_alive() > 0
+            test.threads = self._engine.threads_started() - threads
+            test.leaves_threads = self._engine.threads_alive() > 0
             self._deferred.release()
             self._running = None
             if not self._is_fork:
@@ -330,19 +331,19 @@ class ItemRunner:
         self.phase_ended("gc")
 
     def _log_start(self, log: Callable[[], object]) -> None:
-        client.outside_tests(log)
+        self._engine.outside(log)
         # What the hook has freed would carry its stack into the test.
         self._garbage.empty_free_lists()
         self.between()
 
-    def run_alone(self, test: ItemRun, monitor: MemcheckMonitor) -> None:
+    def run_alone(self, test: ItemRun, errors: ErrorsOf) -> None:
         """Run a test once more in a forked process, which is to end after that.
 
-        :param monitor: of that process.
+        :param errors: as the engine has them in that process.
         """
-        self._monitor = monitor
+        self._errors = errors
         self._running = test
         # Only the test is torn down, not what it shares with others.
         after = cast(pytest.Item, test.item.parent)
         run = partial(pytest_internals.run_phases, test.item, after)
-        client.inside_test(test.place, run)
+        self._engine.inside(test.place, run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,18 +13,24 @@ from pytest_valgrind import client
 from pytest_valgrind.false_alarms.repairs import apply_late
 from pytest_valgrind.findings.finding import Kind, plural
 from pytest_valgrind.findings.suppressions import count, unused
+from pytest_valgrind.memcheck.mode import choose, exact
 from pytest_valgrind.memcheck.monitor import MemcheckMonitor
 from pytest_valgrind.memcheck.valgrind_info import confirmed, find_valgrind_info
+from pytest_valgrind.session.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from pytest_valgrind.children.processes import Children
     from pytest_valgrind.findings.finding import Finding
-    from pytest_valgrind.findings.suppressions import Named
+    from pytest_valgrind.findings.results import Results
+    from pytest_valgrind.items.item_numbers import ItemNumbers
     from pytest_valgrind.launching.run_directory import RunDirectory
+    from pytest_valgrind.leaks.attribution import LeakAttribution, Mode, ProcessState
+    from pytest_valgrind.pinpoint.forked_run import Runs
+    from pytest_valgrind.pinpoint.pinpoint import Pinpoint
+    from pytest_valgrind.session.engine import LeftOpen, Say
     from pytest_valgrind.settings import Settings
 
-#: Tells the user what takes so long.
-Say = Callable[[str], None]
+_RULE = "*" * 70
 
 
 class Memcheck:
@@ -35,11 +41,19 @@ class Memcheck:
     :raises pytest.UsageError: if this process cannot be checked as asked for.
     """
 
+    name = "valgrind"
+    inside = staticmethod(client.inside_test)
+    outside = staticmethod(client.outside_tests)
+    threads_started = staticmethod(client.threads_started)
+    threads_alive = staticmethod(client.threads_alive)
+
     def __init__(self, settings: Settings, run_directory: RunDirectory | None) -> None:
         self._run_directory = run_directory
         self.info = find_valgrind_info(None if run_directory else settings.log)
         errors_at_start = client.count_errors()
         self.monitor = MemcheckMonitor(self.info, settings.leak_kinds)
+        self.errors = self.monitor.errors
+        self.hints = self.monitor.weaknesses
         #: Suppressions of the interpreter's own errors, None if there are none.
         self.noise: str | None = None
         if run_directory and run_directory.noise.exists():
@@ -110,9 +124,11 @@ class Memcheck:
         given = {*settings.suppressions, *map(Path, self.info.values("--suppressions"))}
         return given - {self._run_directory.noise} if self._run_directory else given
 
-    def header(self) -> Iterator[str]:
-        """Yield which valgrind checks, with which options, and where its log is."""
+    def header(self, mode: Mode) -> Iterator[str]:
+        """Yield which valgrind checks what, with which options, and where its log is."""
         info = self.info
+        memcheck = f"memcheck {info.version}" if info.version else "memcheck"
+        yield f"valgrind: {memcheck}, checking for {mode.description}"
         yield f"valgrind: options {shlex.join(info.options) or 'unknown'}"
         yield f"valgrind: log {info.log or 'not in a file, so findings come without excerpt'}"
         if self.noise is not None:
@@ -135,19 +151,67 @@ class Memcheck:
             found.append("valgrind_args came too late, as valgrind already runs")
         return found
 
-    def unused_suppressions(self, settings: Settings) -> list[Named]:
-        """Return those in the user's files that were of no use; look for valgrind's limits."""
+    def choose_check(self, settings: Settings, state: ProcessState, workers: int) -> Mode:
+        """Return the leak check that was asked for, or the one that can take its place."""
+        return choose(settings, self.monitor, state, workers=workers)
+
+    def exact_check(self, settings: Settings, state: ProcessState) -> LeakAttribution:
+        """Return a leak check after every test."""
+        return exact(self.monitor, state, references=settings.references)
+
+    def timeouts(self, settings: Settings) -> Timeouts:
+        """Return what ends tests that run for too long."""
+        path = self._run_directory.python_stacks if self._run_directory else None
+        return Timeouts(settings.timeout, settings.timeout_factor, self.monitor, path)
+
+    def descriptors(self, item_numbers: ItemNumbers) -> LeftOpen | None:
+        """Return what knows open descriptors, None where valgrind does not track them."""
+        if not self.info.tracks_descriptors:
+            return None
+        from pytest_valgrind.memcheck.descriptors import Descriptors
+
+        return Descriptors(self.monitor, item_numbers)
+
+    def pinpoint(self, run_alone: Runs) -> Pinpoint | None:
+        """Return what finds the lines of Python."""
+        from pytest_valgrind.pinpoint.pinpoint import Pinpoint
+
+        return Pinpoint(self.monitor, run_alone)
+
+    def test_begins(self, nodeid: str) -> None:
+        """Have the log say which test the lines after it are about."""
+        client.print_to_log(f"\n{_RULE}\n{nodeid}\n{_RULE}")
+
+    def session_begins(self) -> None:
+        """Have stacks of crashes complete, although pytest has enabled faulthandler by now."""
+        client.handle_signals_on_stack()
+
+    def can_find_origins(self, settings: Settings) -> bool:
+        """Whether a further run may say where values are from, which this one does not."""
+        knows = "yes" in self.info.values("--track-origins")
+        # What this process starts would run under valgrind itself.
+        traces = settings.trace_children or "yes" in self.info.values("--trace-children")
+        return settings.origins and not (settings.all_errors or knows or traces)
+
+    def look_back(self, settings: Settings, results: Results) -> None:
+        """Find the user's suppressions that were of no use, and whether valgrind had enough."""
         self.monitor.look_for_limits()
         used = self.monitor.used_suppressions()
         given = self.given_suppressions(settings)
         if self._children:
             self.monitor.weaknesses.update(self._children.still_alive)
             used = None if used is None else used | self._children.used_suppressions
-        if used is None and given:
+        if used is not None:
+            results.unused_suppressions = list(unused(sorted(given), used))
+        elif given:
             self.monitor.weaknesses.add(
                 "valgrind does not say which suppressions are in use: give it -s"
             )
-        return [] if used is None else list(unused(sorted(given), used))
+
+    def keep_log(self, results: Results) -> None:
+        """Keep the log if anything was found, or if the user has valgrind say more."""
+        if self._run_directory and (results.anything_found or self.info.says_more):
+            self._run_directory.keep_log()
 
     @property
     def kept_log(self) -> str:

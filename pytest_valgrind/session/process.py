@@ -15,7 +15,7 @@ from pytest_valgrind.leaks.loss_records import LossRecords
 from pytest_valgrind.recovery.journal import Journal
 
 if TYPE_CHECKING:
-    from pytest_valgrind.session.memcheck import Memcheck
+    from pytest_valgrind.session.engine import Engine
     from pytest_valgrind.settings import Settings
 
 
@@ -51,7 +51,7 @@ class Process:
         self.loss_records = LossRecords()
         #: How often a session is to leave out which test, as a process that died has run it.
         self.left_out = Counter((run_directory and run_directory.passed_over) or ())
-        self._memcheck: Memcheck | None = None
+        self._engine: Engine | None = None
 
     @classmethod
     def this(cls, *, restores: bool = True) -> Process:
@@ -95,14 +95,13 @@ class Process:
             if parent.checker:
                 parent.checker.forked()
 
-    def memcheck(self, settings: Settings) -> Memcheck:
-        """Return memcheck, as the sessions so far have set it up.
+    def engine(self, settings: Settings) -> Engine:
+        """Return the engine, as the sessions so far have set it up.
 
         :param settings: of the first one, if this is it.
         :raises pytest.UsageError: if this process cannot be checked as asked for.
         """
-        if self._memcheck is None:
-            from pytest_valgrind.session.memcheck import Memcheck
+        if self._engine is None:
+            pass
 
-            self._memcheck = Memcheck(settings, self.run_directory)
-        return self._memcheck
+        return self._engine
