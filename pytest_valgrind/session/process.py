@@ -102,6 +102,7 @@ class Process:
         :raises pytest.UsageError: if this process cannot be checked as asked for.
         """
         if self._engine is None:
-            pass
+            from pytest_valgrind.session.memcheck import Memcheck
 
+            self._engine = Memcheck(settings, self.run_directory)
         return self._engine
