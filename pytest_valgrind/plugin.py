@@ -73,7 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers and, under valgrind, the checker."""
     with _imports_as_usual(config.pluginmanager):
         from pytest_valgrind import running_on_valgrind
-        from pytest_valgrind.findings.verdict import MARKERS
+        from pytest_valgrind.markers import MARKERS
 
         on_valgrind = running_on_valgrind()
         if on_valgrind:
@@ -104,7 +104,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if marker is None:
         return
     from pytest_valgrind import running_on_valgrind
-    from pytest_valgrind.findings.verdict import reason_of
+    from pytest_valgrind.markers import reason_of
 
     if running_on_valgrind():
         reason = reason_of(marker) or "skipped under valgrind"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from pytest_valgrind.findings.finding import LEAKS, Kind
+from pytest_valgrind.findings.kind import LEAKS, Kind
 
 _LEAK_CHECKS = ("group", "exact", "off")
 # The names of 0.x that do not begin with ours.

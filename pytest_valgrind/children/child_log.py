@@ -10,7 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from pytest_valgrind.findings.finding import Finding, Kind, Owner
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.findings.stack import Owner
 from pytest_valgrind.memcheck.error_contexts import key_of
 from pytest_valgrind.memcheck.log_file import read_to_end
 from pytest_valgrind.memcheck.log_lines import Line, command_in, read_lines

@@ -6,7 +6,9 @@ import re
 from enum import Enum
 from fnmatch import fnmatchcase
 
-from pytest_valgrind.findings.finding import Finding, Frame, Kind, Owner
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.findings.stack import Frame, Owner
 
 # What allocates bytes for others; PyObject_Malloc and the like make objects.
 _RAW_ALLOCATOR = r"_?PyMem_\w+"

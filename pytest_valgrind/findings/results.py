@@ -9,7 +9,8 @@ from typing import NamedTuple
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.relevance import Relevance, Scope
 from pytest_valgrind.findings.suppressions import Named
-from pytest_valgrind.findings.verdict import KnownMark, Outcome, Verdict
+from pytest_valgrind.findings.verdict import Outcome, Verdict
+from pytest_valgrind.markers import KnownMark
 
 
 class Stopwatch:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from pytest_valgrind.findings.finding import Finding, Owner, Stack
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.stack import Owner, Stack
 
 _PLACES = ("fun:", "obj:")
 _ANYTHING = "..."

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable
 from enum import Enum
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
-from pytest_valgrind.findings.finding import Finding, Kind
-
-KNOWN_ERROR = "valgrind_known_error"
-KNOWN_LEAK = "valgrind_known_leak"
-SKIP = "valgrind_skip"
-
-MARKERS = {
-    KNOWN_LEAK: "the test leaks memory and this is known: an expected failure under valgrind.",
-    KNOWN_ERROR: "the test raises a valgrind error and this is known: an expected failure under "
-    "valgrind.",
-    SKIP: "skip the test, but only under valgrind.",
-}
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.markers import KNOWN_ERROR, KNOWN_LEAK, Mark, reason_of
 
 
 class Outcome(Enum):
@@ -53,29 +44,6 @@ class Verdict(NamedTuple):
     def knows(self, finding: Finding) -> bool:
         """Whether a marker says that there is such a finding."""
         return _marker_for(finding) in self.used_markers
-
-
-class Mark(Protocol):
-    """The part of a pytest marker that is used here."""
-
-    @property
-    def args(self) -> tuple[Any, ...]: ...
-
-    @property
-    def kwargs(self) -> Mapping[str, Any]: ...
-
-
-class KnownMark(NamedTuple):
-    """A marker of a test that says that a finding is known, as plain values."""
-
-    name: str
-    reason: str
-    args: tuple[str, ...] = ()
-
-    @property
-    def kwargs(self) -> Mapping[str, str]:
-        """As the marker of pytest's has them."""
-        return {"reason": self.reason}
 
 
 def judge(  # noqa: PLR0913
@@ -144,7 +112,3 @@ def _marker_for(finding: Finding) -> str | None:
 
 
 _WORDS = {KNOWN_ERROR: "ERROR", KNOWN_LEAK: "LEAK"}
-
-
-def reason_of(mark: Mark) -> str:
-    return str(mark.kwargs.get("reason") or (mark.args[0] if mark.args else ""))

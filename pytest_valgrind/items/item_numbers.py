@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_valgrind.findings.finding import PythonLine
+from pytest_valgrind.findings.stack import PythonLine
 
 #: Of a test, as pytest has it: file, line from 0, and name.
 Location = tuple[str, "int | None", str]

@@ -8,9 +8,9 @@ from time import perf_counter, process_time
 import pytest
 
 from pytest_valgrind.findings.finding import Finding
-from pytest_valgrind.findings.verdict import KNOWN_LEAK
 from pytest_valgrind.items.deferred_reports import Event
 from pytest_valgrind.items.fixtures import FixturePhase
+from pytest_valgrind.markers import KNOWN_LEAK
 
 # The part of all time that counts besides that of the processor.
 _WAITING = 0.1

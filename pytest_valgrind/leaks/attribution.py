@@ -10,7 +10,8 @@ from dataclasses import replace
 from time import process_time
 from typing import NamedTuple, Protocol
 
-from pytest_valgrind.findings.finding import Finding, Origin
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.stack import Origin
 from pytest_valgrind.items.fixtures import FixturePhase
 from pytest_valgrind.items.item_numbers import ItemNumbers
 from pytest_valgrind.items.item_run import ItemRun

@@ -17,7 +17,7 @@ from pytest_valgrind.memcheck.log_file import read_to_end
 from pytest_valgrind.memcheck.log_lines import Line, read_lines
 from pytest_valgrind.memcheck.log_names import LogNames
 from pytest_valgrind.objects.lost_objects import Block, LostObject, described, kinds, lost_objects
-from pytest_valgrind.objects.safe_repr import type_name
+from pytest_valgrind.objects.type_facts import type_name
 
 # The clone's log has the loss records twice; from here on they come with their blocks.
 BLOCKS = "pytest-valgrind: the blocks of what was lost"

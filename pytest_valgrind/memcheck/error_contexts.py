@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from pytest_valgrind.findings.finding import Finding, Kind
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
 
 #: What makes two errors one context: the words and the stacks.
 Key = tuple[str, ...]

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from pytest_valgrind import client
-from pytest_valgrind.findings.finding import Finding, Kind
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.memcheck.block_list import BLOCKS, Objects, objects_by_record, record_number
 from pytest_valgrind.memcheck.error_contexts import Contexts
 from pytest_valgrind.memcheck.log_file import Log

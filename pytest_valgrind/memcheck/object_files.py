@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from pytest_valgrind.findings.finding import Owner
+from pytest_valgrind.findings.stack import Owner
 from pytest_valgrind.package import PACKAGE
 
 _MAPPED = r"([0-9a-f]+)-([0-9a-f]+) ..(.)\S+ +(?:\S+ +){2}\S+ *(.*)"

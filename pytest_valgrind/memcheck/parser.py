@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from pytest_valgrind.findings.finding import Finding, Kind
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.memcheck.log_lines import Line
 from pytest_valgrind.memcheck.python_functions import PythonFunctions
 from pytest_valgrind.memcheck.stacks import FRAME_STARTS, Frames, ObjectAt, OwnerOf, Stacks

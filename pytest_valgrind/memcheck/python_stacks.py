@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_valgrind.findings.finding import Finding, Frame, Further, Owner
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.stack import Frame, Further, Owner
 from pytest_valgrind.memcheck.python_functions import runs_tests
 
 # As Python/traceback.c in CPython's source has them; names of threads come with 3.14.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from pytest_valgrind.findings.finding import Frame, Further, Origin, Owner
+from pytest_valgrind.findings.stack import Frame, Further, Origin, Owner
 from pytest_valgrind.memcheck.python_functions import PythonFunctions
 
 FRAME_STARTS = ("   at ", "   by ")

@@ -10,16 +10,13 @@ from typing import NamedTuple
 
 from pytest_valgrind import client
 from pytest_valgrind.findings.finding import counted, plural
-from pytest_valgrind.objects.safe_repr import safe_repr, type_name
+from pytest_valgrind.objects.safe_repr import safe_repr
+from pytest_valgrind.objects.type_facts import HAVE_GC, flags_of, type_name
 
 # Of a loss record.
 _MOST_OBJECTS = 5
-# Of a type (Include/object.h): Py_TPFLAGS_HAVE_GC.
-_HAVE_GC = 1 << 14
 # Of code and of classes.
 _PARTS = (tuple, GetSetDescriptorType)
-# Looked up here, as a metaclass of somebody's may have others.
-_flags_of = vars(type)["__flags__"].__get__
 
 
 class Block(NamedTuple):
@@ -52,7 +49,7 @@ class LostObject(NamedTuple):
         kind = type(self.thing)
         if self.is_kept and (kind in _PARTS or (kind is dict and not self.thing)):
             return False
-        return not self.is_kept or bool(_flags_of(kind) & _HAVE_GC)
+        return not self.is_kept or bool(flags_of(kind) & HAVE_GC)
 
 
 def lost_objects(

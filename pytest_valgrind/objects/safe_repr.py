@@ -24,6 +24,21 @@ from types import CodeType, FrameType, FunctionType, ModuleType, TracebackType
 from typing import Any
 
 from pytest_valgrind.findings.finding import plural
+from pytest_valgrind.objects.code_places import (
+    code_words,
+    frame_words,
+    function_words,
+    suspended_words,
+    traceback_words,
+)
+from pytest_valgrind.objects.type_facts import (
+    HEAP_TYPE,
+    dict_of,
+    flags_of,
+    is_class,
+    name_of,
+    type_name,
+)
 
 _MOST_ITEMS = 4
 _LONGEST_TEXT = 60  # characters
@@ -34,23 +49,10 @@ _BRACKETS: dict[type, str] = {dict: "{}", list: "[]", tuple: "()", set: "{}", fr
 _TEXTS = (str, bytes, bytearray)
 #: Those of which subclasses are read, too.
 _BASES: tuple[Any, ...] = (*_BRACKETS, *_TEXTS, int, float, complex)
-# Of a type (Include/object.h): Py_TPFLAGS_HEAPTYPE.
-_HEAP_TYPE = 1 << 9
-# Looked up here, as a metaclass of somebody's may have others.
-_module_of = vars(type)["__module__"].__get__
-_name_of = vars(type)["__qualname__"].__get__
-_flags_of = vars(type)["__flags__"].__get__
-_dict_of = vars(type)["__dict__"].__get__
 _args_of = vars(BaseException)["args"].__get__
 _traceback_of = vars(BaseException)["__traceback__"].__get__
 _alias_origin_of = vars(types.GenericAlias)["__origin__"].__get__
 _alias_args_of = vars(types.GenericAlias)["__args__"].__get__
-
-
-def type_name(kind: type) -> str:
-    """Return the name of a type, with its module unless it is built in."""
-    module, name = _module_of(kind), _name_of(kind)
-    return name if module == "builtins" or type(module) is not str else f"{module}.{name}"
 
 
 def safe_repr(thing: object, depth: int = 2) -> str:
@@ -65,7 +67,7 @@ def safe_repr(thing: object, depth: int = 2) -> str:
         parts: Any = thing
         numbers = (safe_repr(part, 0) for part in (parts.start, parts.stop, parts.step))
         return f"{kind.__name__}({', '.join(numbers)})"
-    if _is_class(thing):
+    if is_class(thing):
         return f"<class {type_name(typing.cast(type, thing))}>"
     words = ""
     # It may be broken, a released memoryview, or a cell without contents.
@@ -119,47 +121,6 @@ def _words(thing: object, kind: type, depth: int) -> str:
     return _of_loaded(thing, kind)
 
 
-def _is_class(thing: object) -> bool:
-    return issubclass(type(thing), type)
-
-
-def _at(name: object, code: CodeType, line: int | None) -> str:
-    return f"{name}, {code.co_filename}:{line or code.co_firstlineno}"
-
-
-def _name(code: CodeType) -> str:
-    return getattr(code, "co_qualname", code.co_name)  # from 3.11 on
-
-
-def _code(code: CodeType, _depth: int) -> str:
-    return _at(_name(code), code, None)
-
-
-def _function(function: FunctionType, _depth: int) -> str:
-    return _at(function.__qualname__, function.__code__, None)
-
-
-def _frame(frame: FrameType, _depth: int) -> str:
-    return _at(_name(frame.f_code), frame.f_code, frame.f_lineno)
-
-
-def _traceback(traceback: TracebackType, _depth: int) -> str:
-    code = traceback.tb_frame.f_code
-    return _at(_name(code), code, traceback.tb_lineno)
-
-
-def _suspended(prefix: str) -> Callable[[Any, int], str]:
-    """Return what describes a generator or a coroutine, by the prefix of its attributes."""
-
-    def words(thing: Any, _depth: int) -> str:
-        frame = getattr(thing, f"{prefix}_frame")
-        code = getattr(thing, f"{prefix}_code")
-        place = _at(thing.__qualname__, code, frame and frame.f_lineno)
-        return place if frame else f"{place}, finished"
-
-    return words
-
-
 def _exception(error: object, depth: int) -> str:
     words = safe_repr(_args_of(error), depth)
     traceback = _traceback_of(error)
@@ -167,7 +128,7 @@ def _exception(error: object, depth: int) -> str:
         if traceback is None or traceback.tb_next is None:
             break
         traceback = traceback.tb_next
-    return f"{words}, raised in {_traceback(traceback, 0)}" if traceback else words
+    return f"{words}, raised in {traceback_words(traceback, 0)}" if traceback else words
 
 
 def _owner(owner: object) -> str:
@@ -175,7 +136,7 @@ def _owner(owner: object) -> str:
     if type(owner) is ModuleType:
         name = vars(owner).get("__name__")
         return name if type(name) is str else ""
-    return _class(owner) if _is_class(owner) else type_name(type(owner))
+    return _class(owner) if is_class(owner) else type_name(type(owner))
 
 
 def _builtin(function: Any, _depth: int) -> str:
@@ -189,14 +150,14 @@ def _descriptor(descriptor: Any, _depth: int) -> str:
 
 def _method(method: types.MethodType, depth: int) -> str:
     owner = method.__self__
-    what = "class " if _is_class(owner) else ""
+    what = "class " if is_class(owner) else ""
     return f"{_called(method.__func__, depth)}, of {what}{_owner(owner)}"
 
 
 def _called(function: object, depth: int) -> str:
     """Describe a function within something else."""
     if type(function) is FunctionType:
-        return _function(function, 0)
+        return function_words(function, 0)
     return safe_repr(function, depth - 1) if depth > 0 else f"<{type_name(type(function))}>"
 
 
@@ -250,7 +211,7 @@ def _proxy(proxy: types.MappingProxyType[Any, Any], depth: int) -> str:
 
 
 def _class(thing: object) -> str:
-    return type_name(typing.cast(type, thing)) if _is_class(thing) else safe_repr(thing, 0)
+    return type_name(typing.cast(type, thing)) if is_class(thing) else safe_repr(thing, 0)
 
 
 def _alias(alias: object, _depth: int) -> str:
@@ -297,7 +258,7 @@ def _text_file(file: io.TextIOWrapper, depth: int) -> str:
 
 def _member(thing: object, kind: type) -> str:
     """Return the name of an enumeration's member, as its class has it."""
-    members = _dict_of(kind).get("_member_map_")
+    members = dict_of(kind).get("_member_map_")
     if type(members) is not dict:
         return ""
     return next((str(name) for name, member in members.items() if member is thing), "")
@@ -323,13 +284,13 @@ _LOADED: dict[tuple[str, str], Callable[[Any], str]] = {
 
 
 def _of_loaded(thing: object, kind: type) -> str:
-    name = _name_of(kind)
+    name = name_of(kind)
     for (module, known), describe in _LOADED.items():
         if known == name:
             loaded = sys.modules.get(module)
             if type(loaded) is ModuleType and vars(loaded).get(known) is kind:
                 return describe(thing)
-    if name == "PyCapsule" and not _flags_of(kind) & _HEAP_TYPE:
+    if name == "PyCapsule" and not flags_of(kind) & HEAP_TYPE:
         # <capsule object "datetime.datetime_CAPI" at 0x7f...>
         return repr(thing).removeprefix("<capsule object ").rpartition(" at ")[0]
     return ""
@@ -342,13 +303,13 @@ def _each(kinds: Iterable[type], describe: Callable[[Any, int], str]) -> dict[ty
 _NAMED_TYPES = ("TypeVar", "ParamSpec", "TypeVarTuple", "TypeAliasType")
 #: What to say about objects of exactly these types: their attributes are read in C.
 _DESCRIBED: dict[type, Callable[[Any, int], str]] = {
-    CodeType: _code,
-    FunctionType: _function,
-    FrameType: _frame,
-    TracebackType: _traceback,
-    types.GeneratorType: _suspended("gi"),
-    types.CoroutineType: _suspended("cr"),
-    types.AsyncGeneratorType: _suspended("ag"),
+    CodeType: code_words,
+    FunctionType: function_words,
+    FrameType: frame_words,
+    TracebackType: traceback_words,
+    types.GeneratorType: suspended_words("gi"),
+    types.CoroutineType: suspended_words("cr"),
+    types.AsyncGeneratorType: suspended_words("ag"),
     **_each((types.BuiltinFunctionType, types.MethodWrapperType), _builtin),
     **_each(
         (

@@ -25,9 +25,11 @@ import pluggy
 import pytest
 
 from pytest_valgrind.command import Command
-from pytest_valgrind.findings.finding import Caller, Finding, PythonLine, merged, plural
+from pytest_valgrind.findings.finding import Finding, merged, plural
 from pytest_valgrind.findings.results import Judged, Results, Unexplained
-from pytest_valgrind.findings.verdict import Mark, Outcome, Verdict, judge
+from pytest_valgrind.findings.stack import Caller, PythonLine
+from pytest_valgrind.findings.verdict import Outcome, Verdict, judge
+from pytest_valgrind.markers import Mark
 from pytest_valgrind.parent_death import die_with_parent
 from pytest_valgrind.reporting.reports import give
 from pytest_valgrind.settings import Settings

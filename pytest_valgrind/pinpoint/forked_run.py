@@ -21,7 +21,9 @@ from typing import IO, Any, NamedTuple
 import pytest
 
 from pytest_valgrind import client, pytest_internals
-from pytest_valgrind.findings.finding import Finding, Kind, PythonLine
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.findings.stack import PythonLine
 from pytest_valgrind.items.item_run import ItemRun
 from pytest_valgrind.leaks.garbage import Garbage
 from pytest_valgrind.memcheck.block_list import explain_addresses

@@ -13,7 +13,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from pytest_valgrind import client
-from pytest_valgrind.findings.finding import PythonLine
+from pytest_valgrind.findings.stack import PythonLine
 from pytest_valgrind.memcheck.python_functions import runs_tests
 
 #: Of the line before a checkpoint, its number among them, and the frames of the test by then.

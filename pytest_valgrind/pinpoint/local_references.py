@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from pytest_valgrind import client
-from pytest_valgrind.objects.safe_repr import type_name
+from pytest_valgrind.objects.type_facts import type_name
 
 #: Bytes: enough for a reference count and a type.
 _SIZE_OF_HEAD = 16

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_valgrind.findings.finding import LEAKS, Finding, Kind, PythonLine
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import LEAKS, Kind
+from pytest_valgrind.findings.stack import PythonLine
 from pytest_valgrind.items.item_run import ItemRun
 from pytest_valgrind.memcheck.monitor import MemcheckMonitor
 from pytest_valgrind.pinpoint.forked_run import Plan, Rerun, Runs, Seen, run_again

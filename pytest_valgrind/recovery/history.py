@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_valgrind.findings.crash import Crash
-from pytest_valgrind.findings.finding import Caller, PythonLine, merged, plural
+from pytest_valgrind.findings.finding import merged, plural
 from pytest_valgrind.findings.relevance import Scope
 from pytest_valgrind.findings.results import Judged, Results
+from pytest_valgrind.findings.stack import Caller, PythonLine
 from pytest_valgrind.findings.verdict import crashed, judge
 from pytest_valgrind.items.item_numbers import Location
 from pytest_valgrind.recovery.journal import unpacked

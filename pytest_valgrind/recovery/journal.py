@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_valgrind.findings.results import Results
-from pytest_valgrind.findings.verdict import MARKERS, KnownMark, reason_of
 from pytest_valgrind.items.item_numbers import Location
+from pytest_valgrind.markers import MARKERS, KnownMark, reason_of
 from pytest_valgrind.recovery.records import Finished, Packed, Passed, Ran, Record, Settled
 
 if TYPE_CHECKING:

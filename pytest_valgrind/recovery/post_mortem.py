@@ -11,7 +11,9 @@ from itertools import islice
 from pathlib import Path
 
 from pytest_valgrind.findings.crash import Crash
-from pytest_valgrind.findings.finding import Finding, Kind, Owner
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.findings.stack import Owner
 from pytest_valgrind.memcheck.log_file import read_to_end
 from pytest_valgrind.memcheck.log_lines import read_lines
 from pytest_valgrind.memcheck.object_files import ObjectFiles

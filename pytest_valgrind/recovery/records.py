@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, TypeAlias
 from pytest_valgrind.findings.crash import Crash
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.results import Results
-from pytest_valgrind.findings.verdict import KnownMark
 from pytest_valgrind.items.item_numbers import Location
+from pytest_valgrind.markers import KnownMark
 
 #: Of a report that is nothing but a pass: when, seconds that it took, start and end.
 Passed = tuple[str, float, float, float]

@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_valgrind.findings.finding import (
-    Caller,
-    Finding,
-    Kind,
-    PythonLine,
-    plural,
-)
+from pytest_valgrind.findings.finding import Finding, plural
+from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.findings.stack import Caller, PythonLine
 from pytest_valgrind.findings.verdict import Outcome, Verdict, crashed
 from pytest_valgrind.pytest_internals import Longrepr, longrepr, show_as
 from pytest_valgrind.reporting.text import excerpt, one_line, text

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 
-from pytest_valgrind.findings.finding import Finding, Kind, Owner, plural
+from pytest_valgrind.findings.finding import Finding, plural
+from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.results import Judged, Results
+from pytest_valgrind.findings.stack import Owner
 from pytest_valgrind.findings.verdict import Outcome
 from pytest_valgrind.reporting.text import one_line, total_line
 

@@ -6,7 +6,9 @@ import linecache
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from pytest_valgrind.findings.finding import Finding, Frame, Kind, Owner, Stack, counted, plural
+from pytest_valgrind.findings.finding import Finding, counted, plural
+from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.findings.stack import Frame, Owner, Stack
 from pytest_valgrind.findings.verdict import Outcome, Verdict
 
 #: A subinterpreter, say, loses thousands of blocks in as many ways.

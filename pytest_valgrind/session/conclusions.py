@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_valgrind.findings.finding import Caller, Finding, PythonLine
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.stack import Caller, PythonLine
 from pytest_valgrind.items.item_run import ItemRun
 from pytest_valgrind.leaks.attribution import LeakAttribution
 from pytest_valgrind.leaks.unattributed import undecided

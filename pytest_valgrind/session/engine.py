@@ -32,20 +32,36 @@ class LeftOpen(Protocol):
 class Engine(Protocol):
     """Finds what tests do to memory."""
 
-    #: As the header's lines begin, and as the summary's section is called.
-    name: str
-    #: What to do for better findings.
-    hints: set[str]
-    #: The errors since the last call; what they belong to, and the phase of the test. It is called
-    #: several times for every test.
-    errors: Callable[[str, str], Sequence[Finding]]
-    #: Calls a function so that what it allocates is the test's at a place in the order, or no
-    #: test's: the place, the function, and its arguments.
-    inside: Callable[..., object]
-    outside: Callable[..., object]
-    #: Threads that tests have started so far, and those of them that still run.
-    threads_started: Callable[[], int]
-    threads_alive: Callable[[], int]
+    @property
+    def name(self) -> str:
+        """As the header's lines begin, and as the summary's section is called."""
+
+    @property
+    def hints(self) -> set[str]:
+        """What to do for better findings."""
+
+    @property
+    def errors(self) -> Callable[[str, str], Sequence[Finding]]:
+        """Return the errors since the last call: what they belong to, and the phase of the test.
+
+        It is called several times for every test.
+        """
+
+    @property
+    def inside(self) -> Callable[..., object]:
+        """Call a function so that what it allocates is the test's at a place in the order."""
+
+    @property
+    def outside(self) -> Callable[..., object]:
+        """Call a function so that what it allocates is no test's."""
+
+    @property
+    def threads_started(self) -> Callable[[], int]:
+        """Return how many threads tests have started so far."""
+
+    @property
+    def threads_alive(self) -> Callable[[], int]:
+        """Return how many of them still run."""
 
     def begin(self, settings: Settings, say: Say) -> Sequence[Finding]:
         """Get ready for a session, and return the errors since the last one.

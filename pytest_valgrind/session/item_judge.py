@@ -10,8 +10,9 @@ import pytest
 from pytest_valgrind.findings.finding import Finding, apart, merged
 from pytest_valgrind.findings.relevance import Scope
 from pytest_valgrind.findings.results import Judged, Results, Unexplained
-from pytest_valgrind.findings.verdict import MARKERS, Outcome, judge
+from pytest_valgrind.findings.verdict import Outcome, judge
 from pytest_valgrind.items.item_run import ItemRun
+from pytest_valgrind.markers import MARKERS
 from pytest_valgrind.recovery.journal import marks_of
 from pytest_valgrind.reporting.reports import give, give_to_fixtures
 from pytest_valgrind.session.stack_names import StackNames

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from pytest_valgrind import client
 from pytest_valgrind.false_alarms.repairs import apply_late
-from pytest_valgrind.findings.finding import Kind, plural
+from pytest_valgrind.findings.finding import plural
+from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.suppressions import count, unused
 from pytest_valgrind.memcheck.mode import choose, exact
 from pytest_valgrind.memcheck.monitor import MemcheckMonitor

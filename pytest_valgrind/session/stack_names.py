@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_valgrind.findings.finding import Caller, Finding, Origin, PythonLine
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.stack import Caller, Origin, PythonLine
 from pytest_valgrind.items.fixtures import FixturePhase
 from pytest_valgrind.items.item_numbers import ItemNumbers
 from pytest_valgrind.items.item_run import ItemRun

@@ -20,7 +20,8 @@ from typing import Protocol, TypeVar
 import pytest
 
 from pytest_valgrind import client
-from pytest_valgrind.findings.finding import Finding, Kind
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.memcheck.monitor import MemcheckMonitor
 from pytest_valgrind.memcheck.parser import HANG
 from pytest_valgrind.memcheck.python_stacks import PHASE, with_python_stacks

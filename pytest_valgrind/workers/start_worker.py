@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 
 from pytest_valgrind.command import Command
-from pytest_valgrind.findings.finding import Kind
+from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.launching.valgrind_launch import ValgrindLaunch
 from pytest_valgrind.settings import Settings
 

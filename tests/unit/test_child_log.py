@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pytest_valgrind.children.child_log import ChildLog
-from pytest_valgrind.findings.finding import Finding, Kind
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.memcheck.object_files import ObjectFiles
 
 HEADER = """\

@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from conftest import HERE
 
-from pytest_valgrind.findings.finding import Finding, Frame, Kind, Origin, Owner
-from pytest_valgrind.findings.verdict import KnownMark, Outcome, judge
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.findings.stack import Frame, Origin, Owner
+from pytest_valgrind.findings.verdict import Outcome, judge
 from pytest_valgrind.items.item_numbers import ItemNumbers
+from pytest_valgrind.markers import KnownMark
 from pytest_valgrind.memcheck.descriptors import Descriptors
 from pytest_valgrind.memcheck.log_file import read_to_end
 from pytest_valgrind.memcheck.log_lines import read_lines

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_valgrind.findings.finding import Finding, Frame, Kind, Owner
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.findings.stack import Frame, Owner
 from pytest_valgrind.memcheck.error_contexts import Contexts
 
 

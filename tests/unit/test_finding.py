@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_valgrind.findings.finding import Finding, Frame, Further, Kind, Owner, merged
+from pytest_valgrind.findings.finding import Finding, merged
+from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.findings.stack import Frame, Further, Owner
 from pytest_valgrind.memcheck.error_contexts import key_of
 
 

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_valgrind.findings.finding import Finding, Frame, Kind, Origin
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.findings.stack import Frame, Origin
 from pytest_valgrind.items import item_run as ran_test
 from pytest_valgrind.items.fixtures import FixturePhase
 from pytest_valgrind.items.item_numbers import ItemNumbers

@@ -6,8 +6,10 @@ from typing import Literal, cast
 
 import pytest
 
-from pytest_valgrind.findings.finding import Finding, Frame, Kind, Owner
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.results import Results
+from pytest_valgrind.findings.stack import Frame, Owner
 from pytest_valgrind.items.deferred_reports import Event
 from pytest_valgrind.items.item_numbers import ItemNumbers
 from pytest_valgrind.items.item_run import ItemRun

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from pytest_valgrind.findings.crash import Crash
-from pytest_valgrind.findings.finding import Finding, Frame, Kind, Owner
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.results import Judged, Results
-from pytest_valgrind.findings.verdict import KnownMark, Outcome, Verdict
+from pytest_valgrind.findings.stack import Frame, Owner
+from pytest_valgrind.findings.verdict import Outcome, Verdict
 from pytest_valgrind.items.item_numbers import Location
+from pytest_valgrind.markers import KnownMark
 from pytest_valgrind.recovery import journal
 from pytest_valgrind.recovery.history import ProcessHistory, not_checked
 from pytest_valgrind.recovery.journal import Journal

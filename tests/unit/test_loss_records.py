@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_valgrind.findings.finding import Finding, Frame, Kind
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.findings.stack import Frame
 from pytest_valgrind.leaks.loss_records import LossRecords
 
 

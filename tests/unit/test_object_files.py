@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_valgrind.findings.finding import Owner
+from pytest_valgrind.findings.stack import Owner
 from pytest_valgrind.memcheck.object_files import ObjectFiles
 from pytest_valgrind.package import PACKAGE
 

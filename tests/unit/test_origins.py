@@ -8,8 +8,10 @@ from pathlib import Path
 import pluggy
 import pytest
 
-from pytest_valgrind.findings.finding import Finding, Frame, Further, Kind, Owner
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.results import Results, Unexplained
+from pytest_valgrind.findings.stack import Frame, Further, Owner
 from pytest_valgrind.origins.origin_run import adapt_arguments
 from pytest_valgrind.origins.origins import Origins, Request
 from pytest_valgrind.settings import Settings

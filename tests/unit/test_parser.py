@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_valgrind.findings.finding import Finding, Frame, Kind, Origin, Owner
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.findings.stack import Frame, Origin, Owner
 from pytest_valgrind.memcheck.log_lines import read_lines
 from pytest_valgrind.memcheck.parser import Parser
 from pytest_valgrind.memcheck.stacks import Frames

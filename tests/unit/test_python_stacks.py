@@ -10,9 +10,12 @@ import pytest
 from _pytest import runner
 from test_verdict import ERROR, LEAK, verdict
 
-from pytest_valgrind.findings.finding import Finding, Frame, Kind, Owner
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.relevance import Relevance, Scope
-from pytest_valgrind.findings.verdict import KNOWN_ERROR, KNOWN_LEAK, Outcome
+from pytest_valgrind.findings.stack import Frame, Owner
+from pytest_valgrind.findings.verdict import Outcome
+from pytest_valgrind.markers import KNOWN_ERROR, KNOWN_LEAK
 from pytest_valgrind.memcheck.log_lines import read_lines
 from pytest_valgrind.memcheck.monitor import MemcheckMonitor
 from pytest_valgrind.memcheck.parser import HANG, Parser

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_valgrind.findings.finding import Finding, Kind
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.memcheck import log_file
 from pytest_valgrind.memcheck.log_file import Log, read_to_end
 from pytest_valgrind.memcheck.log_lines import read_lines

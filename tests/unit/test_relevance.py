@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_valgrind.findings.finding import Finding, Frame, Further, Kind, Owner
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.relevance import Relevance, Scope
+from pytest_valgrind.findings.stack import Frame, Further, Owner
 
 OWN = Frame(1, "work", "work.c", 3, "/site/mine/work.so", Owner.EXTENSION)
 THEIRS = Frame(2, "other", "other.c", 4, "/site/theirs/other.so", Owner.EXTENSION)

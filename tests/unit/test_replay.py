@@ -10,7 +10,8 @@ import pytest
 from suite import launcher
 
 from pytest_valgrind.findings.crash import Crash
-from pytest_valgrind.findings.finding import Finding, Kind
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.results import Judged, Results, Undecided
 from pytest_valgrind.findings.verdict import Outcome, Verdict
 from pytest_valgrind.recovery.history import ProcessHistory, failures

@@ -7,16 +7,10 @@ from typing import Literal
 
 import pytest
 
-from pytest_valgrind.findings.finding import (
-    Caller,
-    Finding,
-    Frame,
-    Further,
-    Kind,
-    Owner,
-    PythonLine,
-)
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.results import Results
+from pytest_valgrind.findings.stack import Caller, Frame, Further, Owner, PythonLine
 from pytest_valgrind.findings.verdict import Outcome, Verdict
 from pytest_valgrind.reporting.reports import give
 from pytest_valgrind.reporting.terminal import summary, weaknesses

@@ -18,7 +18,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from pytest_valgrind.objects.safe_repr import safe_repr, type_name
+from pytest_valgrind.objects.safe_repr import safe_repr
+from pytest_valgrind.objects.type_facts import type_name
 
 
 class Hostile:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pytest_valgrind.findings.crash import Crash
-from pytest_valgrind.findings.finding import Finding, Frame, Further, Kind, Origin, Owner
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.results import Results
+from pytest_valgrind.findings.stack import Frame, Further, Origin, Owner
 from pytest_valgrind.recovery import second_runs
 from pytest_valgrind.recovery.history import (
     ProcessHistory,

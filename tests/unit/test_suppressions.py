@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_valgrind.findings.finding import Finding, Frame, Kind, Owner
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.findings.stack import Frame, Owner
 from pytest_valgrind.findings.suppressions import Suppression, named_in, unused, write
 
 O = Owner  # noqa: E741

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_valgrind.findings.finding import Finding, Frame, Kind, Owner
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.results import Judged, Results, Undecided
+from pytest_valgrind.findings.stack import Frame, Owner
 from pytest_valgrind.findings.verdict import Outcome, Verdict, crashed
 from pytest_valgrind.reporting.terminal import summary
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from pytest_valgrind.findings.finding import Finding, Kind
-from pytest_valgrind.findings.verdict import KNOWN_ERROR, KNOWN_LEAK, Outcome, Verdict, judge
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.findings.verdict import Outcome, Verdict, judge
+from pytest_valgrind.markers import KNOWN_ERROR, KNOWN_LEAK
 
 ERROR = Finding(Kind.INVALID_READ, "Invalid read of size 1")
 LEAK = Finding(Kind.DEFINITE, "8 bytes in 1 blocks are definitely lost", bytes=8, blocks=1)
