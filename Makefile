@@ -60,10 +60,10 @@ wheel: $(READY)
 CASES ?= ../shared/cases
 tables: $(READY)
 	$(BIN)/python evaluation/interpreters.py > docs/tables/interpreters.md
-	$(BIN)/python evaluation/real_bugs.py $(CASES) > docs/tables/cases.md
-	$(BIN)/python evaluation/bitarray_defects.py > docs/tables/planted.md
+	$(BIN)/python evaluation/real_bugs.py $(CASES) > docs/tables/real-bugs.md
+	$(BIN)/python evaluation/bitarray_defects.py > docs/tables/bitarray-defects.md
 	$(BIN)/python evaluation/packages.py > docs/tables/packages.md
-	$(BIN)/python evaluation/planted_defects.py > docs/tables/detection.md
+	$(BIN)/python evaluation/planted_defects.py > docs/tables/planted-defects.md
 	$(BIN)/python evaluation/references.py > docs/tables/references.md
 	$(BIN)/python evaluation/crashes.py > docs/tables/crashes.md
 	$(BIN)/python evaluation/compare_pytest_leaks.py > docs/tables/pytest-leaks.md

@@ -1,3 +1,5 @@
+/* The table of the functions of the engine (heap.h), and the preparation of the process. */
+
 #include <malloc.h>
 #include <stddef.h>
 

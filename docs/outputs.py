@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -11,6 +12,14 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "pytest_valgrind"
+#: Wings, and modules beside them, from the top down: tests/unit/test_house.py checks the imports.
+WINGS = (
+    *("plugin", "session", "workers", "launching", "recovery", "origins", "children", "pinpoint"),
+    *("false_alarms", "heap", "memcheck", "leaks", "objects", "items", "reporting", "settings"),
+    *("findings", "markers", "pytest_internals", "command", "parent_death", "preload", "package"),
+    *("valgrind", "client"),
+)
 
 
 def example(test: str) -> str:
@@ -38,7 +47,7 @@ def example_header() -> str:
 
 def hang() -> str:
     """Return the failure of a test that waits for ever in an extension."""
-    source = ROOT / "tests" / "native" / "defective.c"
+    source = ROOT / "tests" / "extensions" / "defective.c"
     include = sysconfig.get_path("include")
     with tempfile.TemporaryDirectory() as directory:
         project = Path(directory).resolve()
@@ -84,6 +93,45 @@ def speed() -> str:
         cells = [values[column] for column in (*columns, "peak x options")]
         lines.append(f"| {section.splitlines()[0]} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def modules() -> str:
+    """Return a table of the modules, each with the first line of its docstring."""
+    lines = ["| module | what it is about |", "|---|---|"]
+    for wing in WINGS:
+        if (PACKAGE / wing).is_dir():
+            lines.append(f"| **{wing}/** | **{_docstring(PACKAGE / wing / '__init__.py')}** |")
+            found = sorted((PACKAGE / wing).glob("[!_]*.py"))
+        else:
+            path = PACKAGE / f"{wing}.py"
+            lines.append(f"| **{_link(path)}** | **{_docstring(path)}** |")
+            found = []
+        lines += [
+            f"| {_link(path)} | {_docstring(path)} |" for path in found if path.stem[0] != "_"
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def c_files() -> str:
+    """Return a table of the C files, each with the first sentence of its header."""
+    lines = ["| file | what it is about |", "|---|---|"]
+    for path in sorted((ROOT / "csrc").glob("*.c")):
+        header = path.with_suffix(".h")
+        described = header if header.exists() else path
+        comment = re.match(r"/\*\s+(.*?)\s*(?:\*/|\n\n)", described.read_text(), re.DOTALL)
+        assert comment, described
+        lines.append(f"| {_link(path)} | {' '.join(comment[1].split())} |")
+    return "\n".join(lines) + "\n"
+
+
+def _link(path: Path) -> str:
+    return f"[{path.name}](../{path.relative_to(ROOT)})"
+
+
+def _docstring(path: Path) -> str:
+    text = ast.get_docstring(ast.parse(path.read_text()))
+    assert text, path
+    return " ".join(text.partition("\n\n")[0].split()).replace("``", "`")
 
 
 @cache

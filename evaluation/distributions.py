@@ -25,7 +25,7 @@ from environments import BuildError, Run, TestResult, markdown, say
 
 HEAD = ("distribution", "valgrind", "interpreter", "`pytest --valgrind`", "scenarios")
 EXPECTED = "4 failed, 2 passed, 3 xfailed"
-TESTS = ("tests/test_scenarios.py", "tests/test_compatibility.py")
+TESTS = ("tests/integration/test_scenarios.py", "tests/integration/test_compatibility.py")
 
 
 @dataclass(frozen=True)
