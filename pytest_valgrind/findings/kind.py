@@ -26,6 +26,11 @@ class Kind(Enum):
     UNKNOWN_INSTRUCTION = "unknown instruction"
     FATAL_SIGNAL = "fatal signal"
     OTHER_ERROR = "error"
+    #: These four by the guards of the native engine.
+    OVERFLOW = "write past the end"
+    WRITE_AFTER_FREE = "write after free"
+    DOUBLE_FREE = "double free"
+    NATIVE_INVALID_FREE = "free of no block"
     #: The test ran for too long. Not counted, as it is not valgrind who says so.
     TIMEOUT = "timeout"
     #: The error counter moved and the log does not say why.

@@ -19,8 +19,8 @@ class Outcome(Enum):
     KNOWN = "known"
 
 
-_CRASH = "[VALGRIND CRASH]"
-_HANG = "[VALGRIND TIMEOUT]"
+_CRASH = "CRASH"
+_HANG = "TIMEOUT"
 
 
 class Verdict(NamedTuple):
@@ -39,7 +39,12 @@ class Verdict(NamedTuple):
     @property
     def is_crash(self) -> bool:
         """Whether it died by itself, and was not ended because the test hung."""
-        return self.ends_process and self.header == _CRASH
+        return self.ends_process and self.header.endswith(f" {_CRASH}]")
+
+    @property
+    def property_name(self) -> str:
+        """The name of the test's property in JUnit XML."""
+        return "heapcheck" if self.header.startswith("[HEAP ") else "valgrind"
 
     def knows(self, finding: Finding) -> bool:
         """Whether a marker says that there is such a finding."""
@@ -54,6 +59,7 @@ def judge(  # noqa: PLR0913
     completed: bool = True,
     strict: bool = False,
     used: Container[str] = (),
+    label: str = "VALGRIND",
 ) -> Verdict:
     """Judge a test.
 
@@ -61,6 +67,7 @@ def judge(  # noqa: PLR0913
     :param markers: the test's closest marker of a name.
     :param completed: whether the test ran to its end, so that a known defect could occur.
     :param used: markers of the test that say something known of a fixture.
+    :param label: of the engine, for the header.
     """
     findings = list(findings)
     markers_for_findings = {_marker_for(finding) for finding in findings}
@@ -75,8 +82,9 @@ def judge(  # noqa: PLR0913
     used = tuple(name for name, mark in known.items() if mark and found[name])
     if findings:
         hangs = None in markers_for_findings
-        words = [_WORDS[name] for name in _WORDS if found[name]] + ["TIMEOUT"] * hangs
-        header = f"[VALGRIND {'+'.join(words)}]"
+        words = list(dict.fromkeys(_word(finding) for finding in findings))
+        words.sort(key=_ORDER.index)
+        header = f"[{label} {'+'.join(words)}]"
         if hangs or any(found[name] and known[name] is None for name in found):
             return Verdict(Outcome.FAILED, header, unused_markers=unused, used_markers=used)
         if not (unused and strict):
@@ -87,7 +95,7 @@ def judge(  # noqa: PLR0913
         names = " and ".join(unused)
         return Verdict(
             Outcome.FAILED,
-            "[VALGRIND STRICT]",
+            f"[{label} STRICT]",
             f"Marked {names}, but it did not occur: remove the marker.",
             unused,
             used,
@@ -95,13 +103,15 @@ def judge(  # noqa: PLR0913
     return Verdict(Outcome.CLEAN, unused_markers=unused)
 
 
-def crashed(words: str, *, hung: bool = False) -> Verdict:
+def crashed(words: str, *, hung: bool = False, label: str = "VALGRIND") -> Verdict:
     """Return the verdict on a test in which the process died.
 
     :param words: how it died.
     :param hung: whether it was ended as the test hung.
+    :param label: of the engine.
     """
-    return Verdict(Outcome.FAILED, _HANG if hung else _CRASH, words, ends_process=True)
+    header = f"[{label} {_HANG if hung else _CRASH}]"
+    return Verdict(Outcome.FAILED, header, words, ends_process=True)
 
 
 def _marker_for(finding: Finding) -> str | None:
@@ -111,4 +121,17 @@ def _marker_for(finding: Finding) -> str | None:
     return KNOWN_LEAK if finding.kind.is_leak else KNOWN_ERROR
 
 
-_WORDS = {KNOWN_ERROR: "ERROR", KNOWN_LEAK: "LEAK"}
+# What the guards of the native engine see.
+_OF_GUARDS = {
+    Kind.OVERFLOW: "OVERFLOW",
+    Kind.WRITE_AFTER_FREE: "WRITE AFTER FREE",
+    Kind.DOUBLE_FREE: "DOUBLE FREE",
+    Kind.NATIVE_INVALID_FREE: "INVALID FREE",
+}
+_ORDER = ("ERROR", *_OF_GUARDS.values(), "LEAK", "TIMEOUT")
+
+
+def _word(finding: Finding) -> str:
+    if finding.kind is Kind.TIMEOUT:
+        return "TIMEOUT"
+    return "LEAK" if finding.kind.is_leak else _OF_GUARDS.get(finding.kind, "ERROR")

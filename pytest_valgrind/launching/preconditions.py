@@ -18,20 +18,6 @@ from pytest_valgrind.launching.run_directory import RunDirectory
 from pytest_valgrind.memcheck.log_lines import command_in
 from pytest_valgrind.settings import Settings
 
-_SOCKET_SERVER = "execnet/script/socketserver.py"
-
-
-def tests_will_run(option: object) -> bool:
-    """Whether tests will run, rather than help be printed."""
-    tells = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
-    return not any(getattr(option, name, None) for name in tells)
-
-
-def is_started_by_execnet() -> bool:
-    """Whether this interpreter was started to execute what comes over a pipe or a socket."""
-    code = "".join(sys.orig_argv[-1:])
-    return "exec(eval(sys.stdin.readline()))" in code or sys.argv[0].endswith(_SOCKET_SERVER)
-
 
 def find_valgrind() -> str:
     """Return the program.
@@ -103,6 +89,33 @@ def refuse_what_stands_in_the_way(command: list[str], settings: Settings) -> Non
             f"--valgrind: {shim} is a script that starts Python, and valgrind watched only the "
             f"script: name {sys.executable} instead, or leave valgrind out of the command line, "
             "as pytest --valgrind starts it by itself."
+        )
+
+
+def refuse_where_nothing_is_preloaded(path: str) -> None:
+    """Refuse a Python that does not start with the native engine.
+
+    :raises pytest.UsageError: with what to use instead.
+    """
+    if sys.flags.ignore_environment:
+        raise pytest.UsageError(
+            "--heapcheck needs PYTHONMALLOC=malloc, which Python ignores with -E and -I: leave "
+            "that option out."
+        )
+    if trace_children.has_privileges(path):
+        raise pytest.UsageError(
+            f"--heapcheck: {path} is setuid, setgid or has file capabilities, and the loader "
+            "preloads nothing for such a program: use a copy of it without them."
+        )
+    if not is_linked_dynamically():
+        raise pytest.UsageError(
+            f"--heapcheck: {path} is linked statically, so its malloc cannot be replaced: use a "
+            "Python that is linked to libc dynamically."
+        )
+    if RunDirectory.is_pending():
+        raise pytest.UsageError(
+            "--heapcheck: Python was started with the native engine, and has started another "
+            "process that is without it."
         )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pytest_valgrind.recovery.second_runs import SecondRun, packed, unpacked
@@ -21,6 +22,7 @@ _DONE = "done"
 _SECOND_RUNS = "second-runs"
 _FUNCTIONS = "functions"
 _STACKS = "python-stacks"
+_CRASH = "crash"
 _NOISE = "interpreter.supp"
 
 
@@ -30,12 +32,17 @@ class RunDirectory(NamedTuple):
     directory: Path
 
     def environment(
-        self, preloaded: Iterable[Path | None], *, holds_interrupts: bool
+        self,
+        preloaded: Iterable[Path | None],
+        *,
+        holds_interrupts: bool,
+        more: Mapping[str, str] = MappingProxyType({}),
     ) -> dict[str, str]:
         """Return the environment for the process to launch.
 
         :param preloaded: shared objects that it shall start with.
         :param holds_interrupts: whether SIGINT is blocked when it starts.
+        :param more: further variables that only this process shall have.
         :raises pytest.UsageError: if the loader cannot be told of one.
         """
         from pytest_valgrind import preload
@@ -44,6 +51,7 @@ class RunDirectory(NamedTuple):
         changes = {
             "PYTHONMALLOC": "malloc",
             **preload.changes(preloaded, present, self.directory),
+            **more,
         }
         environment = {**os.environ, **changes, _DIRECTORY: str(self.directory)}
         if holds_interrupts:
@@ -124,6 +132,11 @@ class RunDirectory(NamedTuple):
     def python_stacks(self) -> Path:
         """Where Python's stacks are if the process was ended because a test hung."""
         return self.directory / _STACKS
+
+    @property
+    def crash_stacks(self) -> Path:
+        """Where faulthandler writes the stacks of Python when a fatal signal ends the process."""
+        return self.directory / _CRASH
 
     def keep_log(self) -> None:
         """Have the launcher leave the log where it is."""

@@ -122,7 +122,7 @@ class ProcessHistory:
             ran = self._ran[place]
             marks = {mark.name: mark for mark in ran.marks}
             if findings := merged(self.results.sorted_out(ran.findings, scope)):
-                verdict = judge(findings, marks.get, completed=False)
+                verdict = judge(findings, marks.get, completed=False, label=settings.label)
                 test = Caller(PythonLine.of_test(self.began[place].location), is_test=True)
                 findings = [replace(found, caller=found.caller or test) for found in findings]
                 judged = Judged(self.began[place].nodeid, verdict, findings)

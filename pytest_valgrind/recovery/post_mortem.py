@@ -75,6 +75,23 @@ def examine(
     return Crash(code, words, (*errors, *crashes), advice, str(log), bool(written))
 
 
+def native_crash(code: int, stacks_of_hang: Path, stacks_of_crash: Path) -> Crash:
+    """Find out about a process that has ended before its time and was not under valgrind.
+
+    :param stacks_of_hang: the file with Python's stacks, if the process was ended because a test
+        hung.
+    :param stacks_of_crash: the file with them, if a fatal signal ended it.
+    """
+    hung = _stacks_of_hang(code, stacks_of_hang)
+    stacks = hung
+    if not hung:
+        with contextlib.suppress(OSError):
+            stacks = stacks_of_crash.read_text(encoding="utf-8", errors="replace")
+    advice = _KILLED if code == -signal.SIGKILL else ""
+    words = _HUNG if hung else _how(code)
+    return Crash(code, words, (), advice, "", bool(hung), stacks, label="HEAP")
+
+
 def _stacks_of_hang(code: int, python_stacks: Path) -> str:
     """Return what is in the file of Python's stacks if that is why the process ended."""
     if code == -signal.SIGABRT:

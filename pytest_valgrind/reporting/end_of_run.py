@@ -39,13 +39,17 @@ class EndOfRun(NamedTuple):
             (lost.nodeids, lost.lines) for lost in self.results.undecided
         ):
             found = [lost.finding for lost in self.results.undecided if lost.nodeids == nodeids]
-            hook.pytest_collectreport(report=_of_undecided(nodeids, lines, merged(found)))
+            hook.pytest_collectreport(
+                report=_of_undecided(nodeids, lines, merged(found), self._label)
+            )
         for late in self.results.late:
             if late.verdict.outcome is Outcome.FAILED:
                 made = reports.of_late(late.nodeid, late.verdict, late.findings)
                 hook.pytest_collectreport(report=made)
         if self.results.unchecked:
-            hook.pytest_collectreport(report=reports.of_unchecked(self.results.unchecked))
+            hook.pytest_collectreport(
+                report=reports.of_unchecked(self.results.unchecked, self._label)
+            )
 
     def report_run(self, hook: pluggy.HookRelay, *, has_failed: bool) -> None:
         """Report what was found at import, and a run that checked nothing; write the files.
@@ -53,9 +57,9 @@ class EndOfRun(NamedTuple):
         :param has_failed: whether the run fails already.
         """
         for nodeid, findings in self.results.modules.items():
-            hook.pytest_collectreport(report=reports.of_module(nodeid, findings))
+            hook.pytest_collectreport(report=reports.of_module(nodeid, findings, self._label))
         if self.results.is_void and not has_failed:
-            hook.pytest_collectreport(report=reports.of_void_run(self.results.hidden))
+            hook.pytest_collectreport(report=reports.of_void_run(self.results.hidden, self._label))
         if path := self.settings.gen_suppressions:
             self._write_suppressions(path)
 
@@ -73,6 +77,10 @@ class EndOfRun(NamedTuple):
         for line in more:
             reporter.write_line(line)
 
+    @property
+    def _label(self) -> str:
+        return self.settings.label
+
     def _write_suppressions(self, path: Path) -> None:
         try:
             written = write(path, self.results.not_known())
@@ -85,7 +93,7 @@ class EndOfRun(NamedTuple):
 
 
 def _of_undecided(
-    nodeids: Sequence[str], lines: Sequence[str], findings: Sequence[Finding]
+    nodeids: Sequence[str], lines: Sequence[str], findings: Sequence[Finding], label: str
 ) -> pytest.CollectReport:
     lines = lines or [f"One of these tests lost this memory: {reports.named(nodeids)}."]
-    return reports.of_group(nodeids[-1].partition("::")[0], lines, findings)
+    return reports.of_group(nodeids[-1].partition("::")[0], lines, findings, label)

@@ -41,7 +41,7 @@ def give(
     is_hidden = False
     if findings:
         # JUnit XML takes a test's properties from the last report.
-        reports[-1].user_properties.append(("valgrind", one_line(findings)))
+        reports[-1].user_properties.append((verdict.property_name, one_line(findings)))
     if verdict.outcome is Outcome.FAILED:
         report.longrepr = _longrepr_for(verdict, findings, report)
         report.outcome = "failed"
@@ -72,7 +72,7 @@ def give_to_fixtures(
     """
     phases = (report for report in reports if report.when == findings[0].phase)
     report = next(phases, reports[-1])
-    reports[-1].user_properties.append(("valgrind", one_line(findings)))
+    reports[-1].user_properties.append((verdict.property_name, one_line(findings)))
     if verdict.outcome is Outcome.FAILED:
         report.longrepr = _longrepr_for(verdict, findings, report)
         report.outcome = "failed"
@@ -82,14 +82,14 @@ def give_to_fixtures(
         report.sections.append((_EXCERPT, excerpt(findings)))
 
 
-def of_void_run(hidden: int) -> pytest.CollectReport:
+def of_void_run(hidden: int, label: str = "VALGRIND") -> pytest.CollectReport:
     """Return the report of a session in which no test got to its end.
 
     :param hidden: how many failed by themselves.
     """
     verdict = Verdict(
         Outcome.FAILED,
-        "[VALGRIND]",
+        f"[{label}]",
         f"No test got to its end, so next to nothing was checked: {plural(hidden, 'test')} failed "
         "without valgrind's doing. --valgrind-failures=report shows why.",
     )
@@ -97,11 +97,11 @@ def of_void_run(hidden: int) -> pytest.CollectReport:
     return show_as(report, "the end")
 
 
-def of_unchecked(nodeids: Sequence[str]) -> pytest.CollectReport:
+def of_unchecked(nodeids: Sequence[str], label: str = "VALGRIND") -> pytest.CollectReport:
     """Return the report of tests that ran in processes which were not checked."""
     verdict = Verdict(
         Outcome.FAILED,
-        "[VALGRIND]",
+        f"[{label}]",
         f"{plural(len(nodeids), 'test')} ran in another process, and nothing is known about "
         f"{'it' if len(nodeids) == 1 else 'them'}: {named(nodeids)}. --valgrind-trace-children "
         "checks the processes that tests start and fork.",
@@ -117,20 +117,24 @@ def named(nodeids: Sequence[str]) -> str:
     return f"{first} and {more} more" if more > 0 else first
 
 
-def of_module(nodeid: str, findings: Sequence[Finding]) -> pytest.CollectReport:
+def of_module(
+    nodeid: str, findings: Sequence[Finding], label: str = "VALGRIND"
+) -> pytest.CollectReport:
     """Return the report of a module that raised errors while it was collected."""
-    verdict = Verdict(Outcome.FAILED, "[VALGRIND ERROR]")
+    verdict = Verdict(Outcome.FAILED, f"[{label} ERROR]")
     made = _longrepr(verdict, findings, nodeid, 0)
     return pytest.CollectReport(nodeid, "failed", made, result=[])
 
 
-def of_group(path: str, lines: Sequence[str], findings: Sequence[Finding]) -> pytest.CollectReport:
+def of_group(
+    path: str, lines: Sequence[str], findings: Sequence[Finding], label: str = "VALGRIND"
+) -> pytest.CollectReport:
     """Return the report of leaks of which it is not known which test lost them.
 
     :param path: of a file with these tests.
     :param lines: what is known.
     """
-    verdict = Verdict(Outcome.FAILED, "[VALGRIND LEAK]", "\n".join(lines))
+    verdict = Verdict(Outcome.FAILED, f"[{label} LEAK]", "\n".join(lines))
     report = pytest.CollectReport(path, "failed", _longrepr(verdict, findings, path, 0), result=[])
     # It belongs to no test, and so cannot be a test's; the terminal shows this word.
     return show_as(report, "leak check")
@@ -186,12 +190,15 @@ def _longrepr_for(
 
 
 def _of_crash(crash: Crash, crash_message: str, path: str, line: int) -> Longrepr:
-    verdict = crashed(crash_message, hung=crash.hung)
+    verdict = crashed(crash_message, hung=crash.hung, label=crash.label)
     message = f"{verdict.header} {crash.words}"
     if crash.findings:
         message += f": {one_line(crash.findings)}"
     made = _longrepr(verdict, crash.findings, path, line, message)
-    made.addsection("valgrind's log", crash.log)
+    if crash.log:
+        made.addsection("valgrind's log", crash.log)
+    if crash.python_stacks:
+        made.addsection("Python's stacks", crash.python_stacks)
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,6 +45,7 @@ class ItemJudge:
         tracks_descriptors: bool = False,
     ) -> None:
         self._settings = settings
+        self._verdict = partial(judge, label=settings.label)
         self.results = results
         self.names = names
         self._children = children
@@ -68,7 +70,12 @@ class ItemJudge:
         findings, of_fixtures = apart(merged(findings))
         marker = test.item.get_closest_marker
         shared = [
-            Judged(test.nodeid, judge(found, marker, completed=False), found, in_fixtures=True)
+            Judged(
+                test.nodeid,
+                self._verdict(found, marker, completed=False),
+                found,
+                in_fixtures=True,
+            )
             for found in of_fixtures.values()
         ]
         completed = any(report.when == "call" and report.passed for report in reports)
@@ -81,7 +88,7 @@ class ItemJudge:
             completed = False  # whether a known error occurred is not known yet
         # A known error may be a descriptor that is open at the end.
         completed = completed and not self._tracks_descriptors
-        verdict = judge(
+        verdict = self._verdict(
             findings,
             marker,
             checked_for_leaks=self._settings.memcheck,
@@ -122,7 +129,15 @@ class ItemJudge:
     def judge_late(self, nodeid: str, item: pytest.Item, findings: Iterable[Finding]) -> None:
         """Judge a test by what came to be known when its reports had been logged."""
         if found := merged(findings):
-            judged = Judged(nodeid, judge(found, item.get_closest_marker, completed=False), found)
+            judged = Judged(
+                nodeid,
+                judge(
+                    found,
+                    item.get_closest_marker,
+                    completed=False,
+                ),
+                found,
+            )
             self.results.judged.append(judged)
             self.results.late.append(judged)
 

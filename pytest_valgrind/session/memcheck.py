@@ -163,7 +163,7 @@ class Memcheck:
     def timeouts(self, settings: Settings) -> Timeouts:
         """Return what ends tests that run for too long."""
         path = self._run_directory.python_stacks if self._run_directory else None
-        return Timeouts(settings.timeout, settings.timeout_factor, self.monitor, path)
+        return Timeouts(settings.timeout, settings.timeout_factor, self.monitor, path, self.hints)
 
     def descriptors(self, item_numbers: ItemNumbers) -> LeftOpen | None:
         """Return what knows open descriptors, None where valgrind does not track them."""

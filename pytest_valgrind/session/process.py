@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from pytest_valgrind.settings import Settings
 
 
+# Of blocks' headers: they do not begin again.
+_NUMBERS = 1 << 31
+
+
 class SessionChecker(Protocol):
     """What a session that is checked has to do with what happens in it."""
 
@@ -46,7 +50,9 @@ class Process:
         self.run_directory = run_directory
         self.journal = Journal(run_directory.journal if run_directory else None)
         #: The tests of all sessions by the numbers of their frames.
-        self.item_numbers = ItemNumbers(client.NUMBERS)
+        self.item_numbers = ItemNumbers(
+            client.NUMBERS if client.running_on_valgrind() else _NUMBERS
+        )
         #: What is known to be lost, by leak checks of any session.
         self.loss_records = LossRecords()
         #: How often a session is to leave out which test, as a process that died has run it.
@@ -73,6 +79,11 @@ class Process:
             atexit.register(made.journal.finish)
             run_directory.save_memory_map()
         return made
+
+    @classmethod
+    def exists(cls) -> bool:
+        """Whether there is one already."""
+        return cls._this is not None
 
     @property
     def replaces_another(self) -> bool:
@@ -102,7 +113,14 @@ class Process:
         :raises pytest.UsageError: if this process cannot be checked as asked for.
         """
         if self._engine is None:
+            self._engine = self._made_engine(settings)
+        return self._engine
+
+    def _made_engine(self, settings: Settings) -> Engine:
+        if client.running_on_valgrind():
             from pytest_valgrind.session.memcheck import Memcheck
 
-            self._engine = Memcheck(settings, self.run_directory)
-        return self._engine
+            return Memcheck(settings, self.run_directory)
+        from pytest_valgrind.session.heapcheck import Heapcheck
+
+        return Heapcheck(self.run_directory)

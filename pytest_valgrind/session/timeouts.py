@@ -22,7 +22,6 @@ import pytest
 from pytest_valgrind import client
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.kind import Kind
-from pytest_valgrind.memcheck.monitor import MemcheckMonitor
 from pytest_valgrind.memcheck.parser import HANG
 from pytest_valgrind.memcheck.python_stacks import PHASE, with_python_stacks
 
@@ -41,6 +40,16 @@ _MOST_BETWEEN_PHASES = 30
 _FOREVER = 1e9
 
 Result = TypeVar("Result")
+
+
+class HangSource(Protocol):
+    """Knows the C stack of a test that hangs, where there is one."""
+
+    def mark(self) -> int:
+        """Return how much is known by now."""
+
+    def hang(self, mark: int) -> Finding | None:
+        """Return what came to be known since."""
 
 
 class Settings(Protocol):
@@ -73,11 +82,18 @@ class Timeouts:
     :param seconds: for each test, None if there is no limit.
     :param factor: for the timeouts of pytest-timeout.
     :param path: for the stacks of Python, so that they are there when the process has ended.
+    :param hints: is told if there can be no timer.
     """
 
     def __init__(
-        self, seconds: float | None, factor: float, monitor: MemcheckMonitor, path: Path | None
+        self,
+        seconds: float | None,
+        factor: float,
+        monitor: HangSource,
+        path: Path | None,
+        hints: set[str],
     ) -> None:
+        self._hints = hints
         self._factor = factor
         self._monitor = monitor
         self._path = path
@@ -185,7 +201,7 @@ class Timeouts:
         try:
             self._timer = _Timer(self._expired, self._path)
         except (OSError, ValueError) as error:
-            self._monitor.weaknesses.add(f"tests may run for ever, as there is no timer: {error}")
+            self._hints.add(f"tests may run for ever, as there is no timer: {error}")
 
     def _begin(self) -> None:
         for limit in self._limits:

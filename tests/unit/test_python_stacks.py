@@ -139,7 +139,7 @@ def test_total() -> None:
 def timeouts() -> Iterator[Timeouts]:
     """Return limits of a tenth of a second, in this process."""
     monitor = MemcheckMonitor(ValgrindInfo("", "", (), None), frozenset())
-    made = Timeouts(0.1, 20, monitor, None)
+    made = Timeouts(0.1, 20, monitor, None, set())
     yield made
     made.pytest_unconfigure()
 

@@ -1,0 +1,57 @@
+"""A command that runs once more, with the native heap engine preloaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_valgrind import preload
+from pytest_valgrind.command import Command
+from pytest_valgrind.findings.crash import Crash
+from pytest_valgrind.heap.engine import VARIABLE
+from pytest_valgrind.launching import preconditions
+from pytest_valgrind.launching.launcher import Launch, Start
+from pytest_valgrind.launching.run_directory import RunDirectory
+from pytest_valgrind.recovery.post_mortem import native_crash
+from pytest_valgrind.settings import Settings
+
+
+class HeapLaunch(Launch):
+    """A command that runs natively, with an allocator that knows every block's test."""
+
+    option = "--heapcheck"
+
+    def __init__(self, command: Command, settings: Settings, directory: Path | None = None) -> None:
+        super().__init__(command, settings, directory)
+        library = preload.heap()
+        if library is None:
+            raise pytest.UsageError(
+                "--heapcheck: the engine's library was not built for this platform: reinstall "
+                "pytest-valgrind where there is a C compiler."
+            )
+        self._library = library
+        preconditions.refuse_where_nothing_is_preloaded(command.words[0])
+
+    def prepare(self) -> None:
+        """Do nothing."""
+
+    def _start(self, run_directory: RunDirectory, *, holds_interrupts: bool) -> Start:
+        environment = run_directory.environment(
+            [self._library],
+            holds_interrupts=holds_interrupts,
+            more={VARIABLE: f"guards={self._settings.guards}"},
+        )
+        return Start(list(self._command.words), environment)
+
+    def _confirm(self, start: Start, pid: int, code: int) -> None:
+        """Take it as it is: what does not start says so itself."""
+
+    def _examine(
+        self,
+        start: Start,  # noqa: ARG002
+        pid: int,  # noqa: ARG002
+        code: int,
+        run_directory: RunDirectory,
+    ) -> Crash:
+        return native_crash(code, run_directory.python_stacks, run_directory.crash_stacks)

@@ -1,0 +1,175 @@
+"""The native heap engine in this process, as sessions use it one after another."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from pytest_valgrind.heap.check_backend import HeapCheck
+from pytest_valgrind.heap.engine import VARIABLE
+from pytest_valgrind.heap.engine import Engine as HeapEngine
+from pytest_valgrind.leaks.attribution import GroupCheck, Mode, NoCheck
+from pytest_valgrind.leaks.cores import cores
+from pytest_valgrind.session.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from pytest_valgrind.children.processes import Children
+    from pytest_valgrind.findings.finding import Finding
+    from pytest_valgrind.findings.results import Results
+    from pytest_valgrind.items.item_numbers import ItemNumbers
+    from pytest_valgrind.launching.run_directory import RunDirectory
+    from pytest_valgrind.leaks.attribution import LeakAttribution, ProcessState
+    from pytest_valgrind.pinpoint.pinpoint import Pinpoint
+    from pytest_valgrind.session.engine import LeftOpen, Say
+    from pytest_valgrind.settings import Settings
+
+Result = TypeVar("Result")
+
+_NOTHING: tuple[Finding, ...] = ()
+
+
+class Heapcheck:
+    """The engine, and what it tells a session.
+
+    :param run_directory: what the launcher has handed over.
+    :raises pytest.UsageError: if the engine is not in this process.
+    """
+
+    name = "heapcheck"
+
+    def __init__(self, run_directory: RunDirectory | None) -> None:
+        self._run_directory = run_directory
+        try:
+            self._engine = HeapEngine()
+        except RuntimeError as error:
+            raise pytest.UsageError(f"--heapcheck: {error}") from None
+        self.hints: set[str] = set()
+
+    def begin(self, settings: Settings, say: Say) -> Sequence[Finding]:  # noqa: ARG002
+        """Get ready for a session."""
+        return self.errors("", "")
+
+    def errors(self, where: str, phase: str) -> Sequence[Finding]:  # noqa: ARG002
+        """Return what the guards have seen since the last call."""
+        return _NOTHING
+
+    def inside(self, place: int, work: Callable[..., Result], *arguments: object) -> Result:
+        """Call a function so that what it allocates is the test's at a place in the order."""
+        __tracebackhide__ = True
+        before = self._engine.place
+        self._engine.begin_test(place)
+        try:
+            return work(*arguments)
+        finally:
+            self._restore(before)
+
+    def outside(self, work: Callable[..., Result], *arguments: object) -> Result:
+        """Call a function so that what it allocates is no test's."""
+        __tracebackhide__ = True
+        before = self._engine.place
+        self._engine.end_test()
+        try:
+            return work(*arguments)
+        finally:
+            self._restore(before)
+
+    def _restore(self, place: int | None) -> None:
+        if place is None:
+            self._engine.end_test()
+        else:
+            self._engine.begin_test(place)
+
+    def threads_started(self) -> int:
+        """Return how many threads tests have started so far."""
+        return 0
+
+    def threads_alive(self) -> int:
+        """Return how many of them still run."""
+        return 0
+
+    def header(self, mode: Mode) -> Iterator[str]:
+        """Yield what is checked."""
+        yield f"heapcheck: native heap engine, checking for {mode.description}"
+
+    def choose_check(self, settings: Settings, state: ProcessState, workers: int) -> Mode:
+        """Return the leak check that was asked for."""
+        if settings.leak_check == "off":
+            return Mode(NoCheck(), "heap damage only, no leaks")
+        if settings.leak_check == "exact":
+            return Mode(
+                self.exact_check(settings, state), "heap damage, and leaks after every test"
+            )
+        is_crowded = workers >= cores()
+        backend = HeapCheck(
+            self._engine,
+            untracks=settings.references,
+            at_once=cores() < 2,
+            is_crowded=is_crowded,
+        )
+        return Mode(GroupCheck(backend, state), "heap damage, and leaks in groups of tests")
+
+    def exact_check(self, settings: Settings, state: ProcessState) -> LeakAttribution:
+        """Return a leak check after every test."""
+        backend = HeapCheck(self._engine, untracks=settings.references, at_once=True)
+        return GroupCheck(backend, state, every_test=True)
+
+    def timeouts(self, settings: Settings) -> Timeouts:
+        """Return what ends tests that run for too long."""
+        path = self._run_directory.python_stacks if self._run_directory else None
+        return Timeouts(settings.timeout, settings.timeout_factor, self, path, self.hints)
+
+    def mark(self) -> int:
+        """Return 0: there is no log."""
+        return 0
+
+    def hang(self, mark: int) -> Finding | None:  # noqa: ARG002
+        """Return None: the C stack of a test that hangs is not known."""
+        return None
+
+    def descriptors(self, item_numbers: ItemNumbers) -> LeftOpen | None:  # noqa: ARG002
+        """Return None: nobody looks at them."""
+        return None
+
+    def follow_children(self, settings: Settings) -> Children | None:  # noqa: ARG002
+        """Return None: what tests start runs as it would without the engine."""
+        return None
+
+    def pinpoint(self, run_alone: Callable[..., None]) -> Pinpoint | None:  # noqa: ARG002
+        """Return None."""
+        return None
+
+    def test_begins(self, nodeid: str) -> None:
+        """Do nothing: a block's number says which test it is of."""
+
+    def session_begins(self) -> None:
+        """Have Python's stack of a crash written where the launcher reads it."""
+        if self._run_directory and not faulthandler.is_enabled():
+            faulthandler.enable(all_threads=True)
+
+    def can_find_origins(self, settings: Settings) -> bool:  # noqa: ARG002
+        """Return False: uninitialised values are not seen."""
+        return False
+
+    def weaknesses(self, settings: Settings) -> list[str]:  # noqa: ARG002
+        """Return what weakens the results of a session, and what to do about it."""
+        return sorted(self.hints)
+
+    def look_back(self, settings: Settings, results: Results) -> None:
+        """Do nothing."""
+
+    def keep_log(self, results: Results) -> None:
+        """Do nothing: there is none."""
+
+    @property
+    def kept_log(self) -> str:
+        """None, as an empty string."""
+        return ""
+
+
+def is_tracked() -> bool:
+    """Whether the engine was preloaded into this process, and tracks it."""
+    return VARIABLE in os.environ
