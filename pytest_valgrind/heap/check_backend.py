@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_valgrind.heap.engine import Engine
-from pytest_valgrind.heap.loss_records import explain, findings
+from pytest_valgrind.heap.lost_blocks import explain, findings
 from pytest_valgrind.leaks.backend import CheckResult
 from pytest_valgrind.leaks.groups import SHARE
 from pytest_valgrind.memcheck.object_files import ObjectFiles
