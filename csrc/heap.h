@@ -13,8 +13,9 @@ typedef struct {
     uintptr_t address;
     size_t size;         /* as the program asked for it */
     uintptr_t caller;    /* where the function that made it goes on */
+    uintptr_t keeper;    /* the lost block that leads to it, 0 if none does */
     uint32_t test;       /* the number of the test that made it */
-    uint32_t is_kept;    /* whether another lost block points to it */
+    uint32_t in_thread;  /* whether a thread made it that was started while tests ran */
     uint32_t slot;       /* these two for acknowledge() */
     uint64_t entry;
 } pvh_lost;

@@ -45,7 +45,8 @@ enter(char *real, size_t padding, size_t size, uintptr_t caller)
     block->size = size;
     block->caller = caller;
     block->test = pvh_test_of_thread;
-    block->padding = (uint32_t)(padding / PVH_ALIGNMENT);
+    block->padding = (uint32_t)(padding / PVH_ALIGNMENT) & INT32_MAX;
+    block->in_thread = pvh_is_thread_of_test;
     block->mark = mark_at(address, LIVE);
     pvh_set_red_zone(address + size);
     /* Without a slot it is not looked for, and that is all. */
@@ -59,7 +60,7 @@ pvh_make(size_t size, size_t alignment, int is_zeroed, uintptr_t caller)
 {
     size_t padding = alignment <= 2 * PVH_ALIGNMENT ? 0 : alignment - sizeof(pvh_block);
     size_t besides = padding + sizeof(pvh_block) + pvh_red_zone;
-    if (size > PTRDIFF_MAX - besides || padding / PVH_ALIGNMENT > UINT32_MAX) {
+    if (size > PTRDIFF_MAX - besides || padding / PVH_ALIGNMENT > INT32_MAX) {
         errno = ENOMEM;
         return NULL;
     }

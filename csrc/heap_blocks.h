@@ -11,7 +11,9 @@ typedef struct {
     uintptr_t caller;
     uint32_t test;
     uint32_t slot;
-    uint32_t padding; /* before this, for the sake of the alignment: a sixteenth of the bytes */
+    /* Before this, for the sake of the alignment: a sixteenth of the bytes. */
+    uint32_t padding : 31;
+    uint32_t in_thread : 1; /* that was started while tests ran */
     uint32_t mark;    /* whether there is a block here, mixed with the address */
 } pvh_block;
 

@@ -80,12 +80,14 @@ list(size_t place)
         own->account.unlisted++;
         return;
     }
+    uint32_t keeper = pvh_keeper_of((uint32_t)place);
     own->lost[own->lost_count++] = (pvh_lost){
         .address = address,
         .size = block->size,
         .caller = block->caller,
+        .keeper = keeper == place ? 0 : pvh_indexed.addresses[keeper],
         .test = block->test,
-        .is_kept = (pvh_marks[place] & PVH_IS_KEPT) != 0,
+        .in_thread = block->in_thread,
         .slot = block->slot,
         .entry = entry,
     };
@@ -110,7 +112,9 @@ pvh_find_lost(void)
     if (roots == UINT64_MAX) {
         return;
     }
-    pvh_mark_kept();
+    if (pvh_mark_kept() < 0) {
+        return;
+    }
     for (size_t i = 0; i < pvh_indexed.count; i++) {
         if (!(pvh_marks[i] & PVH_IS_REACHED)) {
             list(i);

@@ -135,10 +135,26 @@ pvh_mark_reached(uintptr_t stack)
     return bytes;
 }
 
-void
+/* Of a block that is kept, the one from which it was first come to, which another may keep. */
+static uint32_t *keepers;
+
+uint32_t
+pvh_keeper_of(uint32_t place)
+{
+    while (pvh_marks[place] & PVH_IS_KEPT) {
+        place = keepers[place];
+    }
+    return place;
+}
+
+int
 pvh_mark_kept(void)
 {
     enum { WAS_LOOKED_INTO = 4 };
+    keepers = pvh_new_pages((pvh_indexed.count + 1) * sizeof *keepers);
+    if (keepers == NULL) {
+        return -1;
+    }
     /* Each block is taken for the first of those that it leads to, until one before it in turn
        is found to lead to it; of blocks in a circle one remains (memcheck's manual, 4.2.8). */
     for (size_t first = 0; first < pvh_indexed.count; first++) {
@@ -160,8 +176,12 @@ pvh_mark_kept(void)
                 if (!(pvh_marks[other] & WAS_LOOKED_INTO)) {
                     waiting[waiting_count++] = other;
                 }
+                if (!(pvh_marks[other] & PVH_IS_KEPT)) {
+                    keepers[other] = (uint32_t)first;
+                }
                 pvh_marks[other] |= WAS_LOOKED_INTO | PVH_IS_KEPT;
             }
         }
     }
+    return 0;
 }

@@ -17,7 +17,10 @@ extern unsigned char *pvh_marks;
    to which it points only those that no test made are reached by that. */
 uint64_t pvh_mark_reached(uintptr_t stack);
 
-/* Marks, of the blocks that are not reached, those to which another one points. */
-void pvh_mark_kept(void);
+/* Marks, of the blocks that are not reached, those to which another one leads; -1 if there is no
+   memory. */
+int pvh_mark_kept(void);
+/* The place of the lost block that leads to a lost one: its own if none does. */
+uint32_t pvh_keeper_of(uint32_t place);
 
 #endif

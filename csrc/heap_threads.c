@@ -11,6 +11,7 @@
 #include "heap_real.h"
 
 __thread uint32_t pvh_test_of_thread;
+__thread uint32_t pvh_is_thread_of_test;
 
 void
 pvh_set_test(uint32_t number)
@@ -36,6 +37,7 @@ run(void *argument)
     start started = *(start *)argument;
     pvh_real_free(argument);
     pvh_test_of_thread = started.test;
+    pvh_is_thread_of_test = started.test != 0;
     return started.routine(started.argument);
 }
 

@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 extern __thread uint32_t pvh_test_of_thread __attribute__((tls_model("initial-exec")));
+/* 1 if it was started by a thread that worked for a test. */
+extern __thread uint32_t pvh_is_thread_of_test __attribute__((tls_model("initial-exec")));
 
 void pvh_set_test(uint32_t number);
 uint32_t pvh_test(void);

@@ -73,6 +73,15 @@ class Settings(NamedTuple):
         """Whether leaks are looked for at all."""
         return self.leak_check != "off"
 
+    heapcheck: bool = False
+    guards: str = "cheap"
+    stacks_seconds: float = 30.0
+
+    @property
+    def label(self) -> str:
+        """Of the engine, for the header of a verdict."""
+        return "HEAP" if self.heapcheck else "VALGRIND"
+
     @classmethod
     def of(cls, config: pytest.Config, option: argparse.Namespace) -> Settings:
         """Read the command line and the ini file.
@@ -104,6 +113,7 @@ class Settings(NamedTuple):
         leak_kinds = option.valgrind_leak_kinds or config.getini("valgrind_leak_kinds")
         return cls(
             enabled=option.valgrind,
+            heapcheck=option.heapcheck,
             log=config.invocation_params.dir / log if log else None,
             leak_check=_leak_check(config, option),
             exact_rerun=option.valgrind_exact_rerun or config.getini("valgrind_exact_rerun"),
@@ -111,7 +121,7 @@ class Settings(NamedTuple):
             args=(*config.getini("valgrind_args"), *args),
             suppressions=tuple(suppressions),
             leak_kinds=_leak_kinds(leak_kinds),
-            xfail_failures=failures == "xfail",
+            xfail_failures=not option.heapcheck and failures == "xfail",
             strict=option.valgrind_strict or config.getini("valgrind_strict"),
             freeze=not (option.valgrind_no_freeze or config.getini("valgrind_no_freeze")),
             references=not (
@@ -160,6 +170,7 @@ def add_options(parser: pytest.Parser) -> None:
         help="Run under valgrind's memcheck, which is started if need be, and fail each test "
         "that corrupts or leaks memory.",
     )
+    option("--heapcheck", action="store_true", help="Find lost memory natively.")
     option(
         "--valgrind-log",
         metavar="FILE",

@@ -15,6 +15,8 @@ from pytest_valgrind._client import ffi, lib
 #: Of the environment: words for the engine, ``guards=off``, ``guards=cheap`` or ``guards=full``
 #: (csrc/heap_options.h). Where it is not set the library does nothing.
 VARIABLE = "PYTEST_HEAPCHECK"
+# The engine's number of the test at place 0.
+_FIRST = 1
 
 
 class LostBlock(NamedTuple):
@@ -23,8 +25,9 @@ class LostBlock(NamedTuple):
     address: int
     size: int  #: bytes, as they were asked for
     caller: int  #: the address at which the function goes on that asked for it
-    test: int  #: number of the test
-    is_kept: bool  #: by another that was lost
+    keeper: int  #: address of the lost block that leads to it, 0 if none does
+    place: int  #: of the test
+    in_thread: bool  #: whether a thread made it that was started while tests ran
 
 
 class Counters(NamedTuple):
@@ -68,15 +71,27 @@ class Engine:
                 "The heap engine is not there: the process must start with it in LD_PRELOAD and "
                 f"with {VARIABLE} in its environment."
             )
-        #: Gives the calling thread, and the threads that it starts from now on, the number of a
-        #: test, 0 outside of tests: ``(number) -> None``. The compiled function itself, as it is
-        #: called several times for every test.
-        self.set_test: Callable[[int], None] = self._engine.set_test
+        # Looked up once: each look-up fills free lists with objects that are of no test.
+        self._set_test: Callable[[int], None] = self._engine.set_test
+
+    def begin_test(self, place: int) -> None:
+        """Have what the calling thread makes from now on belong to a test.
+
+        And what is made by the threads that it starts meanwhile, for as long as they live.
+
+        :param place: of the test, from 0; what has the same place belongs to the same test.
+        """
+        self._set_test(place + _FIRST)
+
+    def end_test(self) -> None:
+        """Have what the calling thread makes from now on belong to no test."""
+        self._set_test(0)
 
     @property
-    def test(self) -> int:
-        """The number of the calling thread."""
-        return int(self._engine.test())
+    def place(self) -> int | None:
+        """The place of the test for which the calling thread works."""
+        number = self._engine.test()
+        return number - _FIRST if number else None
 
     def counters(self) -> Counters:
         """Return what is allocated."""
@@ -126,7 +141,14 @@ class Engine:
     def lost(self, which: int) -> list[LostBlock]:
         """Return what a check that is done has found, by address."""
         return [
-            LostBlock(lost.address, lost.size, lost.caller, lost.test, bool(lost.is_kept))
+            LostBlock(
+                lost.address,
+                lost.size,
+                lost.caller,
+                lost.keeper,
+                lost.test - _FIRST,
+                bool(lost.in_thread),
+            )
             for lost in self._listed(which)
         ]
 

@@ -115,7 +115,7 @@ def _run_until_the_end(
         histories.append(end.history)
     if end.hides_failures:
         _say(
-            f"{launch.option}: the process ended with exit code 0, by os._exit?, although tests failed"
+            f"{launch.option}: the process ended with exit code 0 (os._exit?) although tests failed"
         )
     elif not any(one.crash for one in histories):
         return end.code

@@ -32,7 +32,7 @@ def lost(untracks=True):
     gc.collect()
     os.waitpid(engine.start_check(0, untracks=untracks), WCLONE)
     assert engine.is_done(0)
-    return [[block.test, block.size, block.is_kept] for block in engine.lost(0)]
+    return [[block.place, block.size, block.keeper != 0] for block in engine.lost(0)]
 """
 
 
@@ -60,9 +60,9 @@ def run(source: str, **variables: str) -> Any:
 
 def test_lost_block_is_of_its_test() -> None:
     source = """
-engine.set_test(7)
+engine.begin_test(7)
 malloc(1000)
-engine.set_test(0)
+engine.end_test()
 print(json.dumps(lost()))
 """
     assert run(source) == [[7, 1000, False]]
@@ -70,9 +70,9 @@ print(json.dumps(lost()))
 
 def test_large_lost_block() -> None:
     source = """
-engine.set_test(7)
+engine.begin_test(7)
 malloc(1 << 24)
-engine.set_test(0)
+engine.end_test()
 print(json.dumps(lost()))
 """
     assert run(source) == [[7, 1 << 24, False]]
@@ -80,9 +80,9 @@ print(json.dumps(lost()))
 
 def test_kept_block_is_not_lost() -> None:
     source = """
-engine.set_test(7)
+engine.begin_test(7)
 kept = ctypes.c_void_p(malloc(1000))
-engine.set_test(0)
+engine.end_test()
 print(json.dumps(lost()))
 """
     assert run(source) == []
@@ -92,11 +92,11 @@ def test_lost_list_keeps_its_items() -> None:
     # The collection empties the free lists, whose blocks are of no test.
     source = """
 gc.collect()
-engine.set_test(7)
+engine.begin_test(7)
 thing = [object()]
 incref(thing)
 del thing
-engine.set_test(0)
+engine.end_test()
 print(json.dumps(sorted(is_kept for _, _, is_kept in lost())))
 """
     assert run(source) == [False, True, True]
@@ -104,13 +104,13 @@ print(json.dumps(sorted(is_kept for _, _, is_kept in lost())))
 
 def test_what_is_acknowledged_is_not_listed_again() -> None:
     source = """
-engine.set_test(7)
+engine.begin_test(7)
 malloc(1000)
-engine.set_test(8)
+engine.begin_test(8)
 first = lost()
 engine.acknowledge(0)
 malloc(2000)
-engine.set_test(0)
+engine.end_test()
 print(json.dumps([first, lost()]))
 """
     assert run(source) == [[[7, 1000, False]], [[8, 2000, False]]]
@@ -119,11 +119,11 @@ print(json.dumps([first, lost()]))
 def test_thread_inherits_the_number() -> None:
     source = """
 import threading
-engine.set_test(7)
+engine.begin_test(7)
 thread = threading.Thread(target=malloc, args=[1000])
-engine.set_test(8)
+engine.begin_test(8)
 thread.start()
-engine.set_test(0)
+engine.end_test()
 thread.join()
 print(json.dumps([block for block in lost() if block[1] == 1000]))
 """

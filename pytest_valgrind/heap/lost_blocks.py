@@ -1,0 +1,96 @@
+"""Loss records: the blocks that one place in the code made for one test, and that were lost.
+
+The process and the clone that has found them make the same records of them; the clone alone can
+look at the objects in the blocks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import takewhile
+
+from pytest_valgrind.findings.finding import Finding, plural
+from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.findings.stack import Frame, Origin
+from pytest_valgrind.heap.engine import Engine, LostBlock, symbol_at
+from pytest_valgrind.memcheck.object_files import ObjectFiles
+from pytest_valgrind.objects.lost_objects import Block, described, kinds, lost_objects
+
+
+@dataclass
+class LossRecord:
+    """Blocks that are alike, and what only they keep."""
+
+    place: int  #: of the test that made them
+    in_thread: bool
+    caller: int  #: the address at which the function goes on that asked for them
+    is_kept: bool  #: by a lost block that is in no record: it is of no test, or was known before
+    blocks: list[LostBlock] = field(default_factory=list)
+    kept: list[LostBlock] = field(default_factory=list)
+
+    @property
+    def bytes(self) -> int:
+        """Of all blocks."""
+        return sum(block.size for block in (*self.blocks, *self.kept))
+
+
+def loss_records(lost: Iterable[LostBlock]) -> list[LossRecord]:
+    """Make records of lost blocks, in the order of their tests."""
+    by_address = {block.address: block for block in sorted(lost, key=lambda block: block.place)}
+    records: dict[tuple[object, ...], LossRecord] = {}
+    for block in by_address.values():
+        head = by_address.get(block.keeper, block)
+        key = (head.place, head.in_thread, head.caller, head.keeper != 0)
+        record = records.setdefault(key, LossRecord(*key))
+        (record.blocks if head is block else record.kept).append(block)
+    return list(records.values())
+
+
+def explain(engine: Engine, which: int) -> None:
+    """Tell the process, from the clone, which objects were in the blocks."""
+    blocks = {
+        number: [
+            Block(block.address, block.size, is_kept=block.keeper != 0)
+            for block in (*record.blocks, *record.kept)
+        ]
+        for number, record in enumerate(loss_records(engine.lost(which)))
+    }
+    for number, things in lost_objects(blocks).items():
+        # A broken object is no reason to say nothing of the others.
+        with contextlib.suppress(Exception):
+            said = (number, [" ".join(line.splitlines()) for line in described(things)])
+            line = json.dumps((*said, dict(kinds(things))))
+            engine.say(line.encode("utf-8", "backslashreplace") + b"\n")
+
+
+def findings(engine: Engine, which: int, objects: ObjectFiles) -> list[Finding]:
+    """Return what a check has found, a finding for each record."""
+    lines = engine.text(which).decode("utf-8", "replace").split("\n")
+    # The last line has no end if the clone was ended while it wrote it.
+    said = {number: rest for number, *rest in map(json.loads, takewhile(bool, lines[:-1]))}
+    found = []
+    for number, record in enumerate(loss_records(engine.lost(which))):
+        words, types = said.get(number, ((), {}))
+        symbol = symbol_at(record.caller)
+        function = symbol.function or "???"
+        owner = objects.owner(symbol.object, function)
+        frame = Frame(record.caller, function, object=symbol.object, owner=owner)
+        kind = Kind.INDIRECT if record.is_kept else Kind.DEFINITE
+        count = len(record.blocks)
+        finding = Finding(
+            kind,
+            f"{plural(record.bytes, 'byte')} in {plural(count, 'block')} "
+            f"{'is' if count == 1 else 'are'} {kind.value}",
+            stack=(frame,),
+            bytes=record.bytes,
+            blocks=count,
+            phase="gc",
+            origin=Origin(record.place, record.in_thread),
+            objects=tuple(words),
+            types=types,
+        )
+        found.append(finding)
+    return found
