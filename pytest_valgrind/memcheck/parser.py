@@ -35,7 +35,7 @@ _NO_FINDINGS = (
     r"Warning: |WARNING: |Emulation warning: |Thread \d+: status|Blocks allocation contexts"
 )
 #: The words that the process itself prints above the stack of a test that hangs.
-HANG = "The test has run for more than "
+HANG = "Test timed out after "
 # Those of 3.19 to 3.27 (memcheck/mc_errors.c and coregrind/m_errormgr.c in its source).
 _KINDS = {
     "Invalid read": Kind.INVALID_READ,

@@ -27,14 +27,14 @@ _UNKNOWN_INSTRUCTION = (
     "An extension is built with instructions that this valgrind does not know: build it without "
     "-march=native or AVX-512, or use a newer valgrind."
 )
-_HUNG = "had to be ended, as a test hung"
+_HUNG = "killed: a test timed out"
 _KILLED = "The kernel kills like this when memory runs out; its log (dmesg) says so."
 
 
 def examine(
     code: int, log: Path, memory_map: str, functions: PythonFunctions, python_stacks: Path
 ) -> Crash:
-    """Find out about a process that has ended before its time.
+    """Find out how a process crashed.
 
     :param code: its exit code, or the negative number of the signal that ended it.
     :param memory_map: of the process, as it was when its tests began, or earlier
@@ -101,7 +101,7 @@ class _LastTest:
 
 def _how(code: int) -> str:
     if code >= 0:
-        return f"exited early with code {code} (by os._exit, exit(3) or exec?)"
+        return f"exited early with code {code} (os._exit?)"
     try:
         return f"died of {signal.Signals(-code).name}"
     except ValueError:  # a real-time signal

@@ -181,7 +181,7 @@ def _hidden_failures(results: Results) -> str:
 def _unused_markers(results: Results) -> Iterator[str]:
     for test in results.judged:
         for name in test.verdict.unused_markers:
-            yield f"{test.nodeid}: the marker {name} can go: it did not occur"
+            yield f"{test.nodeid}: unused marker {name}: no such finding"
 
 
 def _elsewhere(where: str, findings: list[Finding]) -> Iterator[str]:

@@ -159,7 +159,7 @@ def total_line(findings: Sequence[Finding]) -> str:
 
 def _python_lines(finding: Finding) -> Iterator[str]:
     if finding.python_note:
-        yield f"  no line of Python is known: {finding.python_note}"
+        yield f"  Python line unknown: {finding.python_note}"
     if not finding.python:
         return
     yield "  in Python, by running the test once more, the most recent call first:"

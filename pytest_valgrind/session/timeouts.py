@@ -169,7 +169,7 @@ class Timeouts:
         return True
 
     def pytest_enter_pdb(self) -> None:
-        """Leave whoever debugs the test in peace."""
+        """Stop the timer while pdb is active."""
         self._leave()
 
     def pytest_unconfigure(self) -> None:
