@@ -136,7 +136,7 @@ def _further_run() -> Request | None:
 
 
 def _prepare_further_run(config: pytest.Config, args: list[str]) -> None:
-    """Leave nothing of the user's behind in a run that looks for origins."""
+    """Write none of the user's files in a run that looks for origins."""
     if request := _further_run():
         from pytest_valgrind.origins.origin_run import Quiet, adapt_arguments
 
@@ -148,8 +148,8 @@ def _launch(config: pytest.Config, args: list[str]) -> None:
     """Run the same command under valgrind, and exit as it does."""
     if sys.platform != "linux":
         raise pytest.UsageError(
-            f"--valgrind works on Linux, and this is {sys.platform}: run the tests there, in a "
-            "container or in WSL, say."
+            f"--valgrind works on Linux, and this is {sys.platform}: run the tests there, "
+            "for example in a container or in WSL."
         )
     from pytest_valgrind.launching import preconditions
     from pytest_valgrind.launching.valgrind_launch import ValgrindLaunch
@@ -165,7 +165,7 @@ def _launch(config: pytest.Config, args: list[str]) -> None:
         )
     if _sessions:
         raise pytest.UsageError(
-            "--valgrind: pytest was called within a session of pytest's that is not under "
+            "--valgrind: pytest was called within a pytest session that is not under "
             "valgrind, and only a whole process can be: give --valgrind to that session, or start "
             "this one in a process of its own (as pytester.runpytest_subprocess does)."
         )

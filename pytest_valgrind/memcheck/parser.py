@@ -75,7 +75,7 @@ class Parser:
     :param object_at: finds the object file of a frame for which valgrind named none.
     :param owner_of: tells whose code a frame is.
     :param error_markers: lines that valgrind puts around errors (its manual, 2.6.2).
-    :param functions: of Python's, by the numbers in stacks.
+    :param functions: Python functions, by the numbers in stacks.
     """
 
     def __init__(

@@ -2,7 +2,7 @@
 
 Each test runs in a fork of its own, as valgrind takes errors for one whose innermost frames are the
 same: the origin that it shows would be that of the first of several tests. What their logs show is
-all that is wanted; nothing is reported by pytest, and nothing of the user's is written.
+all that is wanted; pytest reports nothing, and none of the user's files is written.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def summary(results: Results) -> Iterator[str]:
     yield from _elsewhere("interpreter only", results.noise)
     if results.origins:
         yield results.origins
-    yield from _elsewhere("programs of the system's that tests started", results.of_system)
+    yield from _elsewhere("system programs that tests started", results.of_system)
     for unused in results.unused_suppressions:
         yield f"{unused.path}:{unused.line}: unused suppression: {unused.name}"
     if results.written:

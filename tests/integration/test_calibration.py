@@ -104,7 +104,7 @@ def test_other_options_are_another_matter(tmp_path: Path) -> None:
 def test_options_from_elsewhere_matter_as_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of valgrind's own variable."""
+    """Those of the variable VALGRIND_OPTS."""
     path = made(tmp_path).path
     monkeypatch.setenv("VALGRIND_OPTS", "--partial-loads-ok=no --time-stamp=yes")
     assert made(tmp_path).path == made(tmp_path, "--partial-loads-ok=no").path != path

@@ -1,4 +1,4 @@
-"""Lines of Python: by further runs of failing tests, and functions in native stacks."""
+"""Python lines, by further runs of failing tests, and Python functions in C stacks."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def pinpointed(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run
 
 @pytest.fixture(scope="module")
 def functions(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
-    """Return a run with functions of Python's in native stacks."""
+    """Return a run with Python functions in C stacks."""
     made = Suite(tmp_path_factory.mktemp("functions"), extension)
     made.write("pytest.ini", INI)
     made.write("test_lines.py", TESTS)
