@@ -248,7 +248,7 @@ def _launcher_options(python: Path, work: Path) -> tuple[str, ...]:
         output = _output([*_pytest(python, "--valgrind"), directory])
     header = re.search(r"^valgrind: options (.+)$", output, re.MULTILINE)
     if header is None:
-        sys.exit(f"A run names no options of valgrind's:\n{output}")
+        sys.exit(f"A run names no valgrind options:\n{output}")
     # Its files are gone by now.
     files = ("--log-file=", "--suppressions=")
     return tuple(option for option in shlex.split(header[1]) if not option.startswith(files))

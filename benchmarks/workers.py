@@ -1,4 +1,4 @@
-"""What two workers of pytest-xdist's gain, and whether all runs find the same.
+"""What two pytest-xdist workers gain, and whether all runs find the same.
 
     python benchmarks/workers.py --suite small mixed --tests 400 --rounds 3
 

@@ -75,7 +75,7 @@ outside_tests(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 static void
 explain(void *callable)
 {
-    pvg_give_sight_back();
+    pvg_restore_weakrefs();
     PyObject *result = PyObject_CallObject(callable, NULL);
     if (result == NULL) {
         PyErr_Print();

@@ -2,7 +2,7 @@
 
    Preloaded into the processes that tests start, and into the one that runs the
    tests, whose forks have it from there. Like csrc/repairs.c it uses no symbol
-   of Python's, and valgrind finds its functions by their names (its manual,
+   of Python, and valgrind finds its functions by their names (its manual,
    3.3). A line of it in a log begins with PVG_SAYS. */
 
 /* For dl_iterate_phdr. */
@@ -143,7 +143,7 @@ begin_fork(void)
     }
 }
 
-/* A fork of Python's first gets new locks, and the old ones are lost. */
+/* A fork by Python first gets new locks, and the old ones are lost. */
 #define WRAP_FORK_OF_PYTHON(OBJECT)                                           \
     void I_WRAP_SONAME_FNNAME_ZU(OBJECT, PyOS_AfterFork_Child)(void);         \
     void I_WRAP_SONAME_FNNAME_ZU(OBJECT, PyOS_AfterFork_Child)(void)          \

@@ -131,7 +131,7 @@ blind_weak_reference(PyObject *weak_reference)
 }
 
 void
-pvg_give_sight_back(void)
+pvg_restore_weakrefs(void)
 {
     for (size_t i = 0; i < blind_count; i++) {
         PyObject *weak_reference = (PyObject *)(blind[i].weak_reference ^ HIDE);

@@ -11,6 +11,6 @@ int pvg_find_collector(void);
 void pvg_untrack_everything(void);
 
 /* Lets weak references see again, so that Python code can run. */
-void pvg_give_sight_back(void);
+void pvg_restore_weakrefs(void);
 
 #endif

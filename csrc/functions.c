@@ -15,7 +15,7 @@
 #include "frames.h"
 #include "cpython.h"
 
-/* A frame of the interpreter's, which has another type in each release. */
+/* An interpreter frame, which has another type in each release. */
 typedef void *frame;
 typedef PyObject *(*evaluator)(PyThreadState *thread, frame evaluated, int throws);
 typedef PyObject *(*inner_digit)(PyThreadState *thread, frame evaluated, int throws);

@@ -1,4 +1,4 @@
-/* Stack frames that say which function of Python's is being executed.
+/* Stack frames that say which Python function is being executed.
 
    The interpreter lets others evaluate its frames (PEP 523). Each function gets a
    number, and is evaluated below two C functions whose names say it, as tests

@@ -1,7 +1,7 @@
 /* Three false alarms, mended at their source rather than hidden.
 
    Valgrind lets a shared object replace or wrap functions of others by the
-   names of its own (its manual, 3.3). This one has no symbol of Python's, so
+   names of its own (its manual, 3.3). This one uses no symbol of Python, so
    that the launcher can preload it: ints are tainted, and functions chosen for
    the processor at hand, before the first module is imported. */
 

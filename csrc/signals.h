@@ -2,8 +2,8 @@
 #ifndef PVG_DEATHS_H
 #define PVG_DEATHS_H
 
-/* Has the handlers of fatal signals, faulthandler's say, run on the stack of what
-   was interrupted. From a stack of their own valgrind finds no way back, and the
+/* Has the handlers of fatal signals, such as faulthandler's, run on the stack of
+   what was interrupted. From a stack of their own valgrind finds no way back, and the
    stack that it prints when they end the process would end in its second frame. */
 void pvg_handle_signals_on_stack(void);
 

@@ -10,7 +10,7 @@
    moves the counter out of the way; the sooner, the fewer dicts are left. */
 void pvg_move_dict_versions(void);
 
-/* Call before there is a clone. Returns -1 with an exception of Python's. */
+/* Call before there is a clone. Returns -1 with a Python exception. */
 int pvg_find_stale_pointers(void);
 
 /* In the clone, with the GIL. The last two are for each object of the collector's. */

@@ -11,7 +11,7 @@ typedef void (*pvg_handler)(int);
 /* What is called when a signal arrives. */
 pvg_handler pvg_handler_of(int signal);
 
-/* When the timer goes off, the native stack is printed, and both are called: one
+/* When the timer goes off, the C stack is printed, and both are called: one
    that writes Python's stacks down, and the interpreter's, which has Python's own
    handler called as soon as it can. `is_watched` if the parent reads what was
    written. Returns 0, or errno. */

@@ -1,4 +1,4 @@
-"""Root folders with releases of Debian's in them, to install the project in and to run it."""
+"""Root folders with Debian releases in them, to install the project in and to run it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SECONDS_TO_DIE = 60
 
 @dataclass(frozen=True)
 class Root:
-    """A root folder with a release of Debian's in it."""
+    """A root folder with a Debian release in it."""
 
     directory: Path
 

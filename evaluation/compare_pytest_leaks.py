@@ -89,7 +89,7 @@ def test_that_runs_once():
 #: By the names of the suite's tests: what is in them, whether it is a defect, and whether it is one
 #: that valgrind knows of.
 ROWS = {
-    "memory": ("memory of malloc's that is lost", True, True),
+    "memory": ("malloc memory that is lost", True, True),
     "uninitialised": ("a decision by uninitialised memory", True, True),
     "read_past_end": ("a read past the end of a block", True, True),
     "only_the_first_time": ("a reference that is lost only the first time", True, True),

@@ -48,7 +48,7 @@ def main() -> int:
     environment.install_plugin(build_plugin(environment, arguments.work))
     environment.install("pytest-xdist")
     suite = arguments.work / "crashes"
-    shutil.copytree(TESTS / "crashes", suite, dirs_exist_ok=True)
+    shutil.copytree(TESTS / "suites" / "crashes", suite, dirs_exist_ok=True)
     (suite / "pytest.ini").write_text("[pytest]\n")
     build_extension(environment, suite)
     say("resume")

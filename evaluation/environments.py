@@ -64,7 +64,7 @@ class Environment:
     def install(self, *words: str, flags: str = "") -> None:
         """Install with pip.
 
-        :param words: requirements and options of pip's.
+        :param words: requirements and options for pip.
         :param flags: for the compilers of C and C++.
         :raises BuildError: if pip fails.
         """
@@ -124,7 +124,7 @@ class Environment:
 class TestResult:
     """What the JUnit XML says about a test."""
 
-    __test__ = False  # no test of pytest's
+    __test__ = False  # pytest is not to collect it
 
     module: str
     name: str  #: with the parameters
@@ -149,7 +149,7 @@ class TestResult:
 
     @property
     def header(self) -> str:
-        """``[VALGRIND ERROR]``, say; empty if valgrind found nothing."""
+        """As ``[VALGRIND ERROR]``; empty if valgrind found nothing."""
         _, found, rest = self.text.partition(_HEADER)
         return f"{found}{rest.partition(']')[0]}]" if found else ""
 

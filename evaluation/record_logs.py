@@ -21,7 +21,7 @@ from pathlib import Path
 
 from environments import REPOSITORY, BuildError, run_or_raise, say
 
-SOURCES = REPOSITORY / "tests" / "native"
+SOURCES = REPOSITORY / "tests" / "extensions"
 LOGS = REPOSITORY / "tests" / "logs"
 #: The root folders to use, beside this machine.
 RELEASES = ("trixie", "sid")

@@ -41,7 +41,7 @@ from reference_rows import CLEAN, LOST
 TESTS = REPOSITORY / "tests"
 SECONDS = 600
 
-_EXTENSION = TESTS / "native" / "defective.c"
+_EXTENSION = TESTS / "extensions" / "defective.c"
 _COMPILE = ("cc", "-O1", "-g", "-w", "-shared", "-fPIC", "-pthread")
 _ABOUT_BUILD = "import sysconfig as s; print(s.get_config_var('EXT_SUFFIX'), s.get_path('include'))"
 
@@ -125,7 +125,7 @@ def _column_in(root: Root, interpreter: str) -> tuple[str, dict[str, str]]:
 
 
 def _copy_suite(to: Path) -> None:
-    shutil.copytree(TESTS / "references", to, dirs_exist_ok=True)
+    shutil.copytree(TESTS / "suites" / "references", to, dirs_exist_ok=True)
     (to / "pytest.ini").write_text("[pytest]\n")
 
 

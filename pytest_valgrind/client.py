@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
     Arguments = TypeVarTuple("Arguments")
 
-#: Whether this process runs under any tool of valgrind's: ``() -> int``.
+#: Whether this process runs under valgrind, whichever of its tools: ``() -> int``.
 running_on_valgrind = lib.pvg_running_on_valgrind
 #: Whether that tool is memcheck: ``() -> int``.
 running_on_memcheck = lib.pvg_running_on_memcheck
@@ -38,7 +38,7 @@ wake_clone = lib.pvg_wake_clone
 #: lost: ``(which) -> int``.
 clone_has_checked = lib.pvg_clone_has_checked
 clone_leaked = lib.pvg_clone_leaked
-#: Has native stacks say which function of Python's runs, or not any more: ``(path) -> int``, 0 if
+#: Has C stacks say which Python function runs, or not any more: ``(path) -> int``, 0 if
 #: the interpreter cannot, -1 if the file with their names cannot be written; ``() -> None``.
 show_functions = lib.pvg_show_functions
 hide_functions = lib.pvg_hide_functions
@@ -114,7 +114,7 @@ if TYPE_CHECKING:
     ) -> Result:
         """Call so that blocks allocated meanwhile can be told from those of any test."""
 
-    def clone(  # noqa: PLR0913, PLR0917 (a function of C's)
+    def clone(  # noqa: PLR0913, PLR0917 (a C function)
         which: int,
         waits: bool,
         untracks: bool,

@@ -67,7 +67,7 @@ def _refuse_what_cannot_start_again() -> None:
     processes = sys.modules.get("multiprocessing.process")
     if processes is not None and processes.parent_process() is not None:
         raise pytest.UsageError(
-            "--valgrind: pytest.main was called in a process of multiprocessing's, which cannot "
+            "--valgrind: pytest.main was called in a multiprocessing process, which cannot "
             "be started again: call it in the main process, or run python -m pytest."
         )
     option, word = _target(sys.orig_argv)

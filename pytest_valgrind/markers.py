@@ -36,7 +36,7 @@ class KnownMark(NamedTuple):
 
     @property
     def kwargs(self) -> Mapping[str, str]:
-        """As the marker of pytest's has them."""
+        """As a pytest marker has them."""
         return {"reason": self.reason}
 
 

@@ -154,7 +154,7 @@ def _further_run() -> Request | None:
 
 
 def _prepare_further_run(config: pytest.Config, args: list[str]) -> None:
-    """Leave nothing of the user's behind in a run that looks for origins."""
+    """Write none of the user's files in a run that looks for origins."""
     if request := _further_run():
         from pytest_valgrind.origins.origin_run import Quiet, adapt_arguments
 

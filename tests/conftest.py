@@ -5,7 +5,7 @@ A process under valgrind takes ten seconds or more to start, so that one run fee
 * What fits into a run that there is already costs nothing: a further test in tests/suites:
   scenarios (the fixture ``scenarios``), planted, references, children, crashes and others.
 * A run of its own is a fixture of the module, and the module's tests assert upon it: a module is
-  run by one worker of pytest-xdist's, from its first test to its last (``--dist loadfile``).
+  run by one pytest-xdist worker, from its first test to its last (``--dist loadfile``).
 * ``suite.run`` is the last resort: one start for one test. It leaves out other plugins than ours
   unless an option of theirs is given or ``Suite(plugins=...)`` names them.
 * What is slow and seldom breaks is marked ``slow``: it runs by ``make test-all``, every night.

@@ -126,7 +126,7 @@ ERRORS = (
     error("free_not_allocated", "free of static memory", "Invalid free()", "data symbol"),
     error("free_inside", "free of an address inside a block", "Invalid free()", "4 bytes inside"),
     error("free_twice", "block freed twice", "Invalid free()", "0 bytes inside a block", "free'd"),
-    error("free_mismatched", "block of malloc's freed by operator delete", "Mismatched free()"),
+    error("free_mismatched", "malloc block freed by operator delete", "Mismatched free()"),
     error("decide_uninitialised", "decision upon an uninitialised value", "Conditional jump"),
     error(
         "index_by_uninitialised",
@@ -207,7 +207,7 @@ LEAKS = (
         "lose_tuple_after_collection",
     ),
     Row(
-        "reference too many to a str of Python's",
+        "reference too many to a Python str",
         _CALL,
         ("test_reference_too_many",),
         LEAK,
@@ -308,7 +308,7 @@ PLACES = (
         "during the call",
     ),
     *both(
-        "thread of Python's",
+        "Python thread",
         105,
         "test_python_thread[read_in_python_thread]",
         "test_python_thread[lose_in_python_thread]",
@@ -445,7 +445,7 @@ LIMITS = (
                 "memcheck knows the bounds of heap blocks only",
             ),
             (
-                "block of PyMem_Malloc's freed by free",
+                "PyMem_Malloc block freed by free",
                 "free_other_domain",
                 ERROR,
                 "both are malloc's, as valgrind would not see the blocks otherwise",

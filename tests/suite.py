@@ -109,7 +109,7 @@ class Suite:
     ) -> Run:
         """Run pytest there, and wait for its end.
 
-        :param before: of the command line, valgrind and its options say.
+        :param before: what stands before it in the command line, such as valgrind and its options.
         :param patience: seconds after which it is taken to hang.
         """
         xml = self.directory / "junit.xml"

@@ -170,7 +170,7 @@ class ChildLog:
         )
 
     def is_of_system(self, finding: Finding) -> bool:
-        """Whether it is the matter of a program of the system's alone, of the shell say."""
+        """Whether only a system program (the shell, for example) has to do with it."""
         stacks = (finding.stack, *(further.stack for further in finding.further))
         owners = {frame.owner for stack in stacks for frame in stack}
         return owners.isdisjoint((Owner.EXTENSION, Owner.INTERPRETER, Owner.UNKNOWN)) and any(

@@ -71,7 +71,7 @@ class Children:
         """Begin with the tests of a session."""
         self._has_finished = False
         self.count = 0
-        #: What is not the user's concern: the interpreter's, and that of the system's programs.
+        #: What does not concern the user: findings in the interpreter, and in system programs.
         self.noise: list[Finding] = []
         self.of_system: list[Finding] = []
 

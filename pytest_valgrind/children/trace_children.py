@@ -109,7 +109,7 @@ def _kinds(settings: Settings) -> str:
 
 
 def _privileged_programs() -> list[str]:
-    """Return the names of programs that valgrind refuses to execute: sudo, say."""
+    """Return the names of programs that valgrind refuses to execute, such as sudo."""
     names: set[str] = set()
     for directory in os.get_exec_path():
         with contextlib.suppress(OSError), os.scandir(directory) as entries:

@@ -228,7 +228,7 @@ def _errors(log: Path, maps: Path) -> Iterator[Finding]:
 
 
 def _mattering(options: Iterable[str]) -> list[str]:
-    """Return those of valgrind's options that may change what the self-test shows."""
+    """Return the options of valgrind that may change what the self-test shows."""
     given = (option.partition("=") for option in options)
     chosen = {name: value for name, _, value in given if name in _MATTERING}
     with contextlib.suppress(KeyError, ValueError):

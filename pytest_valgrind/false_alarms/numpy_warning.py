@@ -19,7 +19,7 @@ OPTIONS = tuple(f"ignore:{_NUMPY}:UserWarning:{module}" for module in _MODULES)
 def ignore_now() -> None:
     """Ignore them until the filters are what they were before.
 
-    For a test that is marked with filters of its own, which count more than pytest's options.
+    For a test with a filter marker, which takes precedence over pytest's options.
     """
     module = "|".join(rf"{re.escape(name)}\Z" for name in _MODULES)
     warnings.filterwarnings("ignore", _NUMPY, UserWarning, module)

@@ -55,7 +55,7 @@ class Finding:
     python: tuple[PythonLine, ...] = ()
     #: What is to be said about that.
     python_note: str = ""
-    #: The lines of valgrind's own suppression for it, if that was asked for.
+    #: The lines of the suppression that valgrind made for it, if that was asked for.
     suppression: tuple[str, ...] = ()
 
     @cached_property
@@ -72,7 +72,7 @@ class Finding:
 
     @property
     def has_python_frames(self) -> bool:
-        """Whether functions of Python's stand in its stacks."""
+        """Whether its stacks name Python functions."""
         stacks = [self.stack, *(further.stack for further in self.further)]
         return any(frame.owner is Owner.PYTHON for stack in stacks for frame in stack)
 

@@ -18,7 +18,7 @@ class Relevance(Enum):
     """Whose concern a finding is."""
 
     OWN = "own"
-    #: Errors of the interpreter's own.
+    #: Errors of the interpreter itself.
     INTERPRETER = "interpreter only"
     #: Those of code that is not meant.
     ELSEWHERE = "other code"

@@ -75,11 +75,11 @@ class Results:
         #: Errors by module, raised while it was collected or imported.
         self.modules: dict[str, list[Finding]] = {}
         self.outside: list[Finding] = []
-        #: Errors of the interpreter's own, which fail nothing.
+        #: Errors of the interpreter itself, which fail nothing.
         self.noise: list[Finding] = []
         #: What is not in the code that is meant, and fails nothing.
         self.elsewhere: list[Finding] = []
-        #: What programs of the system's did that tests started, the shell say; it fails nothing.
+        #: Findings in system programs that tests started (the shell, for one): they fail nothing.
         self.of_system: list[Finding] = []
         #: What looks like noise and may be an extension's.
         self.unexplained: list[Unexplained] = []

@@ -20,13 +20,13 @@ class Owner(Enum):
     LIBC = "libc"
     #: What valgrind puts in the place of malloc and others.
     VALGRIND = "valgrind"
-    #: Libraries of the system's other than these.
+    #: Other system libraries.
     LIBRARY = "library"
     #: This plugin's own frames around a test.
     CHECKER = "checker"
-    #: A function of Python's.
+    #: A Python function.
     PYTHON = "Python"
-    #: Code made at run time, by a just-in-time compiler say.
+    #: Code made at run time, as by a just-in-time compiler.
     GENERATED = "generated"
     #: No code: the stack could not be unwound.
     UNKNOWN = "unknown"
@@ -48,7 +48,7 @@ class Frame(NamedTuple):
     address: int
     function: str  #: ``???`` where there is no symbol
     file: str | None = None  #: None without debug information
-    line: int | None = None  #: a function of Python's has none
+    line: int | None = None  #: a Python function has none
     object: str | None = None  #: path of the object file
     owner: Owner = Owner.UNKNOWN
     path: str | None = None  #: of the file, if valgrind has said it
@@ -82,7 +82,7 @@ Stack = tuple[Frame, ...]
 
 
 class PythonLine(NamedTuple):
-    """A line of Python's that ran, or the first line of a function that did."""
+    """A Python line that ran, or the first line of a Python function that did."""
 
     file: str
     line: int  #: 0 if it is not known
@@ -104,7 +104,7 @@ class PythonLine(NamedTuple):
 
 
 class Caller(NamedTuple):
-    """What of Python's a stack ends below."""
+    """The Python function, fixture or module below which a C stack ends."""
 
     line: PythonLine
     #: Whether all that is known is the test: it may be its function, or some fixture's.
@@ -122,7 +122,7 @@ class Origin(NamedTuple):
 
 
 class Further(NamedTuple):
-    """A further stack of an error: where its block was allocated or freed, say."""
+    """A further stack of an error: where its block was allocated, for example, or freed."""
 
     caption: str
     stack: Stack

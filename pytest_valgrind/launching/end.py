@@ -34,7 +34,7 @@ class End(NamedTuple):
     def hides_failures(self) -> bool:
         """Whether it ended as though nothing was found, before the interpreter came to its end.
 
-        A script of the user's own that comes to its end has the exit code that it wants.
+        A script that comes to its end has the exit code that it wants.
         """
         history = self.history
         return self.code == 0 and not history.has_finished and history.results.fails

@@ -27,7 +27,7 @@ from pytest_valgrind.recovery.post_mortem import examine
 from pytest_valgrind.settings import Settings
 
 # Deep enough to reach from an allocation down to the frame of the test: for a call in a test, a
-# fixture, a unittest or a doctest, 6 to 34 C frames of CPython's are in between (3.11 to 3.13), or
+# fixture, a unittest or a doctest, 6 to 34 C frames of CPython are in between (3.11 to 3.13), or
 # 15 to 72 in 3.10, which has some for each call of a Python function, and in debug builds.
 _CALLERS = 100 if sys.version_info < (3, 11) or sysconfig.get_config_var("Py_DEBUG") else 50
 _DEFAULTS = (
@@ -150,7 +150,7 @@ class ValgrindLaunch(Launch):
         options = ["--tool=memcheck", f"--log-file={template}"]
         options += [option for option in _DEFAULTS if _name(option) not in given]
         if self._settings.python_frames and "--num-callers" not in given:
-            # Each call of a function of Python's is three frames or four.
+            # Each call of a Python function is three frames or four.
             options.append(f"--num-callers={2 * _CALLERS}")
         soft, _ = resource.getrlimit(resource.RLIMIT_STACK)
         if soft != resource.RLIM_INFINITY and soft < _SMALLEST_STACK:

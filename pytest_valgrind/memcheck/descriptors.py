@@ -26,7 +26,7 @@ class Descriptors:
 
     What is open when all fixtures have been torn down was left open by the test below whose number
     it was opened. What was opened before the first test or between two is nobody's: it is
-    inherited, or pytest's and its plugins' own.
+    inherited, or belong to pytest and its plugins.
 
     :param item_numbers: the tests, by the numbers of their frames.
     """

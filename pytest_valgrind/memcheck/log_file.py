@@ -12,7 +12,7 @@ from pytest_valgrind.memcheck.log_lines import read_lines
 from pytest_valgrind.memcheck.log_names import LogNames
 
 _CHUNK = 1 << 20  # bytes
-# A line of valgrind's is shorter, whatever names are in it; one without an end is no text.
+# A line from valgrind is shorter, whatever names are in it; one without an end is no text.
 _LONGEST_LINE = 1 << 20  # bytes
 
 

@@ -42,7 +42,7 @@ def choose(
         return Mode(check, f"errors, and leaks after every test{reason}")
     description = "errors, and leaks in groups of tests"
     if why_at_once := _reason_to_wait(settings, monitor.info):
-        description += f", which wait for it as {why_at_once}"
+        description += f" (tests wait for each check: {why_at_once})"
     checker = InClone(
         monitor,
         untracks=settings.references,
@@ -76,10 +76,10 @@ def exact(
 
 def _reason_to_wait(settings: Settings, info: ValgrindInfo) -> str:
     if cores() < 2:
-        return "there is one core"
+        return "one core"
     if settings.gen_suppressions and not info.logs_processes_apart:
         # Valgrind prints them without saying which process they are from.
-        return "suppressions of two processes cannot be told apart in one log"
+        return "one log for the suppressions of all processes"
     return ""
 
 

@@ -39,7 +39,7 @@ class MemcheckMonitor:
 
     :param info: the valgrind; its log is None where it goes to a terminal or a pipe.
     :param leak_kinds: the kinds of leak that count.
-    :param functions: of Python's, by the numbers in stacks.
+    :param functions: Python functions, by the numbers in stacks.
     :raises OSError: if the log cannot be read.
     """
 
@@ -69,7 +69,7 @@ class MemcheckMonitor:
         self.skip()
 
     def name_functions(self, functions: PythonFunctions | None) -> None:
-        """Have stacks name functions of Python's from now on."""
+        """Have stacks name Python functions from now on."""
         self.functions = functions
         objects, markers = self._objects, self.info.error_markers
         self._parser = Parser(objects.at, objects.owner, markers, functions)
@@ -189,7 +189,7 @@ class MemcheckMonitor:
         return self._used_by_clones | used_suppressions(self._answer(_ALL_ERRORS))
 
     def note_suppressions(self) -> None:
-        """Have a clone, which ends with what it knows, say which suppressions it used."""
+        """Have a clone, which knows most at its end, print which suppressions it used."""
         if self.asks_for_suppressions and self.info.lists_errors:
             client.monitor_command(_ALL_ERRORS)
 

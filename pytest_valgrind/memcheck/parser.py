@@ -35,7 +35,7 @@ _NO_FINDINGS = (
     r"Warning: |WARNING: |Emulation warning: |Thread \d+: status|Blocks allocation contexts"
 )
 #: The words that the process itself prints above the stack of a test that hangs.
-HANG = "The test has run for more than "
+HANG = "Test timed out after "
 # Those of 3.19 to 3.27 (memcheck/mc_errors.c and coregrind/m_errormgr.c in its source).
 _KINDS = {
     "Invalid read": Kind.INVALID_READ,
@@ -75,7 +75,7 @@ class Parser:
     :param object_at: finds the object file of a frame for which valgrind named none.
     :param owner_of: tells whose code a frame is.
     :param error_markers: lines that valgrind puts around errors (its manual, 2.6.2).
-    :param functions: of Python's, by the numbers in stacks.
+    :param functions: Python functions, by the numbers in stacks.
     """
 
     def __init__(

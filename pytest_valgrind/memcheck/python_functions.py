@@ -1,4 +1,4 @@
-"""Functions of Python's, by the numbers that native stacks say (csrc/functions.h)."""
+"""Python functions, by the numbers that stand in C stacks (csrc/functions.h)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def runs_tests(file: str) -> bool:
 
 
 class PythonFunction(NamedTuple):
-    """A function of Python's."""
+    """A Python function."""
 
     name: str  #: qualified, from 3.11 on
     file: str

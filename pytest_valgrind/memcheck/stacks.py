@@ -41,7 +41,7 @@ class Frames:
     ) -> None:
         self._object_at = object_at or (lambda _address: None)
         self._owner_of = owner_of or (lambda _path, _function: Owner.UNKNOWN)
-        # Most frames are those of stacks before: all of pytest's, and of repeated errors.
+        # Most frames were seen in earlier stacks: those of pytest, and of repeated errors.
         self._known: dict[str, Frame] = {}
 
     def read(self, text: str) -> Frame | None:
@@ -106,7 +106,7 @@ class _Stack:
         return False
 
     def _take_code_digit(self, frame: Frame, digit: str, value: int) -> None:
-        """Add the function of Python's whose number has these digits."""
+        """Add the Python function whose number has these digits."""
         if digit == "low":
             self._low_code_digit = value
         elif self._functions and self._low_digit is None:
@@ -120,7 +120,7 @@ class _Stack:
 class Stacks:
     """The stacks of a finding.
 
-    :param functions: of Python's, by the numbers in stacks.
+    :param functions: Python functions, by the numbers in stacks.
     """
 
     def __init__(self, functions: PythonFunctions | None = None) -> None:

@@ -1,8 +1,8 @@
 """Objects in words, without running code of their own.
 
-For the clone in which lost objects are looked at: no class but those of the interpreter is asked
-for anything, as a method of somebody's may do whatever it likes. What an object has of a type of
-the interpreter's is read by that type's own functions, in C, for objects of subclasses as well.
+For the clone in which lost objects are looked at: only built-in types are asked for anything, as a
+method of any other may do whatever it likes. What an object has of a built-in type is read by the
+C functions of that type, for objects of subclasses as well.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _alias_args_of = vars(types.GenericAlias)["__args__"].__get__
 
 
 def safe_repr(thing: object, depth: int = 2) -> str:
-    """Return a short representation; of an object of somebody's type, what can be read safely.
+    """Return a short representation; of an object whose type is not built in, what is safe to read.
 
     :param depth: how deep to go into what holds others.
     """
@@ -132,7 +132,7 @@ def _exception(error: object, depth: int) -> str:
 
 
 def _owner(owner: object) -> str:
-    """Name what a function of the interpreter's belongs to: a module, a class, an instance's."""
+    """Name what a built-in function belongs to: a module, a class, an instance."""
     if type(owner) is ModuleType:
         name = vars(owner).get("__name__")
         return name if type(name) is str else ""
@@ -269,7 +269,7 @@ def _str(thing: object) -> str:
 
 
 def _naive(moment: Any) -> str:
-    """Represent a moment or a time of day without its time zone, whose class may be anybody's."""
+    """Represent a moment or a time of day without its time zone, whose class may be any."""
     return _str(moment.replace(tzinfo=None))
 
 

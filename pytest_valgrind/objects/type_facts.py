@@ -1,4 +1,4 @@
-"""What a type says of itself: read past its metaclass, which may be anybody's."""
+"""What a type says of itself, read past its metaclass, which may run any code."""
 
 from __future__ import annotations
 

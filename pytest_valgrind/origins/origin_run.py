@@ -2,7 +2,7 @@
 
 Each test runs in a fork of its own, as valgrind takes errors for one whose innermost frames are the
 same: the origin that it shows would be that of the first of several tests. What their logs show is
-all that is wanted; nothing is reported by pytest, and nothing of the user's is written.
+all that is wanted; pytest reports nothing, and none of the user's files is written.
 """
 
 from __future__ import annotations
@@ -11,10 +11,7 @@ import argparse
 import contextlib
 import gc
 import os
-import signal
-import sys
 import time
-import warnings
 from collections.abc import Iterator
 from functools import partial
 from itertools import takewhile
@@ -32,13 +29,12 @@ from pytest_valgrind.memcheck.object_files import ObjectFiles
 from pytest_valgrind.memcheck.parser import Parser
 from pytest_valgrind.memcheck.python_functions import PythonFunctions
 from pytest_valgrind.memcheck.valgrind_info import ValgrindInfo
+from pytest_valgrind.pinpoint.fork import forked, wait
 
 if TYPE_CHECKING:
     from pytest_valgrind.origins.origins import Request
     from pytest_valgrind.settings import Settings
 
-# Seconds between looks at a fork.
-_INTERVAL = 0.05
 _MAPS = "maps"
 _END = "pytest-valgrind: the end of the test"
 _LISTING = "ERROR SUMMARY: "
@@ -89,22 +85,8 @@ class OriginRun:
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool:
         """Run a test in a fork, and write down what its log shows."""
         if self._request.seconds_left > 0:
-            this = os.getpid()
-            sys.stdout.flush()
-            sys.stderr.flush()
-            client.log_next_fork()
-            with warnings.catch_warnings():
-                # From 3.12 on, if there are threads: none of theirs has a lock that is needed.
-                warnings.simplefilter("ignore", DeprecationWarning)
-                try:
-                    if (pid := os.fork()) == 0:
-                        self._run(item)
-                finally:
-                    # Whatever was raised, pytest must not go on in two processes.
-                    if os.getpid() != this:
-                        os._exit(0)
-                    client.log_forks_as_before()
-            if self._wait(pid):
+            pid = forked(partial(self._run, item))
+            if wait(pid, time.monotonic() + self._request.seconds_left) == 0:
                 self._request.found(item.nodeid, [*self._findings(pid)])
         return True
 
@@ -121,17 +103,6 @@ class OriginRun:
             client.print_to_log(_END)
             maps = Path("/proc/self/maps").read_text(encoding="utf-8")
             (self._request.directory / _MAPS).write_text(maps, encoding="utf-8")
-
-    def _wait(self, pid: int) -> bool:
-        """Wait for a fork, and return whether it came to its end."""
-        while self._request.seconds_left > 0:
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
-                return status == 0
-            time.sleep(_INTERVAL)
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        return False
 
     def _findings(self, pid: int) -> Iterator[Finding]:
         assert self._info.log_names

@@ -1,7 +1,7 @@
 """Where uninitialised values are from upon which only the interpreter decides.
 
 An extension that hands one over, as a float or as the bytes of a buffer, does not stand in the
-stack of the decision, which looks like noise of the interpreter's. Valgrind can say where the value
+stack of the decision, which looks like interpreter noise. Valgrind can say where the value
 was created, at half as much time again, and must be told at its start (``--track-origins=yes``). So
 these tests run once more, after the session, in one further valgrind. It is started by the
 same command as the first, and knows by its environment that it is not to report anything.

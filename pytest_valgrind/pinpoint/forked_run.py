@@ -7,11 +7,8 @@ import gc
 import inspect
 import json
 import os
-import signal
-import sys
 import tempfile
 import time
-import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -29,6 +26,7 @@ from pytest_valgrind.leaks.garbage import Garbage
 from pytest_valgrind.memcheck.block_list import explain_addresses
 from pytest_valgrind.memcheck.clone import Clone
 from pytest_valgrind.memcheck.monitor import MemcheckMonitor
+from pytest_valgrind.pinpoint.fork import detach_output, forked, wait
 from pytest_valgrind.pinpoint.line_tracer import LineTracer
 from pytest_valgrind.pinpoint.local_references import drop_locals, unknown_references
 
@@ -36,8 +34,6 @@ from pytest_valgrind.pinpoint.local_references import drop_locals, unknown_refer
 _LONGEST = 120.0
 _TOO_LONG = f"the test, run once more line by line, took more than {_LONGEST:.0f} seconds"
 _DIED = "the process in which the test ran once more came to no end"
-# Seconds between looks at it.
-_INTERVAL = 0.05
 #: A place for a clone that nobody else uses.
 _PLACE = 2
 
@@ -102,40 +98,15 @@ def run_again(monitor: MemcheckMonitor, runs: Runs, test: ItemRun, plan: Plan) -
     :param monitor: of this process.
     :param runs: runs a test, in a process that has nothing else to do.
     """
-    this = os.getpid()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as answers:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        client.log_next_fork()
-        with warnings.catch_warnings():
-            # From 3.12 on, if there are threads: none of theirs has a lock that is needed.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            try:
-                if (pid := os.fork()) == 0:
-                    _Child(monitor, test, plan, runs).run().write(answers)
-            except OSError as error:
-                return f"the test cannot be run once more in a process of its own: {error}"
-            finally:
-                # Whatever was raised, pytest must not go on in two processes.
-                if os.getpid() != this:
-                    os._exit(0)
-                client.log_forks_as_before()
+        try:
+            pid = forked(lambda: _Child(monitor, test, plan, runs).run().write(answers))
+        except OSError as error:
+            return f"the test cannot be run once more in a process of its own: {error}"
         monitor.own_processes.add(pid)
-        has_ended = _wait(pid)
+        status = wait(pid, time.monotonic() + _LONGEST)
         monitor.forget_clone(pid)
-        return Rerun.read(answers) or (_DIED if has_ended else _TOO_LONG)
-
-
-def _wait(pid: int) -> bool:
-    """Wait for a process, and return whether it ended by itself."""
-    end = time.monotonic() + _LONGEST
-    while time.monotonic() < end:
-        if os.waitpid(pid, os.WNOHANG)[0]:
-            return True
-        time.sleep(_INTERVAL)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    return False
+        return Rerun.read(answers) or (_TOO_LONG if status is None else _DIED)
 
 
 class _Child:
@@ -161,7 +132,7 @@ class _Child:
         # What is found in child processes has no line of Python here.
         client.log_forks(False)
         client.change_option("--trace-children=no")
-        _detach_output(self._test.item.config)
+        detach_output(self._test.item.config)
         # What was lost before is not listed again by the clones' checks.
         client.leak_check()
         # From here on, the collector lists only what the test makes.
@@ -169,7 +140,7 @@ class _Child:
         lost_before = {address for _, addresses, _ in self._lost() for address in addresses}
         plan = self._plan
         watch = LineTracer(
-            _files(self._test.item),
+            files_of(self._test.item),
             self._errors_occurred,
             self._check if plan.checks else None,
             inside=plan.inside,
@@ -245,7 +216,7 @@ class _Child:
         return Seen(stack, finding.kind.name, [list(line) for line in last[1]], kind, last[0])
 
 
-def _files(item: pytest.Item) -> frozenset[str]:
+def files_of(item: pytest.Item) -> frozenset[str]:
     """Return where the functions of a test and its fixtures are, as code has it."""
     files = {str(item.path), item.location[0]}
     fixtures = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
@@ -255,22 +226,7 @@ def _files(item: pytest.Item) -> frozenset[str]:
             # pytest's own, and those of plugins, are not what a test is about.
             if code is not None and (definition.baseid or code.co_filename in files):
                 files.add(code.co_filename)
-    function = inspect.unwrap(getattr(item, "obj", _files))
+    function = inspect.unwrap(getattr(item, "obj", files_of))
     if code := getattr(function, "__code__", None):
         files.add(code.co_filename)
     return frozenset(files)
-
-
-def _detach_output(config: pytest.Config) -> None:
-    """Have what the process prints go nowhere, least of all to where its parent captures."""
-    # Descriptors that are shared with the parent have their position in common with it.
-    descriptors = {1, 2}
-    manager = config.pluginmanager.get_plugin("capturemanager")
-    capturing = getattr(manager, "_global_capturing", None)
-    for name in ("in_", "out", "err"):
-        file = getattr(getattr(capturing, name, None), "tmpfile", None)
-        with contextlib.suppress(AttributeError, OSError, ValueError):
-            descriptors.add(file.fileno())  # type: ignore[union-attr]
-    for descriptor in descriptors:
-        with tempfile.TemporaryFile() as nowhere:
-            os.dup2(nowhere.fileno(), descriptor)

@@ -23,7 +23,7 @@ _SHARE = 0.02
 class CoverageData:
     """The data of this process, which coverage.py keeps in memory until it is told to save it.
 
-    :param controller: pytest-cov's, with an object of coverage.py's that measures.
+    :param controller: of pytest-cov, with the ``Coverage`` that measures.
     """
 
     def __init__(self, controller: Any) -> None:
@@ -48,7 +48,7 @@ class CoverageData:
         _be_quiet(self._coverage)
         try:
             self._coverage.save()
-        except Exception:  # a full disk, say; pytest-cov will tell it in the end
+        except Exception:  # as of a full disk; pytest-cov will tell it in the end
             self._spent = float("inf")
             return False
         if self._was_saved:

@@ -167,7 +167,8 @@ class ProcessHistory:
     def crash_message(self) -> str:
         """How and when the process died, in a few sentences."""
         assert self.crash
-        sentences = [f"The process under valgrind {self.crash.words}.", self.where]
+        was = "was " if self.crash.hung else ""
+        sentences = [f"The process under valgrind {was}{self.crash.words}.", self.where]
         return " ".join([*sentences, *filter(None, [self.crash.advice])])
 
     @property

@@ -27,19 +27,19 @@ _UNKNOWN_INSTRUCTION = (
     "An extension is built with instructions that this valgrind does not know: build it without "
     "-march=native or AVX-512, or use a newer valgrind."
 )
-_HUNG = "had to be ended, as a test hung"
+_HUNG = "killed: a test timed out"
 _KILLED = "The kernel kills like this when memory runs out; its log (dmesg) says so."
 
 
 def examine(
     code: int, log: Path, memory_map: str, functions: PythonFunctions, python_stacks: Path
 ) -> Crash:
-    """Find out about a process that has ended before its time.
+    """Find out how a process crashed.
 
     :param code: its exit code, or the negative number of the signal that ended it.
     :param memory_map: of the process, as it was when its tests began, or earlier
         (``/proc/PID/maps``).
-    :param functions: of Python's, in that process.
+    :param functions: the Python functions of that process.
     :param python_stacks: the file with them, if the process was ended because a test hung.
     """
     last = _LastTest(read_to_end(log))
@@ -48,7 +48,7 @@ def examine(
     lines = read_lines(islice(read_to_end(log), last.start, None))
 
     def owner(path: str | None, function: str) -> Owner:
-        # What was loaded after the map was saved, at import say, is nothing of the interpreter's.
+        # What was loaded after the map was saved, as by an import, is not the interpreter.
         loaded_later = path is None and memory_map and function != "???"
         return Owner.EXTENSION if loaded_later else objects.owner(path, function)
 
@@ -69,8 +69,8 @@ def examine(
         advice = _UNKNOWN_INSTRUCTION
     elif code == -signal.SIGKILL:
         advice = _KILLED
-    # A handler of the signal, as faulthandler's, stands in the stack of the death; the error
-    # before it, an invalid write say, has the stack of its cause.
+    # A handler of the signal, such as faulthandler's, stands in the stack of the crash; the error
+    # before it, such as an invalid write, has the stack of its cause.
     words = _HUNG if written else _how(code)
     return Crash(code, words, (*errors, *crashes), advice, str(log), bool(written))
 
@@ -93,7 +93,7 @@ def native_crash(code: int, stacks_of_hang: Path, stacks_of_crash: Path) -> Cras
 
 
 def _stacks_of_hang(code: int, python_stacks: Path) -> str:
-    """Return what is in the file of Python's stacks if that is why the process ended."""
+    """Return what is in the file of Python stacks if a hang is why the process ended."""
     if code == -signal.SIGABRT:
         with contextlib.suppress(OSError):
             return python_stacks.read_text(encoding="utf-8", errors="replace")
@@ -118,7 +118,7 @@ class _LastTest:
 
 def _how(code: int) -> str:
     if code >= 0:
-        return f"exited early with code {code} (by os._exit, exit(3) or exec?)"
+        return f"exited early with code {code} (os._exit?)"
     try:
         return f"died of {signal.Signals(-code).name}"
     except ValueError:  # a real-time signal

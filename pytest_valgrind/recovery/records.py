@@ -12,7 +12,7 @@ from pytest_valgrind.markers import KnownMark
 
 #: Of a report that is nothing but a pass: when, seconds that it took, start and end.
 Passed = tuple[str, float, float, float]
-#: Any other, as pytest's own hook for it makes it.
+#: Any other, as pytest_report_to_serializable makes it.
 Packed = dict[str, Any]
 
 

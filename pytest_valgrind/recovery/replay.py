@@ -1,6 +1,6 @@
-"""A native session that reports what processes under valgrind did until they died.
+"""A session without valgrind that reports what processes under valgrind did until they died.
 
-pytest's own reporters and those of plugins, JUnit XML say, are given what they would have been.
+All reporters, those of pytest (JUnit XML among them) and of plugins, get what they would have got.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def summary(results: Results) -> Iterator[str]:
     yield from _elsewhere("interpreter only", results.noise)
     if results.origins:
         yield results.origins
-    yield from _elsewhere("programs of the system's that tests started", results.of_system)
+    yield from _elsewhere("system programs that tests started", results.of_system)
     for unused in results.unused_suppressions:
         yield f"{unused.path}:{unused.line}: unused suppression: {unused.name}"
     if results.written:
@@ -181,7 +181,7 @@ def _hidden_failures(results: Results) -> str:
 def _unused_markers(results: Results) -> Iterator[str]:
     for test in results.judged:
         for name in test.verdict.unused_markers:
-            yield f"{test.nodeid}: the marker {name} can go: it did not occur"
+            yield f"{test.nodeid}: unused marker {name}: no such finding"
 
 
 def _elsewhere(where: str, findings: list[Finding]) -> Iterator[str]:

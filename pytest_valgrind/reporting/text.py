@@ -11,7 +11,7 @@ from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.stack import Frame, Owner, Stack
 from pytest_valgrind.findings.verdict import Outcome, Verdict
 
-#: A subinterpreter, say, loses thousands of blocks in as many ways.
+#: One subinterpreter may lose thousands of blocks in as many ways.
 _MOST_IN_FULL = 20
 #: Of a run of frames that are not the extension's, these many at the top are shown.
 _SHOWN_OF_A_RUN = 2
@@ -159,7 +159,7 @@ def total_line(findings: Sequence[Finding]) -> str:
 
 def _python_lines(finding: Finding) -> Iterator[str]:
     if finding.python_note:
-        yield f"  no line of Python is known: {finding.python_note}"
+        yield f"  Python line unknown: {finding.python_note}"
     if not finding.python:
         return
     yield "  in Python, by running the test once more, the most recent call first:"

@@ -35,7 +35,7 @@ class ValgrindChecker:
     """The plugin that projects know as ``valgrind_checker``.
 
     :param process: in which the session runs.
-    :param worker: the session as a worker of pytest-xdist's, None if it is none.
+    :param worker: what makes the session a pytest-xdist worker, None if it is none.
     :raises pytest.UsageError: if this process cannot be checked as asked for.
     """
 

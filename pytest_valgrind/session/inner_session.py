@@ -1,4 +1,4 @@
-"""A session of pytest's inside another that is checked: of a test that calls ``pytest.main``."""
+"""A pytest session inside another that is checked: that of a test which calls ``pytest.main``."""
 
 from __future__ import annotations
 

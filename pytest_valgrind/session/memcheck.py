@@ -35,7 +35,7 @@ _RULE = "*" * 70
 
 
 class Memcheck:
-    """What is set once stays set: options of valgrind's, repairs, numbers of functions.
+    """What is set once stays set: valgrind's options, repairs, numbers of functions.
 
     :param settings: of the first session.
     :param run_directory: what the launcher has handed over, None if there was no launcher.
@@ -146,7 +146,7 @@ class Memcheck:
         if Kind.POSSIBLE in settings.leak_kinds:
             found.append(
                 "possible leaks are looked for, which takes very long and says little, as every "
-                "object of Python's looks possibly lost: leave them out of valgrind_leak_kinds"
+                "Python object looks possibly lost: leave them out of valgrind_leak_kinds"
             )
         if bool(settings.args) and settings.args != self._args:
             found.append("valgrind_args came too late, as valgrind already runs")
@@ -221,7 +221,7 @@ class Memcheck:
         return str(self.info.log) if self.info.log and is_kept else ""
 
     def _number_functions(self) -> None:
-        """Have native stacks name functions of Python's, or say why they cannot."""
+        """Have C stacks name Python functions, or say why they cannot."""
         from pytest_valgrind.memcheck.python_functions import NumberedFunctions
 
         self._numbers_functions = True

@@ -75,7 +75,7 @@ class _Limit:
 
 
 class Timeouts:
-    """Has a test fail that runs for too long: a plugin of pytest's, as pytest-timeout asks hooks.
+    """Fails a test that runs for too long. It is a pytest plugin, as pytest-timeout asks hooks.
 
     Nothing is done before there is a timeout.
 
@@ -160,7 +160,7 @@ class Timeouts:
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_timeout_set_timer(self, settings: Settings) -> bool:
-        """Do in pytest-timeout's place what it is about to do, with more time.
+        """Do what pytest-timeout is about to do, with more time.
 
         Its signal would fail the test as any failure does, with Python's stack at most, and its
         thread would end the process with all that is not reported yet.
@@ -185,7 +185,7 @@ class Timeouts:
         return True
 
     def pytest_enter_pdb(self) -> None:
-        """Leave whoever debugs the test in peace."""
+        """Stop the timer while pdb is active."""
         self._leave()
 
     def pytest_unconfigure(self) -> None:

@@ -1,1 +1,1 @@
-"""pytest-xdist's workers and controller."""
+"""The workers and the controller of pytest-xdist."""

@@ -1,4 +1,4 @@
-"""pytest-xdist's controller: a native process whose workers run under valgrind."""
+"""The pytest-xdist controller: a process without valgrind, whose workers run under it."""
 
 from __future__ import annotations
 

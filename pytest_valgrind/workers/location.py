@@ -1,4 +1,4 @@
-"""Where a worker of pytest-xdist's runs: how it is started there, and what it left."""
+"""Where a pytest-xdist worker runs: how it is started there, and what it left."""
 
 from __future__ import annotations
 

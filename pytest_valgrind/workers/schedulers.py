@@ -1,4 +1,4 @@
-"""What pytest-xdist's schedulers do with the tests of a worker that died."""
+"""What the schedulers of pytest-xdist do with the tests of a worker that died."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def take_back(scheduler: Any, node: object, begun: Collection[str]) -> bool:
     removed, so that there is nothing left to be blamed when pytest-xdist does so.
 
     :param begun: node ids of the tests that began.
-    :return: whether the scheduler is one of pytest-xdist's own.
+    :return: whether the scheduler comes with pytest-xdist.
     """
     if node not in scheduler.nodes:  # it has had no tests of it
         return True

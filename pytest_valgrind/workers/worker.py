@@ -1,4 +1,4 @@
-"""This process as a worker of pytest-xdist's: its reports are logged later than it expects."""
+"""This process as a pytest-xdist worker: its reports are logged later than xdist expects."""
 
 from __future__ import annotations
 

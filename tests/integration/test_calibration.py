@@ -104,7 +104,7 @@ def test_other_options_are_another_matter(tmp_path: Path) -> None:
 def test_options_from_elsewhere_matter_as_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of valgrind's own variable."""
+    """Those of the variable VALGRIND_OPTS."""
     path = made(tmp_path).path
     monkeypatch.setenv("VALGRIND_OPTS", "--partial-loads-ok=no --time-stamp=yes")
     assert made(tmp_path).path == made(tmp_path, "--partial-loads-ok=no").path != path
@@ -178,7 +178,7 @@ def test_option_calibrates_anew(suite: Suite, tmp_path: Path) -> None:
     )
     second = suite.run("--valgrind", environment=environment)
     assert SAYS not in second.errors
-    assert "2 contexts of errors known to be the interpreter's own" in second.output
+    assert "2 suppressions for interpreter errors" in second.output
     third = suite.run("--valgrind", "--valgrind-calibrate", environment=environment)
     assert SAYS in third.errors
     assert "one" not in known.read_text()
@@ -194,5 +194,5 @@ def test_classic_command_line_calibrates(suite: Suite, tmp_path: Path) -> None:
         environment={"XDG_CACHE_HOME": str(tmp_path), "PYTHONMALLOC": "malloc"},
     )
     assert SAYS in run.errors
-    assert "of errors known to be the interpreter's own" in run.output
+    assert "for interpreter errors" in run.output
     assert "1 passed" in run.totals

@@ -86,7 +86,7 @@ def test_defect_of_a_child_fails_the_test(run: Run, name: str) -> None:
 
 @pytest.mark.parametrize("name", PASSED)
 def test_clean_children(run: Run, name: str) -> None:
-    """Fail nothing: what an interpreter loses at its end, signals, programs of the system's."""
+    """Nothing fails for an interpreter's losses at its end, for signals, for system programs."""
     assert run[name].outcome == "passed", run[name].text
 
 
@@ -221,7 +221,7 @@ def test_clean():
 
 @pytest.mark.slow
 def test_workers(children: Suite) -> None:
-    """Each of pytest-xdist's has its own children."""
+    """Each pytest-xdist worker has its own children."""
     pytest.importorskip("xdist")
     chosen = [
         "test_python_leak",

@@ -64,7 +64,7 @@ if __name__ == '__main__':
         ("{python} /dev/stdin", SCRIPT, "the script came from a pipe .*write the script to a file"),
         ("{python} -i -", f"{SCRIPT}exit(4)\n", "an interactive session cannot be started again"),
         ("{python} thread.py", None, "pytest.main was called in a thread"),
-        ("{python} process.py", None, "pytest.main was called in a process of multiprocessing's"),
+        ("{python} process.py", None, "pytest.main was called in a multiprocessing process"),
     ],
 )
 def test_what_cannot_start_again(
@@ -82,7 +82,7 @@ def test_session_within_a_session(suite: Suite) -> None:
     """The command of the process is another's."""
     suite.write("test_outer.py", f"import pytest\ndef test_outer():\n    assert {CALL} == 4\n")
     outer = suite.run("-rA")
-    assert "within a session of pytest's that is not under valgrind" in outer.output
+    assert "within a pytest session that is not under valgrind" in outer.output
     assert outer.code == pytest.ExitCode.OK
 
 

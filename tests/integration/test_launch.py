@@ -153,7 +153,7 @@ def test_small_stack(elaborate: Run) -> None:
 
 
 def test_options_for_valgrind(elaborate: Run) -> None:
-    """From the command line and the ini file; those of valgrind's own variable win over ours."""
+    """They come from the command line and the ini file; those in VALGRIND_OPTS win over ours."""
     options = re.search(r"^valgrind: options (.*)", elaborate.output, re.MULTILINE)
     assert options
     words = options[1].split()

@@ -118,7 +118,7 @@ def test_lost_tuples_with_exact_checks(suite: Suite) -> None:
 def test_one_core(suite: Suite) -> None:
     """The check is done in the process itself."""
     run = leaks(suite, before=("taskset", "--cpu-list", "0"))
-    assert "in groups of tests, which wait for it as there is one core" in run.output
+    assert "in groups of tests (tests wait for each check: one core)" in run.output
 
 
 @pytest.mark.parametrize("conftest", [NO_CLONES, MANY_CLONES + DYING_CLONES])

@@ -1,4 +1,4 @@
-"""Lines of Python: by further runs of failing tests, and functions in native stacks."""
+"""Python lines, by further runs of failing tests, and Python functions in C stacks."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def pinpointed(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run
 
 @pytest.fixture(scope="module")
 def functions(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
-    """Return a run with functions of Python's in native stacks."""
+    """Return a run with Python functions in C stacks."""
     made = Suite(tmp_path_factory.mktemp("functions"), extension)
     made.write("pytest.ini", INI)
     made.write("test_lines.py", TESTS)
@@ -174,7 +174,7 @@ def test_not_reproduced(pinpointed: Run) -> None:
     """Is said, and the finding stays."""
     text = pinpointed["test_only_the_first_time"].text
     assert "30 bytes in 1 block is definitely lost" in text
-    assert "no line of Python is known: it did not happen again when the test ran once more" in text
+    assert "Python line unknown: it did not happen again when the test ran once more" in text
 
 
 def test_process_is_left_alone(pinpointed: Run) -> None:

@@ -1,4 +1,4 @@
-"""Several sessions of pytest's in one process: one after another, and one inside a test."""
+"""Several pytest sessions in one process: one after another, and one inside a test."""
 
 from __future__ import annotations
 

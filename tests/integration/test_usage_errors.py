@@ -186,7 +186,7 @@ def test_pythonmalloc_that_is_not_in_force(clean: Suite) -> None:
 
 
 def test_python_that_leaves_valgrind(clean: Suite) -> None:
-    """A plugin that starts the interpreter again, say."""
+    """A plugin may start the interpreter again."""
     clean.write(
         "restart.py",
         "import os, sys\n"

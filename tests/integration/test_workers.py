@@ -1,4 +1,4 @@
-"""Workers of pytest-xdist's, each under valgrind: the controller knows all that they found."""
+"""Workers of pytest-xdist, each under valgrind: the controller knows all that they found."""
 
 from __future__ import annotations
 

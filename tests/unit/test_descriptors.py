@@ -134,7 +134,7 @@ def test_words() -> None:
 
 @pytest.mark.parametrize("kind", [Kind.OPEN_DESCRIPTOR, Kind.DESCRIPTOR])
 def test_descriptors_of_python(kind: Kind) -> None:
-    """They are no noise of the interpreter's: the tests have it open and close them."""
+    """They are no interpreter noise: the tests have it open and close them."""
     assert not Finding(kind, "", PYTHON).is_interpreter_noise
 
 

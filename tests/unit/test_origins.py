@@ -121,7 +121,7 @@ def test_stopped_session_is_not_prolonged(settings: Settings, results: Results) 
 
 
 def test_settings_of_the_further_run(settings: Settings, tmp_path: Path) -> None:
-    """Nothing but errors is looked for, and no file of the user's is written."""
+    """Nothing but errors is looked for, and none of the user's files is written."""
     given = settings._replace(
         args=("--log-file=mine", "--error-limit=no"), log=tmp_path, pinpoint=True
     )

@@ -271,7 +271,7 @@ def test_stack_that_does_not_reach_the_number(functions: tuple[str, ...]) -> Non
 
 
 def test_further_stacks_have_numbers() -> None:
-    """Of the test that allocated the block, say."""
+    """A further stack has the number of the test that allocated the block."""
     assert below().further[0].origin == Origin(1)
 
 

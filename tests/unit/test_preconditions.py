@@ -11,6 +11,8 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from conftest import HERE
@@ -25,8 +27,9 @@ from pytest_valgrind.settings import Settings
 def test_platform_without_valgrind(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where to go instead."""
     monkeypatch.setattr(sys, "platform", "win32")
+    config: Any = SimpleNamespace(known_args_namespace=SimpleNamespace(valgrind=True))
     with pytest.raises(pytest.UsageError, match=r"works on Linux, and this is win32: .*WSL"):
-        plugin._launch(None, [])  # type: ignore[arg-type]  # it does not come to that
+        plugin._launch(config, [])
 
 
 def test_shim_in_the_place_of_python(tmp_path: Path, settings: Settings) -> None:

@@ -52,13 +52,13 @@ LOG = """\
 ==42== Invalid read of size 1
 ==42==    at 0x1: test (t.c:5)
 ==42==
-**42** The test has run for more than 3 s (--valgrind-timeout)
+**42** Test timed out after 3 s (--valgrind-timeout)
 ==42==    at 0x1: VALGRIND_PRINTF_BACKTRACE (valgrind.h:6808)
 ==42==    by 0x2: pvg_timer_expired (timer.c:55)
 ==42==    by 0x3: ??? (in /usr/lib/x86_64-linux-gnu/libc.so.6)
 ==42==    by 0x4: clock_nanosleep (clock_nanosleep.c:48)
 ==42==    by 0x5: work (work.c:9)
-**42** The test has run for more than words in a name can say
+**42** Test timed out after words in a name can say
 """
 
 
@@ -155,7 +155,7 @@ def test_handler_raises_in_a_phase(timeouts: Timeouts) -> None:
     hang = timeouts.finding("call")
     assert not timeouts.has_hung
     assert hang.phase == "call"
-    assert hang.message == "The test has run for more than 0.1 s (--valgrind-timeout)"
+    assert hang.message == "Test timed out after 0.1 s (--valgrind-timeout)"
     assert "test_python_stacks.py" in frames(hang.further[0].stack)[0]
 
 

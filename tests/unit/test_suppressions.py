@@ -17,7 +17,7 @@ O = Owner  # noqa: E741
 def finding(*frames: tuple[str, Owner], rest: int = 0, kind: str = "Memcheck:Cond") -> Finding:
     """Return an error as valgrind prints it with a suppression.
 
-    :param rest: how many frames of pytest's valgrind has below, in the suppression only.
+    :param rest: how many pytest frames valgrind has below, in the suppression only.
     """
     stack = tuple(Frame(n, name, owner=owner) for n, (name, owner) in enumerate(frames))
     places = [f"fun:{name}" for name, _ in frames] + ["fun:pytest"] * rest

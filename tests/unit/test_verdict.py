@@ -79,7 +79,7 @@ def test_unused_marker_fails_if_strict() -> None:
 
 
 def test_marker_is_not_unused_in_a_test_that_did_not_run() -> None:
-    """It was skipped, say."""
+    """A test that was skipped has not had its chance."""
     assert verdict([], KNOWN_LEAK, completed=False, strict=True).outcome is Outcome.CLEAN
 
 

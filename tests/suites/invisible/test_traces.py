@@ -162,7 +162,7 @@ def test_wait_sees_own_children() -> None:
 
 
 def test_no_signal_when_a_clone_ends() -> None:
-    """SIGCHLD is for children of the test's."""
+    """SIGCHLD is for children of the test itself."""
     received = []
     before = signal.signal(signal.SIGCHLD, lambda number, _frame: received.append(number))
     try:

@@ -86,7 +86,7 @@ class TestTearDown(unittest.TestCase):
     "defect", interleaved(flaws.start_read_in_thread, flaws.start_lose_in_thread)
 )
 def test_thread(defect: Defect) -> None:
-    """A thread of C's, which the interpreter does not know."""
+    """A C thread, which the interpreter does not know."""
     defect()
 
 
@@ -94,7 +94,7 @@ def test_thread(defect: Defect) -> None:
     "defect", interleaved(flaws.read_in_python_thread, flaws.lose_in_python_thread)
 )
 def test_python_thread(defect: Defect) -> None:
-    """A thread of Python's."""
+    """A Python thread."""
     thread = threading.Thread(target=defect)
     thread.start()
     thread.join()
@@ -108,14 +108,14 @@ class Cycle:
 
 
 class ReadsInDealloc(flaws.ReadsInDealloc):
-    """In a cycle, with a type of C's whose tp_dealloc errs."""
+    """In a cycle, with a C type whose tp_dealloc errs."""
 
     def __init__(self) -> None:
         self.me = self
 
 
 class LosesInDealloc(flaws.LosesInDealloc):
-    """In a cycle, with a type of C's whose tp_dealloc leaks."""
+    """In a cycle, with a C type whose tp_dealloc leaks."""
 
     def __init__(self) -> None:
         self.me = self
