@@ -53,6 +53,8 @@ class ItemRun:
         #: Whether any of it ran in this process, and how many others' logs are its.
         self.ran_here = False
         self.children = 0
+        #: Tests of its group that ran after it, and may have lost what it made.
+        self.suspects: list[ItemRun] = []
         #: How many threads it started, and whether any still ran at its end.
         self.threads = 0
         self.leaves_threads = False

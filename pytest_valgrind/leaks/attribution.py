@@ -339,6 +339,7 @@ class GroupCheck:
                 others = others[1:]
             elif group.teardown_of(place):
                 here = f"Made in {maker}, lost there, in its teardown or in"
+        loser.suspects = others
         if not others:
             return lost
         first, last = (_short_name(test, loser) for test in (others[0], others[-1]))

@@ -71,8 +71,14 @@ class EndOfRun(NamedTuple):
         :param logs: of valgrind's, that may be worth a look.
         :param more: lines after it.
         """
+        settings = self.settings
         write_summary(
-            reporter, self.results, sorted(self.hints), logs, pinpoint=self.settings.pinpoint
+            reporter,
+            self.results,
+            sorted(self.hints),
+            logs,
+            title="heapcheck" if settings.heapcheck else "valgrind",
+            offers_pinpoint=not (settings.pinpoint or settings.heapcheck),
         )
         for line in more:
             reporter.write_line(line)

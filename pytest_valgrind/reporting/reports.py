@@ -48,7 +48,7 @@ def give(
         vars(report).pop("wasxfail", None)
     elif verdict.outcome is Outcome.KNOWN:
         report.sections.append((verdict.header, text(verdict, findings)))
-        report.sections.append((_EXCERPT, excerpt(findings)))
+        _add_excerpt(report.sections, findings)
         if xfail_failures or not fails_by_itself:
             report.longrepr = _longrepr_for(verdict, findings, report)
             words = f"{verdict.reason} {verdict.header} {one_line(findings)}".strip()
@@ -79,7 +79,7 @@ def give_to_fixtures(
         vars(report).pop("wasxfail", None)
     else:
         report.sections.append((verdict.header, text(verdict, findings)))
-        report.sections.append((_EXCERPT, excerpt(findings)))
+        _add_excerpt(report.sections, findings)
 
 
 def of_void_run(hidden: int, label: str = "VALGRIND") -> pytest.CollectReport:
@@ -207,8 +207,8 @@ def _longrepr(
 ) -> Longrepr:
     message = message or f"{verdict.header} {one_line(findings) or verdict.reason}"
     made = longrepr(text(verdict, findings).splitlines(), path, line, message)
-    if findings:
-        made.addsection(_EXCERPT, excerpt(findings))
+    if shown := excerpt(findings):
+        made.addsection(_EXCERPT, shown)
     return made
 
 
@@ -223,3 +223,8 @@ def _expect_failures(reports: Iterable[pytest.TestReport], reason: str) -> None:
     for report in reports:
         report.outcome = "skipped"
         vars(report)["wasxfail"] = reason
+
+
+def _add_excerpt(sections: list[tuple[str, str]], findings: Sequence[Finding]) -> None:
+    if shown := excerpt(findings):
+        sections.append((_EXCERPT, shown))

@@ -69,21 +69,23 @@ def summary(results: Results) -> Iterator[str]:
         )
 
 
-def write_summary(
+def write_summary(  # noqa: PLR0913
     reporter: pytest.TerminalReporter,
     results: Results,
     hints: Iterable[str],
     logs: Sequence[str],
     *,
-    pinpoint: bool,
+    title: str,
+    offers_pinpoint: bool,
 ) -> None:
     """Write our section of the terminal's summary.
 
     :param hints: what to do for better findings.
     :param logs: of valgrind's, that may be worth a look.
-    :param pinpoint: whether tests have been run once more to find lines of Python.
+    :param title: of the section.
+    :param offers_pinpoint: whether tests can be run once more to find lines of Python.
     """
-    reporter.section("valgrind")
+    reporter.section(title)
     for line in summary(results):
         reporter.write_line(line)
     if results.hidden:
@@ -91,7 +93,7 @@ def write_summary(
         reporter.write_line(_hidden_failures(results), bold=True, **colour)
     for line in [*hints, *weaknesses(results)]:
         reporter.write_line(f"hint: {line}")
-    if not pinpoint and any(map(_can_be_pinpointed, results.judged)):
+    if offers_pinpoint and any(map(_can_be_pinpointed, results.judged)):
         reporter.write_line("hint: --valgrind-pinpoint says which line of Python it was")
     for log in logs:
         reporter.write_line(f"log: {log}")

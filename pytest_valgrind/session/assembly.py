@@ -59,5 +59,6 @@ def assemble(settings: Settings, process: Process, workers: int, say: Say) -> Pa
     runner = ItemRunner(engine, state, mode.check, conclusions, children)
     if settings.pinpoint:
         judge.pinpoint = engine.pinpoint(runner.run_alone)
+    judge.second_runs = engine.second_runs(settings, runner.run_alone, process.item_numbers)
     conclusions.take_outside(found_before)
     return Parts(engine, state, mode, timeouts, descriptors, conclusions, runner)

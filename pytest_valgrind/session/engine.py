@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pytest_valgrind.children.processes import Children
     from pytest_valgrind.findings.finding import Finding
     from pytest_valgrind.findings.results import Results
+    from pytest_valgrind.heap.second_run import SecondRuns
     from pytest_valgrind.items.item_numbers import ItemNumbers
     from pytest_valgrind.leaks.attribution import LeakAttribution, Mode, ProcessState
     from pytest_valgrind.pinpoint.pinpoint import Pinpoint
@@ -92,6 +93,11 @@ class Engine(Protocol):
 
         :param run_alone: runs a test once more, in a forked process.
         """
+
+    def second_runs(
+        self, settings: Settings, run_alone: Callable[..., None], item_numbers: ItemNumbers
+    ) -> SecondRuns | None:
+        """Return what runs tests again to see which of them lost what, None if that is known."""
 
     def test_begins(self, nodeid: str) -> None:
         """Take note that a test is about to run."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from pytest_valgrind.findings.finding import plural
 from pytest_valgrind.heap.check_backend import HeapCheck
 from pytest_valgrind.heap.engine import VARIABLE
 from pytest_valgrind.heap.engine import Engine as HeapEngine
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_valgrind.children.processes import Children
     from pytest_valgrind.findings.finding import Finding
     from pytest_valgrind.findings.results import Results
+    from pytest_valgrind.heap.second_run import Runs, SecondRuns
     from pytest_valgrind.items.item_numbers import ItemNumbers
     from pytest_valgrind.launching.run_directory import RunDirectory
     from pytest_valgrind.leaks.attribution import LeakAttribution, ProcessState
@@ -48,6 +50,7 @@ class Heapcheck:
         except RuntimeError as error:
             raise pytest.UsageError(f"--heapcheck: {error}") from None
         self.hints: set[str] = set()
+        self._second_runs: SecondRuns | None = None
 
     def begin(self, settings: Settings, say: Say) -> Sequence[Finding]:  # noqa: ARG002
         """Get ready for a session."""
@@ -142,6 +145,19 @@ class Heapcheck:
         """Return None."""
         return None
 
+    def second_runs(
+        self, settings: Settings, run_alone: Runs, item_numbers: ItemNumbers
+    ) -> SecondRuns | None:
+        """Return what runs tests again to see which of them lost what, and where it was made."""
+        from pytest_valgrind.heap.second_run import SecondRuns
+
+        if settings.leak_check == "off" or not settings.stacks_seconds:
+            return None
+        self._second_runs = SecondRuns(
+            self._engine, run_alone, lambda: item_numbers.last + 1, settings.stacks_seconds
+        )
+        return self._second_runs
+
     def test_begins(self, nodeid: str) -> None:
         """Do nothing: a block's number says which test it is of."""
 
@@ -156,7 +172,13 @@ class Heapcheck:
 
     def weaknesses(self, settings: Settings) -> list[str]:  # noqa: ARG002
         """Return what weakens the results of a session, and what to do about it."""
-        return sorted(self.hints)
+        found = sorted(self.hints)
+        if self._second_runs and (number := self._second_runs.left_out):
+            found.append(
+                f"{plural(number, 'leak')} without the lines of Python, as there was no time left: "
+                "--heapcheck-stacks-seconds=N gives more"
+            )
+        return found
 
     def look_back(self, settings: Settings, results: Results) -> None:
         """Do nothing."""

@@ -20,6 +20,7 @@ from pytest_valgrind.session.stack_names import StackNames
 
 if TYPE_CHECKING:
     from pytest_valgrind.children.processes import Children
+    from pytest_valgrind.heap.second_run import SecondRuns
     from pytest_valgrind.pinpoint.pinpoint import Pinpoint
     from pytest_valgrind.settings import Settings
 
@@ -32,6 +33,7 @@ class ItemJudge:
     :param children: the processes that tests start, None if they are not checked.
     :param tracks_descriptors: whether a known error may be a descriptor that is open at the end.
     :ivar pinpoint: finds lines of Python, None if nobody asked for them.
+    :ivar second_runs: finds out which test lost what, None if that is known.
     :ivar notes_unexplained: whether somebody will look where uninitialised values are from.
     """
 
@@ -52,6 +54,7 @@ class ItemJudge:
         self._tracks_descriptors = tracks_descriptors
         self._scope = Scope(settings.only, all_errors=settings.all_errors)
         self.pinpoint: Pinpoint | None = None
+        self.second_runs: SecondRuns | None = None
         self.notes_unexplained = False
 
     def is_own(self, finding: Finding) -> bool:
@@ -68,6 +71,8 @@ class ItemJudge:
             return False
         findings = [self.names.named(found, test) for found in self.route(test.findings)]
         findings, of_fixtures = apart(merged(findings))
+        if self.second_runs is not None:
+            findings = self.second_runs.settled(test, findings)
         marker = test.item.get_closest_marker
         shared = [
             Judged(

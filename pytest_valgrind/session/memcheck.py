@@ -179,6 +179,9 @@ class Memcheck:
 
         return Pinpoint(self.monitor, run_alone)
 
+    def second_runs(self, *_: object) -> None:
+        """Return None: stacks tell the test, and --valgrind-exact-rerun settles what they leave."""
+
     def test_begins(self, nodeid: str) -> None:
         """Have the log say which test the lines after it are about."""
         client.print_to_log(f"\n{_RULE}\n{nodeid}\n{_RULE}")

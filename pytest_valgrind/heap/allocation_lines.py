@@ -1,0 +1,91 @@
+"""Which line of Python made a block: while a test runs, each line has a number of its own.
+
+A trace function (``sys.settrace``) gives the engine another number before each line. So the header
+of a block tells the line, and the calls above it, whoever allocates: no stack is unwound.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+from types import CodeType, FrameType
+from typing import Any
+
+from pytest_valgrind.findings.stack import PythonLine
+from pytest_valgrind.heap.engine import Engine
+from pytest_valgrind.memcheck.python_functions import runs_tests
+
+_ROOT = 0
+
+
+class AllocationLines:
+    """Numbers the lines of a test, and of whatever it calls, from a place on.
+
+    :param first: the place from which on no test has one.
+    """
+
+    def __init__(self, engine: Engine, first: int) -> None:
+        self._engine = engine
+        self._first = first
+        #: Of each number: that of the line which has called the function, its code, and its line.
+        self._lines: list[tuple[int, CodeType | None, int]] = [(_ROOT, None, 0)]
+        self._numbers: dict[tuple[int, CodeType, int], int] = {}
+        self._here: dict[int, int] = {}
+        self._is_user: dict[CodeType, bool] = {}
+
+    def start(self) -> None:
+        """Begin to number the lines of this thread, and of those that it starts."""
+        self._engine.begin_test(self._first)
+        threading.settrace(self._trace)
+        sys.settrace(self._trace)
+
+    def stop(self) -> None:
+        """End it."""
+        sys.settrace(None)
+        threading.settrace(None)
+        self._engine.end_test()
+
+    def has(self, place: int) -> bool:
+        """Whether a block with this place was made since the first :meth:`start`."""
+        return place >= self._first
+
+    def stack(self, place: int) -> list[PythonLine]:
+        """Return the lines with a place, the most recent call first."""
+        found = []
+        number = place - self._first
+        while number != _ROOT:
+            number, code, line = self._lines[number]
+            assert code is not None
+            name = getattr(code, "co_qualname", code.co_name)  # from 3.11 on
+            found.append(PythonLine(code.co_filename, line, name))
+        return found
+
+    def _trace(self, frame: FrameType, _event: str, _argument: object) -> Any:
+        code = frame.f_code
+        is_user = self._is_user.get(code)
+        if is_user is None:
+            is_user = self._is_user[code] = not runs_tests(code.co_filename)
+        if not is_user:
+            return None
+        thread = threading.get_ident()
+        caller = self._here.get(thread, _ROOT)
+        if caller == _ROOT:
+            # Free lists hold what pytest has made and freed: it would be of no line.
+            gc.collect()
+
+        def trace_line(frame: FrameType, event: str, _argument: object) -> Any:
+            number = caller if event == "return" else self._number(caller, code, frame.f_lineno)
+            self._here[thread] = number
+            self._engine.begin_test(self._first + number)
+            return trace_line
+
+        return trace_line(frame, "call", None)
+
+    def _number(self, caller: int, code: CodeType, line: int) -> int:
+        key = caller, code, line
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self._lines)
+            self._lines.append(key)
+        return number

@@ -1,0 +1,102 @@
+"""Files and lines of C code at an address, by addr2line of GNU's or LLVM's binutils.
+
+Debug information is read where it matters only: for what failed tests have lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pytest_valgrind.findings.stack import Frame
+
+_PROGRAMS = ("addr2line", "llvm-addr2line")
+# Seconds; a large object file without an index takes some.
+_PATIENCE = 20.0
+_PLACE = re.compile(r"(.*):(\d+)(?: \(discriminator \d+\))?")
+# Of ELF's header (elf(5)): e_type, and its value for what is loaded at any address.
+_TYPE = slice(16, 18)
+_ANYWHERE = b"\x03\0"
+
+
+def with_places(frames: Sequence[Frame]) -> list[list[Frame]]:
+    """Return, for each frame, itself with its file and line, below those that were inlined there.
+
+    :param frames: of this process, their addresses being those at which they go on.
+    """
+    program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
+    found = [[frame] for frame in frames]
+    if program is None:
+        return found
+    for path in {frame.object for frame in frames if frame.object}:
+        base = _base(path)
+        numbers = [n for n, frame in enumerate(frames) if frame.object == path]
+        if base is None:
+            continue
+        # The instruction before is the call.
+        addresses = [f"{frames[n].address - 1 - base:#x}" for n in numbers]
+        for n, places in zip(numbers, _asked(program, path, addresses), strict=False):
+            found[n] = [*_frames(frames[n], places)] or found[n]
+    return found
+
+
+def _base(path: str) -> int | None:
+    """Return what is added to the addresses of an object file, None if it cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            if file.read(_TYPE.stop)[_TYPE] != _ANYWHERE:
+                return 0
+        for line in Path("/proc/self/maps").read_text().splitlines():
+            if line.endswith(f" {path}"):
+                return int(line.partition("-")[0], 16)
+    except OSError:
+        pass
+    return None
+
+
+def _asked(program: str, path: str, addresses: Iterable[str]) -> list[list[tuple[str, str]]]:
+    """Return functions and places for each address, the innermost first."""
+    command = [program, "--exe", path, "--functions", "--inlines", "--demangle", "--addresses"]
+    answers: list[list[tuple[str, str]]] = []
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(
+            [*command, *addresses],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            errors="replace",
+            timeout=_PATIENCE,
+            check=True,
+        )
+        pending = ""
+        for line in done.stdout.splitlines():
+            if line.startswith("0x"):
+                answers.append([])
+                pending = ""
+            elif pending:
+                answers[-1].append((pending, line))
+                pending = ""
+            else:
+                pending = line
+    return answers
+
+
+def _frames(frame: Frame, places: Iterable[tuple[str, str]]) -> Iterable[Frame]:
+    for function, place in places:
+        match = _PLACE.fullmatch(place)
+        if function == "??" or match is None:
+            if function != "??" and frame.function == "???":
+                yield frame._replace(function=function)
+            continue
+        path, line = match[1], int(match[2])
+        is_known = path != "??" and line > 0
+        yield frame._replace(
+            function=function,
+            file=Path(path).name if is_known else None,
+            line=line if is_known else None,
+            path=path if is_known else None,
+        )

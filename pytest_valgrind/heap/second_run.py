@@ -1,0 +1,228 @@
+"""A second run of tests that have lost memory, in a fork: which of them did, and where it was made.
+
+A check of a group knows which test made a lost block, not which one lost it: a cache may be filled
+by one and be dropped by another. So nobody is blamed before the maker alone has lost the like of it
+once more; else its group runs again, with a check after each test.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import IO, NamedTuple
+
+from pytest_valgrind import pytest_internals
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.stack import Frame, Owner, PythonLine
+from pytest_valgrind.heap.allocation_lines import AllocationLines
+from pytest_valgrind.heap.c_places import with_places
+from pytest_valgrind.heap.engine import Engine
+from pytest_valgrind.heap.lost_blocks import explain, findings
+from pytest_valgrind.items.item_run import ItemRun
+from pytest_valgrind.leaks.garbage import Garbage
+from pytest_valgrind.leaks.stale_pointers import overwrite_stale_pointers
+from pytest_valgrind.memcheck.object_files import ObjectFiles
+from pytest_valgrind.pinpoint.fork import detach_output, forked, wait
+
+# A place for a clone that nobody else uses.
+_PLACE = 2
+# As C's int has it (waitpid(2)): wait for a child that sends no SIGCHLD.
+_WCLONE = -0x80000000
+#: Seconds that a run may take.
+_LONGEST = 60.0
+#: Of lines of Python, in a stack.
+_MOST_LINES = 10
+
+
+class Seen(NamedTuple):
+    """What a test has lost in a second run."""
+
+    address: int  #: at which the function goes on that asked for it
+    types: dict[str, int]  #: of objects to which references were lost
+    python: list[list[object]]  #: the lines that made it, the most recent call first
+
+    def is_like(self, finding: Finding) -> bool:
+        """Whether it was lost in the same way."""
+        return self.address == _address(finding) and [*self.types] == [*finding.types]
+
+
+#: Runs a test, in a process that has nothing else to do.
+Runs = Callable[[ItemRun, Callable[[str, str], Sequence[Finding]]], None]
+
+
+class SecondRuns:
+    """Runs tests again while the session goes on.
+
+    :param first_free: returns the place from which on no test has one.
+    :param seconds: that all of these runs may take.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        runs: Runs,
+        first_free: Callable[[], int],
+        seconds: float,
+    ) -> None:
+        self._engine = engine
+        self._runs = runs
+        self._first_free = first_free
+        self._left = seconds
+        #: Findings for which there was no time.
+        self.left_out = 0
+
+    def settled(self, test: ItemRun, found: Sequence[Finding]) -> list[Finding]:
+        """Return a test's findings: those that it lost itself, with where they were made.
+
+        What another test of its group has lost is added to the findings of that one.
+        """
+        leaks = [finding for finding in found if finding.kind.is_leak]
+        if not leaks:
+            return list(found)
+        if self._left <= 0:
+            self.left_out += len(leaks)
+            return list(found)
+        # Twice, as what the first run has made may be dropped by the next.
+        runs = self._run([test, test], _LONGEST)
+        seen = [lost for run in runs for lost in run]
+        kept: list[Finding] = []
+        moved: list[Finding] = []
+        for finding in found:
+            again = _like(finding, seen)
+            if again is not None:
+                kept.append(_with_lines(finding, again))
+            elif finding in leaks and test.suspects and runs:
+                moved.append(finding)
+            else:
+                kept.append(finding)
+        if moved:
+            kept += self._blame(test, moved)
+        return _with_places(kept)
+
+    def _blame(self, maker: ItemRun, leaks: Sequence[Finding]) -> list[Finding]:
+        """Run the tests of a group again; return what none of those after the maker has lost."""
+        tests = [maker, *maker.suspects]
+        seconds = min(_LONGEST, self._left / 2)
+        # Whether it is worth the checks: what is lost once in a process does not come again.
+        at_the_end = self._run(tests, seconds, checks_each=False)
+        if not any(_like(leak, lost) for leak in leaks for lost in at_the_end):
+            return list(leaks)
+        runs = self._run(tests, seconds)
+        left = []
+        for leak in leaks:
+            for test, lost in zip(tests, runs, strict=False):
+                again = _like(leak, lost)
+                if again is not None and test is not maker:
+                    found = replace(leak, doubt="", made_in=maker.nodeid)
+                    test.findings.append(_with_lines(found, again))
+                    break
+                if again is not None:
+                    left.append(_with_lines(leak, again))
+                    break
+            else:
+                left.append(leak)
+        return left
+
+    def _run(
+        self, tests: Sequence[ItemRun], seconds: float, *, checks_each: bool = True
+    ) -> list[list[Seen]]:
+        """Run tests one after the other, and return what each has lost.
+
+        :param seconds: that it may take; what was seen by then is returned.
+        :param checks_each: whether to check after each, or at the end only.
+        """
+        start = time.monotonic()
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as answers:
+            try:
+                pid = forked(partial(self._run_all, tests, answers, checks_each))
+            except OSError:
+                return []
+            wait(pid, start + seconds)
+            answers.seek(0)
+            lines = answers.read().splitlines()
+        self._left -= time.monotonic() - start
+        found = []
+        for line in lines:
+            try:
+                found.append([Seen(*values) for values in json.loads(line)])
+            except ValueError:  # the process was killed while it wrote
+                break
+        return found
+
+    def _run_all(self, tests: Sequence[ItemRun], answers: IO[str], checks_each: bool) -> None:
+        detach_output(tests[0].item.config)
+        # What earlier tests have set up stays as it is, for the process that goes on with it.
+        pytest_internals.forget_setups(tests[0].item.session)
+        objects = ObjectFiles()
+        garbage = Garbage(freeze=False)
+        lines = AllocationLines(self._engine, self._first_free())
+        for test in tests:
+            # A block from there would have the number of its first use.
+            garbage.empty_free_lists()
+            lines.start()
+            try:
+                self._runs(test, lambda _where, _phase: ())
+            finally:
+                lines.stop()
+            if not (checks_each or test is tests[-1]):
+                continue
+            garbage.settle_everything()
+            overwrite_stale_pointers()
+            seen = [
+                (
+                    _address(finding),
+                    dict(finding.types),
+                    [list(line) for line in lines.stack(finding.origin.number)][:_MOST_LINES],
+                )
+                for finding in self._lost(objects)
+                if finding.origin and finding.origin.number is not None
+                if lines.has(finding.origin.number)
+            ]
+            answers.write(f"{json.dumps(seen)}\n")
+            answers.flush()
+
+    def _lost(self, objects: ObjectFiles) -> list[Finding]:
+        pid = self._engine.start_check(
+            _PLACE, untracks=True, explain=partial(explain, self._engine, _PLACE)
+        )
+        os.waitpid(pid, _WCLONE)
+        if not self._engine.is_done(_PLACE):
+            return []
+        found = findings(self._engine, _PLACE, objects)
+        self._engine.acknowledge(_PLACE)
+        return found
+
+
+def _address(finding: Finding) -> int:
+    return finding.stack[0].address if finding.stack else 0
+
+
+def _like(finding: Finding, lost: Sequence[Seen]) -> Seen | None:
+    return next((seen for seen in lost if seen.is_like(finding)), None)
+
+
+def _with_lines(finding: Finding, seen: Seen) -> Finding:
+    """Return a finding with the lines of Python below the C function that asked for the block."""
+    lines = [PythonLine(*line) for line in seen.python]  # type: ignore[arg-type]
+    frames = [
+        Frame(0, line.function, line.file, line.line, owner=Owner.PYTHON, path=line.file)
+        for line in lines
+    ]
+    return replace(finding, stack=(*finding.stack, *frames), doubt="")
+
+
+def _with_places(found: Sequence[Finding]) -> list[Finding]:
+    """Return findings with files and lines of C."""
+    tops = [finding.stack[0] for finding in found if finding.kind.is_leak and finding.stack]
+    places = iter(with_places(tops))
+    return [
+        replace(finding, stack=(*next(places), *finding.stack[1:]))
+        if finding.kind.is_leak and finding.stack
+        else finding
+        for finding in found
+    ]
