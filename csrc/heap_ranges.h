@@ -7,7 +7,7 @@
 
 typedef struct {
     uintptr_t start, end;
-    int is_root;    /* writable, and no memory of the allocator's, of devices or of others */
+    int is_root;    /* writable, and not the memory of the allocator, of devices or of others */
     int is_private; /* to this process */
 } pvh_range;
 

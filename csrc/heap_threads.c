@@ -54,7 +54,7 @@ pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*rout
     if (real == NULL) {
         return EAGAIN;
     }
-    /* No block of the program's, which would be lost if the thread never runs. */
+    /* Not one of the program's blocks, which would be lost if the thread never runs. */
     start *started = pvh_mode_of_process() == PVH_TRACKS ? pvh_real_malloc(sizeof *started) : NULL;
     if (started == NULL) {
         return real(thread, attributes, routine, argument);

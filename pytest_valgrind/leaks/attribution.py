@@ -133,7 +133,7 @@ class GroupCheck:
     :param state: what earlier checks of this process know.
     :param every_test: whether each test is a group of its own, and checked in the process.
     :param also_before: whether to check before every test as well, so that a block lost between
-        two tests is never taken for one of the second's.
+        two tests is never blamed on the second.
     :param settles_later: whether tests will be run again where it is not certain which of them has
         lost a block.
     """

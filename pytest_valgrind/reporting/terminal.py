@@ -80,7 +80,7 @@ def write_summary(
     """Write our section of the terminal's summary.
 
     :param hints: what to do for better findings.
-    :param logs: of valgrind's, that may be worth a look.
+    :param logs: those from valgrind that may be worth a look.
     :param pinpoint: whether tests have been run once more to find lines of Python.
     """
     reporter.section("valgrind")

@@ -156,7 +156,7 @@ class ItemRunner:
         self.results.hidden = hidden  # each test once
 
     def nearer(self, work: Callable[..., object], *arguments: object) -> object:
-        """Call a test's function in a frame of its own, with few of pytest's in between.
+        """Call a test's function in a frame of its own, with few pytest frames in between.
 
         The stack of an allocation must reach down to such a frame, and has a limit.
         """
