@@ -13,9 +13,10 @@ from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.stack import Frame, Origin
 from pytest_valgrind.items.item_numbers import ItemNumbers
 from pytest_valgrind.items.item_run import ItemRun
-from pytest_valgrind.leaks.attribution import GroupCheck, ProcessState
+from pytest_valgrind.leaks.attribution import ProcessState
 from pytest_valgrind.leaks.backend import CheckResult
 from pytest_valgrind.leaks.garbage import Garbage
+from pytest_valgrind.leaks.group_check import GroupCheck
 from pytest_valgrind.leaks.loss_records import LossRecords
 
 NUMBERS = 8

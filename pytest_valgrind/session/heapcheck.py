@@ -12,8 +12,9 @@ import pytest
 from pytest_valgrind.heap.check_backend import HeapCheck
 from pytest_valgrind.heap.engine import VARIABLE
 from pytest_valgrind.heap.engine import Engine as HeapEngine
-from pytest_valgrind.leaks.attribution import GroupCheck, Mode, NoCheck
+from pytest_valgrind.leaks.attribution import Mode, NoCheck
 from pytest_valgrind.leaks.cores import cores
+from pytest_valgrind.leaks.group_check import GroupCheck
 from pytest_valgrind.session.timeouts import Timeouts
 
 if TYPE_CHECKING:

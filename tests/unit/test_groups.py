@@ -13,7 +13,8 @@ from pytest_valgrind.items import item_run as ran_test
 from pytest_valgrind.items.fixtures import FixturePhase
 from pytest_valgrind.items.item_numbers import ItemNumbers
 from pytest_valgrind.items.item_run import ItemRun
-from pytest_valgrind.leaks.attribution import GroupCheck, ProcessState
+from pytest_valgrind.leaks.attribution import ProcessState
+from pytest_valgrind.leaks.group_check import GroupCheck
 from pytest_valgrind.leaks.groups import Group, Queue
 from pytest_valgrind.leaks.loss_records import LossRecords
 
