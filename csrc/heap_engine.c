@@ -1,6 +1,7 @@
 /* The table of the functions of the engine (heap.h), and the preparation of the process. */
 
 #include <malloc.h>
+#include <pthread.h>
 #include <stddef.h>
 
 #include "heap.h"
@@ -17,6 +18,10 @@ static const pvh_engine engine = {
     .counters = pvh_counters_now,
     .reset_peak = pvh_reset_peak,
     .thread_bytes = pvh_thread_bytes,
+    .look_at_guards = pvh_look_at_guards,
+    .take_events = pvh_take_events_of,
+    .missed_events = pvh_missed_events,
+    .threads_of = pvh_threads_of,
     .prepare_check = pvh_prepare_check,
     .enter_clone = pvh_enter_clone,
     .find_lost = pvh_find_lost,
@@ -42,9 +47,11 @@ pvh_find_engine(void)
 __attribute__((constructor)) static void
 begin(void)
 {
-#ifdef M_ARENA_MAX
-    if (pvh_mode_of_process() == PVH_TRACKS) {
-        mallopt(M_ARENA_MAX, 1);
+    if (pvh_mode_of_process() != PVH_TRACKS) {
+        return;
     }
+    pthread_atfork(NULL, NULL, pvh_forget_threads);
+#ifdef M_ARENA_MAX
+    mallopt(M_ARENA_MAX, 1);
 #endif
 }

@@ -50,7 +50,8 @@ take(const char *line, const char *end)
                       || (has(rights, end, " /dev/") && !has(rights, end, " /dev/zero"))
                       || (!range->is_private && has(rights, end, " /")
                           && !has(rights, end, " /dev/zero"));
-    range->is_root = rights[1] == 'w' && !is_anybodys && !has(rights, end, "[heap]");
+    range->is_heap = has(rights, end, "[heap]");
+    range->is_root = rights[1] == 'w' && !is_anybodys && !range->is_heap;
     if (!has(rights, end, "[v")) {
         range_count++;
     }
@@ -93,21 +94,27 @@ pvh_ranges(const pvh_range **first)
     return range_count;
 }
 
+const pvh_range *
+pvh_range_with(uintptr_t address)
+{
+    size_t low = 0, high = range_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (ranges[middle].end <= address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < range_count && ranges[low].start <= address ? &ranges[low] : NULL;
+}
+
 int
 pvh_is_readable(const void *address, size_t size)
 {
     if (ranges == NULL && pvh_read_ranges() < 0) {
         return 0;
     }
-    uintptr_t start = (uintptr_t)address;
-    size_t low = 0, high = range_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (ranges[middle].end <= start) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low < range_count && ranges[low].start <= start && size <= ranges[low].end - start;
+    const pvh_range *range = pvh_range_with((uintptr_t)address);
+    return range != NULL && size <= range->end - (uintptr_t)address;
 }

@@ -1,4 +1,4 @@
-"""What kinds of errors and leaks memcheck can find."""
+"""What kinds of errors and leaks the engines can find."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from enum import Enum
 
 
 class Kind(Enum):
-    """What memcheck can find; the value is how reports call it (memcheck's manual, 4.2)."""
+    """What can be found; the value is how reports call it (memcheck's manual, 4.2)."""
 
     INVALID_READ = "invalid read"
     INVALID_WRITE = "invalid write"
     INVALID_JUMP = "invalid jump"
     INVALID_FREE = "invalid free"
     MISMATCHED_FREE = "mismatched free"
+    #: These three by the guards of the native heap engine.
+    OVERFLOW = "overflow"
+    WRITE_AFTER_FREE = "write after free"
+    DOUBLE_FREE = "double free"
     UNINITIALISED = "uninitialised value"
     SYSCALL = "bad system call argument"
     OVERLAP = "overlapping copy"
@@ -71,6 +75,9 @@ _HARMFUL = frozenset(
         Kind.INVALID_JUMP,
         Kind.INVALID_FREE,
         Kind.MISMATCHED_FREE,
+        Kind.OVERFLOW,
+        Kind.WRITE_AFTER_FREE,
+        Kind.DOUBLE_FREE,
         Kind.FATAL_SIGNAL,
     }
 )
