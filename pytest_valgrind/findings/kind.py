@@ -13,10 +13,6 @@ class Kind(Enum):
     INVALID_JUMP = "invalid jump"
     INVALID_FREE = "invalid free"
     MISMATCHED_FREE = "mismatched free"
-    #: These three by the guards of the native heap engine.
-    OVERFLOW = "overflow"
-    WRITE_AFTER_FREE = "write after free"
-    DOUBLE_FREE = "double free"
     UNINITIALISED = "uninitialised value"
     SYSCALL = "bad system call argument"
     OVERLAP = "overlapping copy"
@@ -78,6 +74,7 @@ _HARMFUL = frozenset(
         Kind.OVERFLOW,
         Kind.WRITE_AFTER_FREE,
         Kind.DOUBLE_FREE,
+        Kind.NATIVE_INVALID_FREE,
         Kind.FATAL_SIGNAL,
     }
 )

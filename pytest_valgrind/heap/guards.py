@@ -65,7 +65,7 @@ def in_words(event: GuardEvent) -> str:
     block = f"a block of {plural(event.size, 'byte')}"
     if event.kind is Kind.DOUBLE_FREE:
         return f"{block} was freed again".capitalize()
-    if event.kind is Kind.INVALID_FREE:
+    if event.kind is Kind.NATIVE_INVALID_FREE:
         if event.size:
             return f"A pointer to byte {event.offset:,} of {block} was freed"
         return f"{event.address:#x} was freed, where no block begins"

@@ -207,15 +207,15 @@ engine.begin_test(8)
         ),
         (
             "libc.free(block + 8)",
-            ["INVALID_FREE", 7, 8, 24, 8, 0, ""],
+            ["NATIVE_INVALID_FREE", 7, 8, 24, 8, 0, ""],
         ),
         (
             "libc.free(block + 16)",
-            ["INVALID_FREE", 7, 8, 24, 16, 0, ""],
+            ["NATIVE_INVALID_FREE", 7, 8, 24, 16, 0, ""],
         ),
         (
             "libc.free(ctypes.addressof(ctypes.c_char.in_dll(libc, 'environ')) & ~15)",
-            ["INVALID_FREE", None, 8, 0, 0, 0, ""],
+            ["NATIVE_INVALID_FREE", None, 8, 0, 0, 0, ""],
         ),
     ],
 )
