@@ -20,6 +20,22 @@ typedef struct {
     uint64_t entry;
 } pvh_lost;
 
+/* A mapping that the program has made by mmap(2), in whole pages. */
+typedef struct {
+    uintptr_t address;
+    size_t length;
+    uintptr_t caller;
+    uint32_t test;
+    uint32_t is_file;
+} pvh_mapping;
+
+typedef struct {
+    uint64_t bytes;
+    uint64_t mappings;
+    uint64_t peak_bytes;     /* since reset_mapping_peak() */
+    uint64_t unlisted;       /* mappings for which there was no room, so far */
+} pvh_mapping_counters;
+
 typedef enum {
     PVH_OVERFLOW = 1,      /* past the end, or before the beginning */
     PVH_WRITE_AFTER_FREE,
@@ -72,6 +88,11 @@ typedef struct {
     /* Live bytes that the calling thread has allocated, less those that it has freed. */
     int64_t (*thread_bytes)(void);
 
+    pvh_mapping_counters (*mapping_counters)(void);
+    void (*reset_mapping_peak)(void);
+    /* Lists at most so many of those that a test has made and that are still there. */
+    size_t (*mappings_of)(uint32_t test, pvh_mapping *into, size_t most);
+
     /* Looks at the guards of the blocks of a test, unless other threads run, and at the freed
        blocks that the calling thread has kept. */
     void (*look_at_guards)(uint32_t test);
@@ -107,7 +128,7 @@ typedef struct {
     int (*is_readable)(const void *address, size_t size);
 } pvh_engine;
 
-enum { PVH_VERSION = 2, PVH_CHECKS = 3, PVH_NO_CHECK = -1, PVH_MOST_LOST = 1 << 14 };
+enum { PVH_VERSION = 3, PVH_CHECKS = 3, PVH_NO_CHECK = -1, PVH_MOST_LOST = 1 << 14 };
 
 /* The one symbol besides the replaced ones: it takes nothing and returns the table, NULL in a
    process that is not tracked. */

@@ -7,6 +7,7 @@
 #include "heap.h"
 #include "heap_check.h"
 #include "heap_counters.h"
+#include "heap_mappings.h"
 #include "heap_options.h"
 #include "heap_ranges.h"
 #include "heap_threads.h"
@@ -18,6 +19,9 @@ static const pvh_engine engine = {
     .counters = pvh_counters_now,
     .reset_peak = pvh_reset_peak,
     .thread_bytes = pvh_thread_bytes,
+    .mapping_counters = pvh_mapping_counters_now,
+    .reset_mapping_peak = pvh_reset_mapping_peak,
+    .mappings_of = pvh_mappings_of,
     .look_at_guards = pvh_look_at_guards,
     .take_events = pvh_take_events_of,
     .missed_events = pvh_missed_events,
@@ -44,13 +48,20 @@ pvh_find_engine(void)
 
 /* One arena, so that the heap is what the kernel calls so, and no memory between blocks looks
    like memory of the program's (mallopt(3)). */
+static void
+begin_fork(void)
+{
+    pvh_unlock_mappings();
+    pvh_forget_threads();
+}
+
 __attribute__((constructor)) static void
 begin(void)
 {
     if (pvh_mode_of_process() != PVH_TRACKS) {
         return;
     }
-    pthread_atfork(NULL, NULL, pvh_forget_threads);
+    pthread_atfork(pvh_lock_mappings, pvh_unlock_mappings, begin_fork);
 #ifdef M_ARENA_MAX
     mallopt(M_ARENA_MAX, 1);
 #endif

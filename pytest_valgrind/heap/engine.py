@@ -61,6 +61,24 @@ class Counters(NamedTuple):
     allocations: int  #: so far
 
 
+class Mapping(NamedTuple):
+    """A mapping that the program has made by mmap(2), in whole pages."""
+
+    address: int
+    length: int  #: bytes
+    caller: int  #: the address at which the function goes on that made it
+    is_file: bool  #: rather than anonymous memory
+
+
+class MappingCounters(NamedTuple):
+    """Mappings that were made by mmap(2) and are still there."""
+
+    bytes: int
+    mappings: int
+    peak_bytes: int  #: since the peak was reset
+    unlisted: int  #: for which there was no room, so far
+
+
 class Account(NamedTuple):
     """What a check looked at, and what it took."""
 
@@ -114,6 +132,25 @@ class Engine:
     def place(self) -> int | None:
         """The place of the test for which the calling thread works."""
         return _place(self._engine.test())
+
+    def mapping_counters(self) -> MappingCounters:
+        """Return what is mapped, but by the C library and the loader themselves."""
+        found = self._engine.mapping_counters()
+        return MappingCounters(*(getattr(found, name) for name in MappingCounters._fields))
+
+    def reset_mapping_peak(self) -> None:
+        """Take what is mapped now for the most so far."""
+        self._engine.reset_mapping_peak()
+
+    def mappings_of(self, place: int) -> list[Mapping]:
+        """Return the mappings that a test has made and that are still there."""
+        count = self._engine.mapping_counters().mappings
+        listed = ffi.new(f"pvh_mapping[{count + 1}]")
+        count = self._engine.mappings_of(place + _FIRST, listed, count)
+        return [
+            Mapping(each.address, each.length, each.caller, bool(each.is_file))
+            for each in (listed[number] for number in range(count))
+        ]
 
     def threads_of(self, place: int) -> int:
         """Return how many threads still run that were started for a test."""

@@ -266,3 +266,33 @@ while engine.threads_of(7):
 print(json.dumps(before))
 """
     assert run(source) == [3, 0]
+
+
+def test_mapping_is_of_its_test_until_it_is_unmapped() -> None:
+    source = """
+import mmap
+engine.begin_test(7)
+first = mmap.mmap(-1, 3 * mmap.PAGESIZE)
+second = mmap.mmap(-1, 5000)
+engine.end_test()
+before = sorted(each.length for each in engine.mappings_of(7))
+second.close()
+print(json.dumps([before, [each.length for each in engine.mappings_of(7)]]))
+"""
+    assert run(source) == [[8192, 12288], [12288]]
+
+
+def test_part_of_a_mapping_remains() -> None:
+    source = """
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, *[ctypes.c_size_t] * 5]
+libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+engine.begin_test(7)
+start = libc.mmap(None, 5 * 4096, 3, 0x22, 2**64 - 1, 0)
+engine.end_test()
+libc.munmap(start + 4096, 4096)
+found = sorted((each.address - start, each.length) for each in engine.mappings_of(7))
+print(json.dumps(found))
+"""
+    assert run(source) == [[0, 4096], [8192, 12288]]
