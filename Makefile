@@ -54,7 +54,7 @@ wheel: $(READY)
 	$(BIN)/pip wheel --no-deps -w dist .
 
 ## The tables of docs/: the example on every interpreter, real bugs (CASES is the folder that
-## describes them), planted defects, packages thought to be without fault, every kind of defect, lost
+## describes them), planted defects, the false-positive check, every kind of defect, lost
 ## references to every kind of object (on other distributions, too: by debootstrap, as root), the same
 ## with pytest-leaks, other distributions, and speed. It takes hours.
 CASES ?= ../shared/cases

@@ -69,7 +69,7 @@ setup(
             "pytest_valgrind._heap",
             sorted(str(path) for path in Path("csrc").glob("heap_*.c")),
             include_dirs=["csrc"],
-            libraries=["dl"],
+            libraries=["dl", "pthread"],
             extra_compile_args=HEAP_OPTIONS,
         )
         for _ in range(sys.platform == "linux")

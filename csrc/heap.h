@@ -20,6 +20,43 @@ typedef struct {
     uint64_t entry;
 } pvh_lost;
 
+/* A mapping that the program has made by mmap(2), in whole pages. */
+typedef struct {
+    uintptr_t address;
+    size_t length;
+    uintptr_t caller;
+    uint32_t test;
+    uint32_t is_file;
+} pvh_mapping;
+
+typedef struct {
+    uint64_t bytes;
+    uint64_t mappings;
+    uint64_t peak_bytes;     /* since reset_mapping_peak() */
+    uint64_t unlisted;       /* mappings for which there was no room, so far */
+} pvh_mapping_counters;
+
+typedef enum {
+    PVH_OVERFLOW = 1,      /* past the end, or before the beginning */
+    PVH_WRITE_AFTER_FREE,
+    PVH_DOUBLE_FREE,
+    PVH_INVALID_FREE,      /* of what is no block's beginning */
+} pvh_kind;
+
+/* What the guards have seen. */
+typedef struct {
+    uint32_t kind;         /* pvh_kind */
+    uint32_t maker;        /* the number of the test that made the block, 0 if none did */
+    uint32_t seen_in;      /* and of that for which the thread worked that saw it */
+    uint32_t length;       /* bytes from the first to the last that was overwritten */
+    uintptr_t address;     /* of the block, or what was to be freed if it is in none */
+    size_t size;
+    int64_t offset;        /* of the first byte, or of what was to be freed, from the address */
+    uintptr_t made_by;     /* where the function that made the block goes on */
+    uintptr_t seen_by;     /* the same of the one that frees it; 0 if the guards were looked at */
+    unsigned char written[32]; /* the first of what stands there now */
+} pvh_event;
+
 /* What a check looked at, and what it took. */
 typedef struct {
     uint64_t blocks;         /* live ones */
@@ -51,6 +88,23 @@ typedef struct {
     /* Live bytes that the calling thread has allocated, less those that it has freed. */
     int64_t (*thread_bytes)(void);
 
+    pvh_mapping_counters (*mapping_counters)(void);
+    void (*reset_mapping_peak)(void);
+    /* Lists at most so many of those that a test has made and that are still there. */
+    size_t (*mappings_of)(uint32_t test, pvh_mapping *into, size_t most);
+
+    /* Looks at the guards of the blocks of a test, unless other threads run, and at the freed
+       blocks that the calling thread has kept. */
+    void (*look_at_guards)(uint32_t test);
+    /* Takes at most so many events of this process, or of a check, if `which` is one of
+       PVH_CHECKS. */
+    size_t (*take_events)(int which, pvh_event *into, size_t most);
+    /* Events for which there was no room. */
+    uint64_t (*missed_events)(void);
+
+    /* Threads that run and work for a test. */
+    uint32_t (*threads_of)(uint32_t test);
+
     /* A check, in a clone of the process, `which` of PVH_CHECKS. In the process, before the
        clone is made; -1 if there is no memory: */
     int (*prepare_check)(int which);
@@ -74,7 +128,7 @@ typedef struct {
     int (*is_readable)(const void *address, size_t size);
 } pvh_engine;
 
-enum { PVH_VERSION = 1, PVH_CHECKS = 3, PVH_MOST_LOST = 1 << 14 };
+enum { PVH_VERSION = 3, PVH_CHECKS = 3, PVH_NO_CHECK = -1, PVH_MOST_LOST = 1 << 14 };
 
 /* The one symbol besides the replaced ones: it takes nothing and returns the table, NULL in a
    process that is not tracked. */

@@ -59,7 +59,7 @@ void *
 pvh_make(size_t size, size_t alignment, int is_zeroed, uintptr_t caller)
 {
     size_t padding = alignment <= 2 * PVH_ALIGNMENT ? 0 : alignment - sizeof(pvh_block);
-    size_t besides = padding + sizeof(pvh_block) + pvh_red_zone;
+    size_t besides = padding + sizeof(pvh_block) + pvh_red_zone();
     if (size > PTRDIFF_MAX - besides || padding / PVH_ALIGNMENT > INT32_MAX) {
         errno = ENOMEM;
         return NULL;
@@ -74,6 +74,9 @@ pvh_make(size_t size, size_t alignment, int is_zeroed, uintptr_t caller)
         }
     } else {
         real = is_zeroed ? pvh_real_calloc(1, besides + size) : pvh_real_malloc(besides + size);
+    }
+    if (__builtin_expect(pvh_guards_now == PVH_GUARDS_FULL, 0) && real != NULL && !is_zeroed) {
+        memset(real + padding + sizeof(pvh_block), PVH_NEW_BYTE, size);
     }
     return real == NULL ? NULL : enter(real, padding, size, caller);
 }
@@ -93,9 +96,16 @@ leave(pvh_block *block)
 static void
 give_back(pvh_block *block)
 {
-    /* Else it would pass for one that was freed when what comes next here is not ours. */
-    block->mark = 0;
     pvh_real_free(real_of(block));
+}
+
+void
+pvh_end_thread(void)
+{
+    for (pvh_block *out = pvh_hold_no_more(); out != NULL; out = pvh_hold_no_more()) {
+        pvh_look_at_freed(out);
+        give_back(out);
+    }
 }
 
 void
@@ -113,13 +123,17 @@ pvh_release(void *address, uintptr_t caller)
     if (pvh_mode_now == PVH_IS_CLONE) {
         return;
     }
-    pvh_look_at_red_zone(block);
+    pvh_look_at_red_zone(block, caller);
     if (pvh_is_mapped(real_of(block))) {
         give_back(block);
         return;
     }
     pvh_fill_freed(address, block->size);
     for (pvh_block *out = pvh_hold(block); out != NULL; out = pvh_hold(NULL)) {
+        if (out == block) {
+            give_back(out);
+            break;
+        }
         pvh_look_at_freed(out);
         give_back(out);
     }
@@ -133,7 +147,7 @@ static void *
 resize_in_place(pvh_block *block, size_t size, uintptr_t caller)
 {
     char *address = (char *)(block + 1);
-    pvh_look_at_red_zone(block);
+    pvh_look_at_red_zone(block, caller);
     pvh_count_freed(block->size);
     pvh_count_made(size);
     pvh_fill_freed(address + size, block->size - size);
@@ -152,14 +166,14 @@ resize_by_real(pvh_block *block, size_t size, uintptr_t caller)
 {
     pvh_block before = *block;
     char *address = (char *)(block + 1);
-    pvh_look_at_red_zone(block);
+    pvh_look_at_red_zone(block, caller);
     if (!leave(block)) {
         return NULL;
     }
     if (size < before.size) {
         pvh_fill_freed(address + size, before.size - size);
     }
-    char *real = pvh_real_realloc(block, sizeof *block + size + pvh_red_zone);
+    char *real = pvh_real_realloc(block, sizeof *block + size + pvh_red_zone());
     if (real != NULL) {
         return enter(real, 0, size, caller);
     }
@@ -191,7 +205,7 @@ pvh_resize(void *address, size_t size, uintptr_t caller)
         return NULL;
     }
     pvh_block *block = (pvh_block *)address - 1;
-    if (size > PTRDIFF_MAX - sizeof *block - pvh_red_zone) {
+    if (size > PTRDIFF_MAX - sizeof *block - pvh_red_zone()) {
         errno = ENOMEM;
         return NULL;
     }

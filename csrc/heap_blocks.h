@@ -7,14 +7,16 @@
 
 /* Stands before each block. Together with the red zone it takes 48 bytes, and the slot 8. */
 typedef struct {
-    size_t size;      /* as the program asked for it */
+    /* When it is freed, the C library overwrites these sixteen bytes. */
     uintptr_t caller;
-    uint32_t test;
     uint32_t slot;
     /* Before this, for the sake of the alignment: a sixteenth of the bytes. */
     uint32_t padding : 31;
     uint32_t in_thread : 1; /* that was started while tests ran */
-    uint32_t mark;    /* whether there is a block here, mixed with the address */
+
+    size_t size;            /* as the program asked for it */
+    uint32_t test;
+    uint32_t mark;          /* whether there is a block here, mixed with the address */
 } pvh_block;
 
 enum { PVH_ALIGNMENT = 16 };
@@ -25,6 +27,9 @@ void *pvh_make(size_t size, size_t alignment, int is_zeroed, uintptr_t caller);
 void *pvh_resize(void *address, size_t size, uintptr_t caller);
 void pvh_release(void *address, uintptr_t caller);
 size_t pvh_size_of(void *address);
+
+/* What a thread does at its end: nothing of what it frees later is kept back. */
+void pvh_end_thread(void);
 
 static inline pvh_block *
 pvh_block_at(uintptr_t address)

@@ -5,10 +5,13 @@
 #include <time.h>
 
 #include "heap_blocks.h"
+#include "heap_events.h"
+#include "heap_guards.h"
 #include "heap_index.h"
 #include "heap_mark.h"
 #include "heap_options.h"
 #include "heap_pages.h"
+#include "heap_quarantine.h"
 #include "heap_ranges.h"
 #include "heap_slots.h"
 #include "heap_threads.h"
@@ -24,6 +27,7 @@ typedef struct {
     pvh_account account;
     size_t lost_count;
     size_t text_length;
+    pvh_event_table events;
     pvh_lost lost[PVH_MOST_LOST];
     char text[MOST_TEXT];
 } results;
@@ -50,6 +54,7 @@ pvh_enter_clone(int which)
     pvh_mode_now = PVH_IS_CLONE;
     pvh_test_of_thread = OF_CLONE;
     own = shared[which];
+    pvh_note_events_in(&own->events);
     /* What is mapped from here on is the engine's own. */
     pvh_read_ranges();
 }
@@ -103,6 +108,8 @@ mark(void)
 void
 pvh_find_lost(void)
 {
+    pvh_look_at_red_zones(PVH_ANY_TEST);
+    pvh_look_at_all_held();
     double start = seconds();
     if (pvh_build_index() < 0) {
         return;
@@ -168,4 +175,33 @@ void
 pvh_acknowledge(const pvh_lost *lost)
 {
     pvh_know(lost->slot, lost->entry);
+}
+
+void
+pvh_look_at_guards(uint32_t test)
+{
+    if (pvh_guards_now == PVH_GUARDS_OFF) {
+        return;
+    }
+    /* A thread of no test, as plugins have it, may free and unmap its own blocks meanwhile; a slot
+       tells these apart by the last 8 bits of the number, which is 0. */
+    if (pvh_threads_of_tests() == 0 && (pvh_threads_alive() == 0 || (uint8_t)test != 0)) {
+        pvh_look_at_red_zones(test);
+    }
+    pvh_look_at_held();
+}
+
+size_t
+pvh_take_events_of(int which, pvh_event *into, size_t most)
+{
+    if (which == PVH_NO_CHECK) {
+        return pvh_take_events(&pvh_events_of_process, into, most);
+    }
+    return shared[which] == NULL ? 0 : pvh_take_events(&shared[which]->events, into, most);
+}
+
+uint64_t
+pvh_missed_events(void)
+{
+    return __atomic_load_n(&pvh_events_of_process.missed, __ATOMIC_RELAXED);
 }

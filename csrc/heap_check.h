@@ -14,5 +14,8 @@ pvh_account pvh_account_of(int which);
 size_t pvh_lost_of(int which, const pvh_lost **first);
 size_t pvh_text_of(int which, const char **first);
 void pvh_acknowledge(const pvh_lost *lost);
+void pvh_look_at_guards(uint32_t test);
+size_t pvh_take_events_of(int which, pvh_event *into, size_t most);
+uint64_t pvh_missed_events(void);
 
 #endif

@@ -1,11 +1,13 @@
 /* The table of the functions of the engine (heap.h), and the preparation of the process. */
 
 #include <malloc.h>
+#include <pthread.h>
 #include <stddef.h>
 
 #include "heap.h"
 #include "heap_check.h"
 #include "heap_counters.h"
+#include "heap_mappings.h"
 #include "heap_options.h"
 #include "heap_ranges.h"
 #include "heap_threads.h"
@@ -17,6 +19,13 @@ static const pvh_engine engine = {
     .counters = pvh_counters_now,
     .reset_peak = pvh_reset_peak,
     .thread_bytes = pvh_thread_bytes,
+    .mapping_counters = pvh_mapping_counters_now,
+    .reset_mapping_peak = pvh_reset_mapping_peak,
+    .mappings_of = pvh_mappings_of,
+    .look_at_guards = pvh_look_at_guards,
+    .take_events = pvh_take_events_of,
+    .missed_events = pvh_missed_events,
+    .threads_of = pvh_threads_of,
     .prepare_check = pvh_prepare_check,
     .enter_clone = pvh_enter_clone,
     .find_lost = pvh_find_lost,
@@ -39,12 +48,21 @@ pvh_find_engine(void)
 
 /* One arena, so that the heap is what the kernel calls so, and no memory between blocks looks
    like memory of the program's (mallopt(3)). */
+static void
+begin_fork(void)
+{
+    pvh_unlock_mappings();
+    pvh_forget_threads();
+}
+
 __attribute__((constructor)) static void
 begin(void)
 {
-#ifdef M_ARENA_MAX
-    if (pvh_mode_of_process() == PVH_TRACKS) {
-        mallopt(M_ARENA_MAX, 1);
+    if (pvh_mode_of_process() != PVH_TRACKS) {
+        return;
     }
+    pthread_atfork(pvh_lock_mappings, pvh_unlock_mappings, begin_fork);
+#ifdef M_ARENA_MAX
+    mallopt(M_ARENA_MAX, 1);
 #endif
 }

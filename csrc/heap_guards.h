@@ -8,33 +8,51 @@
 #include <string.h>
 
 #include "heap_blocks.h"
+#include "heap_options.h"
+
+/* What stands behind each block; in freed memory, where it must be no address, and with guards no
+   zero either; and, with full guards, in new memory. */
+enum { PVH_RED_BYTE = 0xA5, PVH_FREED_BYTE = 0xDD, PVH_NEW_BYTE = 0xCB };
 
 /* Bytes behind each block. */
-extern size_t pvh_red_zone;
-/* What stands in freed memory: no address, and with guards no zero either. */
-extern unsigned char pvh_freed_byte;
-
-enum { PVH_RED_BYTE = 0xA5 };
+static inline size_t
+pvh_red_zone(void)
+{
+    static const unsigned char sizes[] = {
+        [PVH_GUARDS_OFF] = 0, [PVH_GUARDS_CHEAP] = 16, [PVH_GUARDS_FULL] = 128};
+    return sizes[pvh_guards_now];
+}
 
 static inline void
 pvh_set_red_zone(char *end)
 {
-    memset(end, PVH_RED_BYTE, pvh_red_zone);
+    if (__builtin_expect(pvh_guards_now == PVH_GUARDS_CHEAP, 1)) {
+        memset(end, PVH_RED_BYTE, 16);
+    } else {
+        memset(end, PVH_RED_BYTE, pvh_red_zone());
+    }
 }
 
 /* A stale pointer in memory that is used again would hide what was lost. */
 static inline void
 pvh_fill_freed(char *start, size_t size)
 {
-    memset(start, pvh_freed_byte, size);
+    memset(start, pvh_guards_now == PVH_GUARDS_OFF ? 0 : PVH_FREED_BYTE, size);
 }
 
-/* Note what was overwritten, if anything was. */
-void pvh_look_at_red_zone(pvh_block *block);
+/* Note what was overwritten, if anything was, and put it right. The caller is where the function
+   goes on that frees the block, 0 if none does. */
+void pvh_look_at_red_zone(pvh_block *block, uintptr_t caller);
 void pvh_look_at_freed(pvh_block *block);
 
 void pvh_note_double_free(pvh_block *block, uintptr_t caller);
-/* Whether nothing that was allocated begins there; it is noted. */
+/* Whether nothing that was allocated begins there; it is noted. Otherwise it is a block of the C
+   library's own. */
 int pvh_is_invalid_free(void *address, uintptr_t caller);
+
+/* The guards of all blocks of a test, or of any if it is PVH_ANY_TEST: as long as no other thread
+   frees one. */
+void pvh_look_at_red_zones(uint32_t test);
+static const uint32_t PVH_ANY_TEST = UINT32_MAX - 1;
 
 #endif

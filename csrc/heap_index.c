@@ -141,12 +141,22 @@ pvh_build_index(void)
     return count == 0 ? 0 : add_regions();
 }
 
+/* Half an address with something else beside it, as the interpreter's inline caches have it, points
+   into a block that is large enough, at random. Whoever has nothing but a pointer to the middle of
+   such a block has one to a whole word of it; and to the beginning, with a few bits in it. */
+static int
+is_by_chance(size_t size, uintptr_t offset)
+{
+    enum { LARGE = 64 * 1024, NEAR = 64 };
+    return size >= LARGE && offset >= NEAR && offset % sizeof(uintptr_t) != 0;
+}
+
 uint32_t
-pvh_block_with(uintptr_t address)
+pvh_block_of(uintptr_t word)
 {
     for (int i = 0; i < region_count; i++) {
         const region *each = &regions[i];
-        uintptr_t offset = address - each->start;
+        uintptr_t offset = word - each->start;
         if (offset >= each->length) {
             continue;
         }
@@ -154,14 +164,19 @@ pvh_block_with(uintptr_t address)
         size_t low = each->stretches[stretch], high = each->stretches[stretch + 1];
         while (low < high) {
             size_t middle = (low + high) / 2;
-            if (pvh_indexed.addresses[middle] <= address) {
+            if (pvh_indexed.addresses[middle] <= word) {
                 low = middle + 1;
             } else {
                 high = middle;
             }
         }
         /* The first of a region begins where it does. */
-        return address < end_of(low - 1) ? (uint32_t)(low - 1) : (uint32_t)PVH_NO_BLOCK;
+        size_t place = low - 1;
+        if (word >= end_of(place)
+            || is_by_chance(pvh_indexed.sizes[place], word - pvh_indexed.addresses[place])) {
+            return PVH_NO_BLOCK;
+        }
+        return (uint32_t)place;
     }
     return PVH_NO_BLOCK;
 }

@@ -19,8 +19,8 @@ enum { PVH_NO_BLOCK = 0xFFFFFFFF };
 /* Returns -1 if there is no memory. */
 int pvh_build_index(void);
 
-/* Returns the place of the block that has a byte at an address, or PVH_NO_BLOCK. */
-uint32_t pvh_block_with(uintptr_t address);
+/* Returns the place of the block to which a word points, be it to its middle, or PVH_NO_BLOCK. */
+uint32_t pvh_block_of(uintptr_t word);
 /* Returns the place of the first block that begins at an address or behind it. */
 size_t pvh_first_behind(uintptr_t address);
 

@@ -20,7 +20,7 @@ typedef const volatile uintptr_t *words;
 static void
 look_at(uintptr_t word)
 {
-    uint32_t place = pvh_block_with(word);
+    uint32_t place = pvh_block_of(word);
     if (place != PVH_NO_BLOCK && !pvh_marks[place]) {
         pvh_marks[place] = PVH_IS_REACHED;
         waiting[waiting_count++] = place;
@@ -96,7 +96,7 @@ look_beside_own(uintptr_t start, uintptr_t end)
 static void
 look_at_weakly(uintptr_t word)
 {
-    uint32_t place = pvh_block_with(word);
+    uint32_t place = pvh_block_of(word);
     if (place != PVH_NO_BLOCK && !pvh_marks[place]
         && pvh_block_at(pvh_indexed.addresses[place])->test == 0) {
         look_at(word);
@@ -168,7 +168,7 @@ pvh_mark_kept(void)
             uintptr_t start = pvh_indexed.addresses[place];
             uintptr_t end = start + pvh_indexed.sizes[place];
             for (words word = aligned(start); (uintptr_t)(word + 1) <= end; word++) {
-                uint32_t other = pvh_block_with(*word);
+                uint32_t other = pvh_block_of(*word);
                 if (other == PVH_NO_BLOCK || other == first
                     || pvh_marks[other] & PVH_IS_REACHED) {
                     continue;

@@ -1,7 +1,138 @@
 #include "heap_quarantine.h"
 
+#include <stddef.h>
+
+#include "heap_guards.h"
+#include "heap_options.h"
+#include "heap_pages.h"
+
+/* How many blocks, and of how many bytes, a thread keeps. So little that the cheap form stays in
+   the processor's cache. */
+typedef struct {
+    uint32_t blocks; /* a power of two */
+    size_t bytes;
+    size_t largest;
+} limits;
+
+static const limits of_guards[] = {
+    [PVH_GUARDS_OFF] = {1, 0, 0},
+    [PVH_GUARDS_CHEAP] = {1024, 128 * 1024, 16 * 1024},
+    [PVH_GUARDS_FULL] = {64 * 1024, 32 * 1024 * 1024, 8 * 1024 * 1024},
+};
+
+typedef struct {
+    uint32_t first, count;
+    size_t bytes;
+    pvh_block *held[];
+} quarantine;
+
+static __thread quarantine *own __attribute__((tls_model("initial-exec")));
+/* Set while the thread is at work on it, as a signal handler may free; and after its end. */
+static __thread int is_busy __attribute__((tls_model("initial-exec")));
+
+enum { MOST_THREADS = 1024 };
+static quarantine *of_threads[MOST_THREADS];
+
+static size_t
+pages_of(const limits *most)
+{
+    return sizeof(quarantine) + most->blocks * sizeof(pvh_block *);
+}
+
+static int
+begin(const limits *most)
+{
+    own = pvh_new_pages(pages_of(most));
+    for (size_t i = 0; own != NULL && i < MOST_THREADS; i++) {
+        quarantine *none = NULL;
+        if (__atomic_compare_exchange_n(&of_threads[i], &none, own, 0, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_RELAXED)) {
+            break;
+        }
+    }
+    return own != NULL;
+}
+
+static pvh_block *
+first_out(const limits *most)
+{
+    pvh_block *block = own->held[own->first];
+    own->first = (own->first + 1) & (most->blocks - 1);
+    own->count--;
+    own->bytes -= block->size;
+    return block;
+}
+
 pvh_block *
 pvh_hold(pvh_block *block)
 {
-    return block;
+    const limits *most = &of_guards[pvh_guards_now];
+    if (is_busy || (block != NULL && block->size > most->largest)
+        || pvh_guards_now == PVH_GUARDS_OFF || (own == NULL && !begin(most))) {
+        return block;
+    }
+    is_busy = 1;
+    pvh_block *out = NULL;
+    if (block == NULL ? own->bytes > most->bytes : own->count == most->blocks) {
+        out = first_out(most);
+    }
+    if (block != NULL) {
+        own->held[(own->first + own->count) & (most->blocks - 1)] = block;
+        own->count++;
+        own->bytes += block->size;
+        if (out == NULL && own->bytes > most->bytes) {
+            out = first_out(most);
+        }
+    }
+    is_busy = 0;
+    return out;
+}
+
+pvh_block *
+pvh_hold_no_more(void)
+{
+    const limits *most = &of_guards[pvh_guards_now];
+    is_busy = 1;
+    if (own != NULL && own->count > 0) {
+        return first_out(most);
+    }
+    for (size_t i = 0; own != NULL && i < MOST_THREADS; i++) {
+        quarantine *mine = own;
+        if (__atomic_compare_exchange_n(&of_threads[i], &mine, NULL, 0, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_RELAXED)) {
+            break;
+        }
+    }
+    if (own != NULL) {
+        pvh_give_pages_back(own, pages_of(most));
+        own = NULL;
+    }
+    return NULL;
+}
+
+static void
+look_at(const quarantine *kept)
+{
+    const limits *most = &of_guards[pvh_guards_now];
+    for (uint32_t i = 0; i < kept->count; i++) {
+        pvh_look_at_freed(kept->held[(kept->first + i) & (most->blocks - 1)]);
+    }
+}
+
+void
+pvh_look_at_held(void)
+{
+    if (own != NULL && !is_busy) {
+        look_at(own);
+    }
+}
+
+void
+pvh_look_at_all_held(void)
+{
+    for (size_t i = 0; i < MOST_THREADS; i++) {
+        if (of_threads[i] != NULL) {
+            look_at(of_threads[i]);
+        }
+    }
 }

@@ -1,4 +1,4 @@
-/* Freed blocks that are kept for a while, so that a write to one is seen. */
+/* Freed blocks that a thread keeps for a while, so that a write to one is seen. */
 #ifndef PVH_QUARANTINE_H
 #define PVH_QUARANTINE_H
 
@@ -7,5 +7,11 @@
 /* Takes a freed block, or none, and returns one that has been here for long enough: call again,
    with NULL, until there is none. */
 pvh_block *pvh_hold(pvh_block *block);
+/* At the end of a thread: returns all, one after the other, and holds none from then on. */
+pvh_block *pvh_hold_no_more(void);
+
+/* Look at those of the calling thread, or of all of them if none of them runs. */
+void pvh_look_at_held(void);
+void pvh_look_at_all_held(void);
 
 #endif

@@ -50,7 +50,8 @@ take(const char *line, const char *end)
                       || (has(rights, end, " /dev/") && !has(rights, end, " /dev/zero"))
                       || (!range->is_private && has(rights, end, " /")
                           && !has(rights, end, " /dev/zero"));
-    range->is_root = rights[1] == 'w' && !is_anybodys && !has(rights, end, "[heap]");
+    range->is_heap = has(rights, end, "[heap]");
+    range->is_root = rights[1] == 'w' && !is_anybodys && !range->is_heap;
     if (!has(rights, end, "[v")) {
         range_count++;
     }
@@ -93,6 +94,21 @@ pvh_ranges(const pvh_range **first)
     return range_count;
 }
 
+const pvh_range *
+pvh_range_with(uintptr_t address)
+{
+    size_t low = 0, high = range_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (ranges[middle].end <= address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < range_count && ranges[low].start <= address ? &ranges[low] : NULL;
+}
+
 int
 pvh_is_readable(const void *address, size_t size)
 {
@@ -100,14 +116,11 @@ pvh_is_readable(const void *address, size_t size)
         return 0;
     }
     uintptr_t start = (uintptr_t)address;
-    size_t low = 0, high = range_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (ranges[middle].end <= start) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
+    const pvh_range *range = pvh_range_with(start);
+    if (range != NULL) {
+        return size <= range->end - start;
     }
-    return low < range_count && ranges[low].start <= start && size <= ranges[low].end - start;
+    /* What a clone has allocated since. */
+    pvh_own_range own = pvh_own_range_behind(start);
+    return own.start <= start && size <= own.end - start;
 }

@@ -7,14 +7,17 @@
 
 typedef struct {
     uintptr_t start, end;
-    int is_root;    /* writable, and no memory of the allocator's, of devices or of others */
+    int is_root;    /* writable, and not the memory of the allocator, of devices or of others */
     int is_private; /* to this process */
+    int is_heap;    /* what brk(2) has made */
 } pvh_range;
 
 /* Reads them again. Returns -1 if that cannot be. */
 int pvh_read_ranges(void);
 /* In the order of their addresses: those that are readable. */
 size_t pvh_ranges(const pvh_range **first);
+/* The one in which an address lies, NULL if none is. */
+const pvh_range *pvh_range_with(uintptr_t address);
 /* Reads them if they were never read. */
 int pvh_is_readable(const void *address, size_t size);
 

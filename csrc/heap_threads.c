@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <string.h>
 
+#include "heap_blocks.h"
 #include "heap_options.h"
 #include "heap_real.h"
 
@@ -25,11 +27,86 @@ pvh_test(void)
     return pvh_test_of_thread;
 }
 
+/* The tests of the threads that run; of more than these only the number is known. */
+enum { MOST_THREADS = 4096 };
+static uint32_t tests_of_threads[MOST_THREADS];
+static uint32_t alive, alive_for_tests;
+
+uint32_t
+pvh_threads_alive(void)
+{
+    return __atomic_load_n(&alive, __ATOMIC_ACQUIRE);
+}
+
+uint32_t
+pvh_threads_of_tests(void)
+{
+    return __atomic_load_n(&alive_for_tests, __ATOMIC_ACQUIRE);
+}
+
+uint32_t
+pvh_threads_of(uint32_t test)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; pvh_threads_alive() > 0 && i < MOST_THREADS; i++) {
+        count += __atomic_load_n(&tests_of_threads[i], __ATOMIC_RELAXED) == test;
+    }
+    return count;
+}
+
+void
+pvh_forget_threads(void)
+{
+    memset(tests_of_threads, 0, sizeof tests_of_threads);
+    alive = alive_for_tests = 0;
+}
+
 typedef struct {
     void *(*routine)(void *);
     void *argument;
     uint32_t test;
+    size_t place; /* in the table; a thread of no test takes none */
 } start;
+
+enum { NO_TEST = MOST_THREADS + 1 };
+
+static size_t
+enter(uint32_t test)
+{
+    __atomic_fetch_add(&alive, 1, __ATOMIC_ACQ_REL);
+    if (test == 0) {
+        return NO_TEST;
+    }
+    __atomic_fetch_add(&alive_for_tests, 1, __ATOMIC_ACQ_REL);
+    size_t place = 0;
+    for (; place < MOST_THREADS; place++) {
+        uint32_t none = 0;
+        if (__atomic_compare_exchange_n(&tests_of_threads[place], &none, test, 0,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+            break;
+        }
+    }
+    return place;
+}
+
+static void
+leave(size_t place)
+{
+    if (place < MOST_THREADS) {
+        __atomic_store_n(&tests_of_threads[place], 0, __ATOMIC_RELAXED);
+    }
+    if (place != NO_TEST) {
+        __atomic_fetch_sub(&alive_for_tests, 1, __ATOMIC_ACQ_REL);
+    }
+    __atomic_fetch_sub(&alive, 1, __ATOMIC_ACQ_REL);
+}
+
+static void
+end(void *place)
+{
+    pvh_end_thread();
+    leave(*(size_t *)place);
+}
 
 static void *
 run(void *argument)
@@ -38,7 +115,12 @@ run(void *argument)
     pvh_real_free(argument);
     pvh_test_of_thread = started.test;
     pvh_is_thread_of_test = started.test != 0;
-    return started.routine(started.argument);
+    void *result;
+    /* A thread may be cancelled, or end in pthread_exit. */
+    pthread_cleanup_push(end, &started.place);
+    result = started.routine(started.argument);
+    pthread_cleanup_pop(1);
+    return result;
 }
 
 typedef int create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
@@ -54,14 +136,15 @@ pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*rout
     if (real == NULL) {
         return EAGAIN;
     }
-    /* No block of the program's, which would be lost if the thread never runs. */
+    /* Not one of the program's blocks, which would be lost if the thread never runs. */
     start *started = pvh_mode_of_process() == PVH_TRACKS ? pvh_real_malloc(sizeof *started) : NULL;
     if (started == NULL) {
         return real(thread, attributes, routine, argument);
     }
-    *started = (start){routine, argument, pvh_test_of_thread};
+    *started = (start){routine, argument, pvh_test_of_thread, enter(pvh_test_of_thread)};
     int error = real(thread, attributes, run, started);
     if (error) {
+        leave(started->place);
         pvh_real_free(started);
     }
     return error;

@@ -1,4 +1,4 @@
-/* The number of the test for which a thread works. */
+/* Threads: for which test each of them works, and which of them run. */
 #ifndef PVH_THREADS_H
 #define PVH_THREADS_H
 
@@ -10,5 +10,13 @@ extern __thread uint32_t pvh_is_thread_of_test __attribute__((tls_model("initial
 
 void pvh_set_test(uint32_t number);
 uint32_t pvh_test(void);
+
+/* Threads that were started and have not ended; those of them that work for tests, and for one. */
+uint32_t pvh_threads_alive(void);
+uint32_t pvh_threads_of_tests(void);
+uint32_t pvh_threads_of(uint32_t test);
+
+/* A fork has the thread that made it, and no other. */
+void pvh_forget_threads(void);
 
 #endif

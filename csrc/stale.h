@@ -13,7 +13,7 @@ void pvg_move_dict_versions(void);
 /* Call before there is a clone. Returns -1 with a Python exception. */
 int pvg_find_stale_pointers(void);
 
-/* In the clone, with the GIL. The last two are for each object of the collector's. */
+/* In the clone, with the GIL. The last two are for each object that the collector knows. */
 void pvg_forget_dead_slots(void);
 void pvg_forget_free_lists(void);
 void pvg_forget_kept_frame(void *object);

@@ -17,7 +17,16 @@ PACKAGE = ROOT / "pytest_valgrind"
 WINGS = (
     *("plugin", "session", "workers", "launching", "recovery", "origins", "children", "pinpoint"),
     *("false_alarms", "heap", "memcheck", "leaks", "objects", "items", "reporting", "settings"),
-    *("findings", "markers", "pytest_internals", "command", "parent_death", "preload", "package"),
+    *(
+        "findings",
+        "markers",
+        "pytest_internals",
+        "session_kind",
+        "command",
+        "parent_death",
+        "preload",
+        "package",
+    ),
     *("valgrind", "client"),
 )
 

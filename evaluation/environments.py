@@ -259,7 +259,7 @@ def run_suite_plainly(
     name = f"{like.name}-plain"
     log = directory.with_name(f"{name}.log")
     valgrind = ("env", "PYTHONMALLOC=malloc", "valgrind", *like.options, f"--log-file={log}")
-    # Not `python -m pytest`: that would import modules of the directory's.
+    # Not `python -m pytest`: that would import modules from the directory.
     pytest = (str(environment.python), _pytest(environment), "-p", "no:valgrind")
     return _run_pytest([*valgrind, *pytest, *words], directory, name, seconds)
 

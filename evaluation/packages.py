@@ -1,10 +1,10 @@
-"""Runs the own tests of packages that are thought to be without fault under ``pytest --valgrind``.
+"""The false-positive check: the tests of sound packages, run under ``pytest --valgrind``.
 
     python evaluation/packages.py --work /tmp/tools-work [PACKAGE...] [--python INTERPRETER...]
 
 Each package is compiled from its sdist with debug information, and its tests run from the sdist,
 to their end. What fails because of what valgrind found is either a defect of the package, to be
-told to its developers, or a false alarm of ours. Where the source has shown that it is a defect, it
+told to its developers, or a false positive. Where the source has shown that it is a defect, it
 is listed below, and counted as one. The same tests then run under plain valgrind with the same
 options, without this project: the ratio is that of the seconds of CPU.
 

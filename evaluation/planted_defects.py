@@ -21,7 +21,7 @@ from environments import REPOSITORY, markdown, say
 
 sys.path.insert(0, str(REPOSITORY / "tests"))
 
-from planted_rows import ROWS, Judged, judge, miscounted, not_passed, run_planted
+from planted import ROWS, Judged, judge, miscounted, not_passed, run_planted
 from suite import Run
 
 HEAD = ("defect", "place", "found", "on the right test", "right frame", "each time")

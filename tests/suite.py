@@ -149,7 +149,7 @@ class Suite:
         )
 
     def write(self, name: str, text: str) -> None:
-        """Write a file of the suite's."""
+        """Write a file into the suite."""
         (self.directory / name).write_text(text)
 
     def copy(self, source: Path) -> None:

@@ -1,4 +1,4 @@
-"""What kinds of errors and leaks memcheck can find."""
+"""What kinds of errors and leaks the engines can find."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Kind(Enum):
-    """What memcheck can find; the value is how reports call it (memcheck's manual, 4.2)."""
+    """What can be found; the value is how reports call it (memcheck's manual, 4.2)."""
 
     INVALID_READ = "invalid read"
     INVALID_WRITE = "invalid write"
@@ -71,6 +71,10 @@ _HARMFUL = frozenset(
         Kind.INVALID_JUMP,
         Kind.INVALID_FREE,
         Kind.MISMATCHED_FREE,
+        Kind.OVERFLOW,
+        Kind.WRITE_AFTER_FREE,
+        Kind.DOUBLE_FREE,
+        Kind.NATIVE_INVALID_FREE,
         Kind.FATAL_SIGNAL,
     }
 )

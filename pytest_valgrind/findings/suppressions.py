@@ -183,6 +183,6 @@ def _portable(place: str) -> str:
 
 
 def _outermost(stack: Stack, owner: Owner) -> int:
-    """Return the number of frames down to the last one of an owner's, 0 if there is none."""
+    """Return the number of frames down to the last one of an owner, 0 if there is none."""
     ends = [index for index, frame in enumerate(stack, 1) if frame.owner is owner]
     return ends[-1] if ends else 0

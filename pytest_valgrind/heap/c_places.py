@@ -1,4 +1,4 @@
-"""Files and lines of C code at an address, by addr2line of GNU's or LLVM's binutils.
+"""Files and lines of C code at an address, by addr2line (binutils, or LLVM).
 
 Debug information is read where it matters only: for what failed tests have lost.
 """

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.stack import Origin
 from pytest_valgrind.heap.engine import Engine
+from pytest_valgrind.heap.guards import Guards
 from pytest_valgrind.heap.lost_blocks import explain, findings
 from pytest_valgrind.leaks.backend import CheckResult
 from pytest_valgrind.leaks.groups import SHARE
@@ -26,6 +30,7 @@ class HeapCheck:
 
     What was made before the first test has no number, and is never reported.
 
+    :param guards: know what they have seen already.
     :param untracks: whether the clone takes every object out of the garbage collector's lists.
     :param at_once: whether the process waits for the clone.
     :param is_crowded: whether others need the core on which the clone would be at work.
@@ -34,7 +39,13 @@ class HeapCheck:
     share = SHARE
 
     def __init__(
-        self, engine: Engine, *, untracks: bool, at_once: bool = False, is_crowded: bool = False
+        self,
+        engine: Engine,
+        guards: Guards,
+        *,
+        untracks: bool,
+        at_once: bool = False,
+        is_crowded: bool = False,
     ) -> None:
         if at_once or is_crowded:
             self.share = SHARE / 2
@@ -44,6 +55,7 @@ class HeapCheck:
         self._at_once = at_once
         self._engine = engine
         self._objects = ObjectFiles()
+        self._guards = guards
         self._pid: int | None = None
         self._checked: CheckResult | None = None
 
@@ -105,11 +117,21 @@ class HeapCheck:
 
     def _result(self, usage: resource.struct_rusage | None, *, is_late: bool) -> CheckResult:
         records = findings(self._engine, _PLACE, self._objects)
+        records += self._seen_by_guards()
         self._engine.acknowledge(_PLACE)
         # Of the pages that both write to, the process has about as many to copy as the clone.
         seconds = usage.ru_utime + 2 * usage.ru_stime if usage else 0.0
         # What is acknowledged does not come again, as after a check of the process itself.
         return CheckResult(records, in_process=True, seconds=seconds, is_late=is_late)
+
+    def _seen_by_guards(self) -> list[Finding]:
+        """Return what the clone has seen at the ends of blocks, for the tests that made them."""
+        events = self._engine.take_events(_PLACE)
+        return [
+            replace(found, phase="gc", origin=Origin(event.maker))
+            for event in events
+            for found in self._guards.findings([event])
+        ]
 
     def _failed(self) -> CheckResult:
         self.died += 1

@@ -11,12 +11,19 @@ from typing import Any, NamedTuple
 
 from pytest_valgrind import client
 from pytest_valgrind._client import ffi, lib
+from pytest_valgrind.findings.kind import Kind
 
 #: Of the environment: words for the engine, ``guards=off``, ``guards=cheap`` or ``guards=full``
 #: (csrc/heap_options.h). Where it is not set the library does nothing.
 VARIABLE = "PYTEST_HEAPCHECK"
 # The engine's number of the test at place 0.
 _FIRST = 1
+_KINDS = {
+    lib.PVH_OVERFLOW: Kind.OVERFLOW,
+    lib.PVH_WRITE_AFTER_FREE: Kind.WRITE_AFTER_FREE,
+    lib.PVH_DOUBLE_FREE: Kind.DOUBLE_FREE,
+    lib.PVH_INVALID_FREE: Kind.NATIVE_INVALID_FREE,
+}
 
 
 class LostBlock(NamedTuple):
@@ -30,6 +37,21 @@ class LostBlock(NamedTuple):
     in_thread: bool  #: whether a thread made it that was started while tests ran
 
 
+class GuardEvent(NamedTuple):
+    """A write or a free that should not have been."""
+
+    kind: Kind
+    maker: int | None  #: place of the test that made the block, None if none did
+    seen_in: int | None  #: and of the one during which it was seen
+    address: int  #: of the block, or what was to be freed if it is in none
+    size: int  #: of the block, in bytes, as they were asked for
+    offset: int  #: of the first byte that was written, or of what was to be freed
+    length: int  #: bytes from the first to the last that was written
+    written: bytes  #: the first of them
+    made_by: int  #: the address at which the function goes on that made the block
+    seen_by: int  #: and the one that freed it; 0 if it was seen by looking
+
+
 class Counters(NamedTuple):
     """Exact numbers of the whole process."""
 
@@ -37,6 +59,24 @@ class Counters(NamedTuple):
     blocks: int
     peak_bytes: int  #: since the peak was reset
     allocations: int  #: so far
+
+
+class Mapping(NamedTuple):
+    """A mapping that the program has made by mmap(2), in whole pages."""
+
+    address: int
+    length: int  #: bytes
+    caller: int  #: the address at which the function goes on that made it
+    is_file: bool  #: rather than anonymous memory
+
+
+class MappingCounters(NamedTuple):
+    """Mappings that were made by mmap(2) and are still there."""
+
+    bytes: int
+    mappings: int
+    peak_bytes: int  #: since the peak was reset
+    unlisted: int  #: for which there was no room, so far
 
 
 class Account(NamedTuple):
@@ -71,6 +111,7 @@ class Engine:
                 "The heap engine is not there: the process must start with it in LD_PRELOAD and "
                 f"with {VARIABLE} in its environment."
             )
+        self._events = ffi.new("pvh_event[16]")
         # Looked up once: each look-up fills free lists with objects that are of no test.
         self._set_test: Callable[[int], None] = self._engine.set_test
 
@@ -90,8 +131,53 @@ class Engine:
     @property
     def place(self) -> int | None:
         """The place of the test for which the calling thread works."""
-        number = self._engine.test()
-        return number - _FIRST if number else None
+        return _place(self._engine.test())
+
+    def mapping_counters(self) -> MappingCounters:
+        """Return what is mapped, but by the C library and the loader themselves."""
+        found = self._engine.mapping_counters()
+        return MappingCounters(*(getattr(found, name) for name in MappingCounters._fields))
+
+    def reset_mapping_peak(self) -> None:
+        """Take what is mapped now for the most so far."""
+        self._engine.reset_mapping_peak()
+
+    def mappings_of(self, place: int) -> list[Mapping]:
+        """Return the mappings that a test has made and that are still there."""
+        count = self._engine.mapping_counters().mappings
+        listed = ffi.new(f"pvh_mapping[{count + 1}]")
+        count = self._engine.mappings_of(place + _FIRST, listed, count)
+        return [
+            Mapping(each.address, each.length, each.caller, bool(each.is_file))
+            for each in (listed[number] for number in range(count))
+        ]
+
+    def threads_of(self, place: int) -> int:
+        """Return how many threads still run that were started for a test."""
+        return int(self._engine.threads_of(place + _FIRST))
+
+    def look_at_guards(self, place: int) -> None:
+        """Look for writes past the ends of a test's blocks, and to blocks freed lately.
+
+        The former only if no thread runs that a test has started; a check looks at all blocks.
+        """
+        self._engine.look_at_guards(place + _FIRST)
+
+    def take_events(self, which: int | None = None) -> list[GuardEvent]:
+        """Return what the guards have seen since the last call.
+
+        :param which: the place of a check, for what was seen in its clone. The process may see the
+            same once more.
+        """
+        place = lib.PVH_NO_CHECK if which is None else which
+        events = []
+        while count := self._engine.take_events(place, self._events, len(self._events)):
+            events += [_event(self._events[number]) for number in range(count)]
+        return events
+
+    def missed_events(self) -> int:
+        """Return for how many events there was no room."""
+        return int(self._engine.missed_events())
 
     def counters(self) -> Counters:
         """Return what is allocated."""
@@ -171,6 +257,25 @@ class Engine:
         first = ffi.new("pvh_lost const **")
         count = self._engine.lost(which, first)
         return [first[0][place] for place in range(count)]
+
+
+def _place(number: int) -> int | None:
+    return number - _FIRST if number else None
+
+
+def _event(event: Any) -> GuardEvent:
+    return GuardEvent(
+        kind=_KINDS[event.kind],
+        maker=_place(event.maker),
+        seen_in=_place(event.seen_in),
+        address=event.address,
+        size=event.size,
+        offset=event.offset,
+        length=event.length,
+        written=bytes(ffi.buffer(event.written))[: event.length],
+        made_by=event.made_by,
+        seen_by=event.seen_by,
+    )
 
 
 def symbol_at(address: int) -> Symbol:

@@ -18,7 +18,8 @@ from typing import IO, NamedTuple
 
 from pytest_valgrind import pytest_internals
 from pytest_valgrind.findings.finding import Finding
-from pytest_valgrind.findings.stack import Frame, Owner, PythonLine
+from pytest_valgrind.findings.stack import Frame, Owner, PythonLine, Stack
+from pytest_valgrind.fork import detach_output, forked, wait
 from pytest_valgrind.heap.allocation_lines import AllocationLines
 from pytest_valgrind.heap.c_places import with_places
 from pytest_valgrind.heap.engine import Engine
@@ -27,7 +28,6 @@ from pytest_valgrind.items.item_run import ItemRun
 from pytest_valgrind.leaks.garbage import Garbage
 from pytest_valgrind.leaks.stale_pointers import overwrite_stale_pointers
 from pytest_valgrind.memcheck.object_files import ObjectFiles
-from pytest_valgrind.pinpoint.fork import detach_output, forked, wait
 
 # A place for a clone that nobody else uses.
 _PLACE = 2
@@ -82,11 +82,15 @@ class SecondRuns:
         What another test of its group has lost is added to the findings of that one.
         """
         leaks = [finding for finding in found if finding.kind.is_leak]
-        if not leaks:
-            return list(found)
-        if self._left <= 0:
+        if leaks and self._left <= 0:
             self.left_out += len(leaks)
-            return list(found)
+        elif leaks:
+            found = self._of_this_test(test, found, leaks)
+        return _with_places(found)
+
+    def _of_this_test(
+        self, test: ItemRun, found: Sequence[Finding], leaks: Sequence[Finding]
+    ) -> list[Finding]:
         # Twice, as what the first run has made may be dropped by the next.
         runs = self._run([test, test], _LONGEST)
         seen = [lost for run in runs for lost in run]
@@ -102,7 +106,7 @@ class SecondRuns:
                 kept.append(finding)
         if moved:
             kept += self._blame(test, moved)
-        return _with_places(kept)
+        return kept
 
     def _blame(self, maker: ItemRun, leaks: Sequence[Finding]) -> list[Finding]:
         """Run the tests of a group again; return what none of those after the maker has lost."""
@@ -218,11 +222,24 @@ def _with_lines(finding: Finding, seen: Seen) -> Finding:
 
 def _with_places(found: Sequence[Finding]) -> list[Finding]:
     """Return findings with files and lines of C."""
-    tops = [finding.stack[0] for finding in found if finding.kind.is_leak and finding.stack]
-    places = iter(with_places(tops))
+    stacks = [stack for finding in found for stack in _stacks(finding)]
+    frames = [stack[0] for stack in stacks if stack and stack[0].file is None]
+    places = dict(zip(frames, with_places(frames), strict=True))
+
+    def placed(stack: Stack) -> Stack:
+        return (*places.get(stack[0], stack[:1]), *stack[1:]) if stack else stack
+
     return [
-        replace(finding, stack=(*next(places), *finding.stack[1:]))
-        if finding.kind.is_leak and finding.stack
-        else finding
+        replace(
+            finding,
+            stack=placed(finding.stack),
+            further=tuple(
+                further._replace(stack=placed(further.stack)) for further in finding.further
+            ),
+        )
         for finding in found
     ]
+
+
+def _stacks(finding: Finding) -> list[Stack]:
+    return [finding.stack, *(further.stack for further in finding.further)]

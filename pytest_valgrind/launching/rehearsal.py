@@ -99,7 +99,7 @@ def _run(config: pytest.Config, output: BinaryIO, errors: BinaryIO, answer: int)
     :param answer: a descriptor for the exit code.
     """
     code = 0
-    # What this process has to do at its end is none of the fork's; what conftests add to it is.
+    # What this process does at its end is not for the fork to do; what conftests register there is.
     atexit._clear()
     try:
         die_with_parent()

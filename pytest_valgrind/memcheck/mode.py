@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_valgrind.leaks.attribution import GroupCheck, Mode, NoCheck, ProcessState
+from pytest_valgrind.leaks.attribution import Mode, NoCheck, ProcessState
 from pytest_valgrind.leaks.backend import CheckBackend
 from pytest_valgrind.leaks.cores import cores
+from pytest_valgrind.leaks.group_check import GroupCheck
 from pytest_valgrind.memcheck.check_backends import InClone, InProcess
 from pytest_valgrind.memcheck.stack_depth import callers_in_force, callers_needed
 from pytest_valgrind.memcheck.valgrind_info import options_from_elsewhere

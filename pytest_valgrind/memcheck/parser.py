@@ -185,7 +185,7 @@ class _Paragraph:
         self._has_stack = False
         self._has_ended = False
         self._in_suppression = False
-        #: Whether the message may be no more than words of the program's.
+        #: Whether the message may be no more than output of the program.
         self.needs_stack = False
         if self._is_of_program and (rest := _finding_at_end(line.text)):
             self._is_of_program, self.needs_stack = False, True

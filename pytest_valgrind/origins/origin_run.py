@@ -23,13 +23,13 @@ import pytest
 from pytest_valgrind import client, pytest_internals
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.relevance import Relevance, Scope
+from pytest_valgrind.fork import forked, wait
 from pytest_valgrind.memcheck.log_file import read_to_end
 from pytest_valgrind.memcheck.log_lines import Line, read_lines
 from pytest_valgrind.memcheck.object_files import ObjectFiles
 from pytest_valgrind.memcheck.parser import Parser
 from pytest_valgrind.memcheck.python_functions import PythonFunctions
 from pytest_valgrind.memcheck.valgrind_info import ValgrindInfo
-from pytest_valgrind.pinpoint.fork import forked, wait
 
 if TYPE_CHECKING:
     from pytest_valgrind.origins.origins import Request

@@ -21,12 +21,12 @@ from pytest_valgrind import client, pytest_internals
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.stack import PythonLine
+from pytest_valgrind.fork import detach_output, forked, wait
 from pytest_valgrind.items.item_run import ItemRun
 from pytest_valgrind.leaks.garbage import Garbage
 from pytest_valgrind.memcheck.block_list import explain_addresses
 from pytest_valgrind.memcheck.clone import Clone
 from pytest_valgrind.memcheck.monitor import MemcheckMonitor
-from pytest_valgrind.pinpoint.fork import detach_output, forked, wait
 from pytest_valgrind.pinpoint.line_tracer import LineTracer
 from pytest_valgrind.pinpoint.local_references import drop_locals, unknown_references
 

@@ -68,7 +68,7 @@ class EndOfRun(NamedTuple):
     ) -> None:
         """Write our section of the terminal's summary.
 
-        :param logs: of valgrind's, that may be worth a look.
+        :param logs: those from valgrind that may be worth a look.
         :param more: lines after it.
         """
         settings = self.settings

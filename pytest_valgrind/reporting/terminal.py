@@ -81,7 +81,7 @@ def write_summary(  # noqa: PLR0913
     """Write our section of the terminal's summary.
 
     :param hints: what to do for better findings.
-    :param logs: of valgrind's, that may be worth a look.
+    :param logs: those from valgrind that may be worth a look.
     :param title: of the section.
     :param offers_pinpoint: whether tests can be run once more to find lines of Python.
     """

@@ -60,9 +60,8 @@ class Engine(Protocol):
     def threads_started(self) -> Callable[[], int]:
         """Return how many threads tests have started so far."""
 
-    @property
-    def threads_alive(self) -> Callable[[], int]:
-        """Return how many of them still run."""
+    def threads_alive(self, place: int) -> int:
+        """Return how many threads still run, by the test at a place where that is known."""
 
     def begin(self, settings: Settings, say: Say) -> Sequence[Finding]:
         """Get ready for a session, and return the errors since the last one.

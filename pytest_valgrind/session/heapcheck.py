@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -13,8 +14,11 @@ from pytest_valgrind.findings.finding import plural
 from pytest_valgrind.heap.check_backend import HeapCheck
 from pytest_valgrind.heap.engine import VARIABLE
 from pytest_valgrind.heap.engine import Engine as HeapEngine
-from pytest_valgrind.leaks.attribution import GroupCheck, Mode, NoCheck
+from pytest_valgrind.heap.guards import Guards
+from pytest_valgrind.heap.self_check import is_limited_to_c, why_not
+from pytest_valgrind.leaks.attribution import Mode, NoCheck
 from pytest_valgrind.leaks.cores import cores
+from pytest_valgrind.leaks.group_check import GroupCheck
 from pytest_valgrind.session.timeouts import Timeouts
 
 if TYPE_CHECKING:
@@ -49,16 +53,32 @@ class Heapcheck:
             self._engine = HeapEngine()
         except RuntimeError as error:
             raise pytest.UsageError(f"--heapcheck: {error}") from None
+        self._guards = Guards()
         self.hints: set[str] = set()
         self._second_runs: SecondRuns | None = None
+        self._was_tried = False
 
     def begin(self, settings: Settings, say: Say) -> Sequence[Finding]:  # noqa: ARG002
-        """Get ready for a session."""
+        """Get ready for a session; see whether the engine can be trusted here."""
+        if settings.leak_check != "off" and not self._was_tried:
+            self._was_tried = True
+            if complaint := why_not(self._engine):
+                self.hints.add(f"leaks cannot be seen here: {complaint}")
+            elif is_limited_to_c():
+                self.hints.add(
+                    "this free-threaded build keeps Python's objects in an allocator of its own, "
+                    "so only what C code allocates is checked"
+                )
         return self.errors("", "")
 
     def errors(self, where: str, phase: str) -> Sequence[Finding]:  # noqa: ARG002
         """Return what the guards have seen since the last call."""
-        return _NOTHING
+        if phase == "gc" and (place := self._engine.place) is not None:
+            self._engine.look_at_guards(place)
+        events = self._engine.take_events()
+        if not events:
+            return _NOTHING
+        return [replace(found, phase=phase) for found in self._guards.findings(events)]
 
     def inside(self, place: int, work: Callable[..., Result], *arguments: object) -> Result:
         """Call a function so that what it allocates is the test's at a place in the order."""
@@ -87,12 +107,12 @@ class Heapcheck:
             self._engine.begin_test(place)
 
     def threads_started(self) -> int:
-        """Return how many threads tests have started so far."""
+        """Return 0: a block tells by itself whether a thread has made it."""
         return 0
 
-    def threads_alive(self) -> int:
-        """Return how many of them still run."""
-        return 0
+    def threads_alive(self, place: int) -> int:
+        """Return how many threads still run that the test at a place has started."""
+        return self._engine.threads_of(place)
 
     def header(self, mode: Mode) -> Iterator[str]:
         """Yield what is checked."""
@@ -109,6 +129,7 @@ class Heapcheck:
         is_crowded = workers >= cores()
         backend = HeapCheck(
             self._engine,
+            self._guards,
             untracks=settings.references,
             at_once=cores() < 2,
             is_crowded=is_crowded,
@@ -117,7 +138,7 @@ class Heapcheck:
 
     def exact_check(self, settings: Settings, state: ProcessState) -> LeakAttribution:
         """Return a leak check after every test."""
-        backend = HeapCheck(self._engine, untracks=settings.references, at_once=True)
+        backend = HeapCheck(self._engine, self._guards, untracks=settings.references, at_once=True)
         return GroupCheck(backend, state, every_test=True)
 
     def timeouts(self, settings: Settings) -> Timeouts:

@@ -156,7 +156,7 @@ class ItemRunner:
         self.results.hidden = hidden  # each test once
 
     def nearer(self, work: Callable[..., object], *arguments: object) -> object:
-        """Call a test's function in a frame of its own, with few of pytest's in between.
+        """Call a test's function in a frame of its own, with few pytest frames in between.
 
         The stack of an allocation must reach down to such a frame, and has a limit.
         """
@@ -293,7 +293,7 @@ class ItemRunner:
             test.seconds = effort() - test.start
             self._seconds += test.seconds
             test.threads = self._engine.threads_started() - threads
-            test.leaves_threads = self._engine.threads_alive() > 0
+            test.leaves_threads = self._engine.threads_alive(test.place) > 0
             self._deferred.release()
             self._running = None
             if not self._is_fork:

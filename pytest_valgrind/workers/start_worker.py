@@ -39,7 +39,7 @@ class StartRequest(NamedTuple):
 
     @classmethod
     def decoded(cls, text: str) -> StartRequest:
-        """Return the orders of a command line."""
+        """Return the request of a command line."""
         values = json.loads(base64.urlsafe_b64decode(text))
         settings = values.pop("settings")
         for name in ("log", "gen_suppressions"):

@@ -171,7 +171,7 @@ def test_unused_suppression_is_listed(second: Run, trust: Suite) -> None:
 
 
 def test_each_process_has_its_own_log(first: Run) -> None:
-    """As what several write into one is mixed; that of a clone's is not left behind."""
+    """What several write into one log would be mixed; the log of a clone is not left behind."""
     log = Path(line_of(first, "log: ").removeprefix("log: "))
     assert log.is_file()
     assert [path for path in log.parent.iterdir() if path.suffix == ".log"] == [log]

@@ -58,7 +58,7 @@ def test_limits_of_longdouble(run: Run, name: str) -> None:
 
 
 def test_nothing_else_is_ignored(run: Run) -> None:
-    """The same words of somebody else's."""
+    """The same words in another warning still fail a test."""
     assert run["test_other_warnings"].outcome == "passed"
 
 

@@ -229,7 +229,7 @@ def test_functions_of_a_process_that_died(suite: Suite) -> None:
 
 
 def test_functions_of_a_forked_child(suite: Suite) -> None:
-    """What a child calls for the first time is not taken for a function of its parent's."""
+    """What a child calls for the first time is not taken for one of its parent's functions."""
     suite.write(
         "test_one.py",
         "import os, defective\n"

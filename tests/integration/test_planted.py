@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import pytest
 from _pytest.mark.structures import ParameterSet
 from conftest import HERE
-from planted_rows import ROWS, Row, judge, miscounted, not_passed, run_planted
+from planted import ROWS, judge, miscounted, not_passed, run_planted
+from planted_rows import Row
 from suite import Run
 
 DETECTED = [row for row in ROWS if row.fails]
@@ -44,7 +45,7 @@ def test_every_occurrence_is_found(planted: Run, row: Row) -> None:
 
 @pytest.mark.parametrize("row", by_function(row for row in DETECTED if not row.nameless))
 def test_function_is_named(planted: Run, row: Row) -> None:
-    """As a frame of the extension's, in each of these reports."""
+    """Each of these reports has it as a frame of the extension."""
     assert {*judge(row, planted).named} == {*row.tests}
 
 

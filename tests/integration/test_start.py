@@ -22,8 +22,11 @@ import pytest_valgrind.session.checker, pytest_valgrind.settings
 import pytest_valgrind.session.memcheck, pytest_valgrind.session.process
 print(json.dumps([sorted(set(sys.modules) - before), len(compiled)]))
 """
-OF_OPTIONS = ("children", "pinpoint", "tracing")
-OF_OTHER_PROCESSES = ("calibration", "controller", "crash", "estate", "launch", "replay", "starter")
+OF_OPTIONS = ("children", "origins", "pinpoint", "heap")
+OF_OTHER_PROCESSES = (
+    *("workers", "false_alarms.calibration", "launching.launcher"),
+    *("recovery.history", "recovery.post_mortem", "recovery.replay"),
+)
 
 
 @pytest.fixture(scope="module")

@@ -65,4 +65,7 @@ def test_every_module_is_listed() -> None:
     modules = {name(path) for path in ROOT.glob("pytest_valgrind/**/[!_]*.py")}
     files = {name(path) for path in ROOT.glob("csrc/*.c")} - {"csrc/_client.c"}
     missing = sorted((modules | files) - listed)
-    assert not missing, f"{missing}: run PYTHONPATH=. cog -r docs/how-it-works.md"
+    assert not missing, (
+        f"{missing}: put a new wing into WINGS of docs/outputs.py, if it is one, "
+        "and run PYTHONPATH=. cog -r docs/how-it-works.md"
+    )

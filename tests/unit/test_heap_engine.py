@@ -153,3 +153,146 @@ def test_process_without_the_variable_has_no_engine() -> None:
         [sys.executable, "-c", source], env=environment, capture_output=True, text=True, check=True
     )
     assert "LD_PRELOAD" in done.stdout
+
+
+GUARDS = """
+libc = ctypes.CDLL(None)
+libc.free.argtypes = [ctypes.c_void_p]
+libc.realloc.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+libc.realloc.restype = ctypes.c_void_p
+
+def seen():
+    return [
+        [e.kind.name, e.maker, e.seen_in, e.size, e.offset, e.length, e.written.hex()]
+        for e in engine.take_events()
+    ]
+
+engine.begin_test(7)
+block = malloc(24)
+engine.begin_test(8)
+"""
+
+
+@pytest.mark.parametrize("guards", ["guards=cheap", "guards=full"])
+@pytest.mark.parametrize(
+    ("source", "event"),
+    [
+        (
+            "ctypes.memset(block + 24, 1, 2); libc.free(block)",
+            ["OVERFLOW", 7, 8, 24, 24, 2, "0101"],
+        ),
+        (
+            "ctypes.memset(block + 26, 1, 1); libc.realloc(block, 4096)",
+            ["OVERFLOW", 7, 8, 24, 26, 1, "01"],
+        ),
+        (
+            "ctypes.memset(block + 24, 1, 1); engine.look_at_guards(7)",
+            ["OVERFLOW", 7, 8, 24, 24, 1, "01"],
+        ),
+        (
+            "ctypes.memset(block - 2, 0, 1); libc.free(block)",
+            ["OVERFLOW", None, 8, 0, -32, 32, None],
+        ),
+        (
+            "libc.free(block); ctypes.memset(block + 3, 0x41, 5); engine.look_at_guards(8)",
+            ["WRITE_AFTER_FREE", 7, 8, 24, 3, 5, "4141414141"],
+        ),
+        (
+            "libc.free(block); libc.free(block)",
+            ["DOUBLE_FREE", 7, 8, 24, 0, 0, ""],
+        ),
+        (
+            "libc.free(block); libc.realloc(block, 100)",
+            ["DOUBLE_FREE", 7, 8, 24, 0, 0, ""],
+        ),
+        (
+            "libc.free(block + 8)",
+            ["NATIVE_INVALID_FREE", 7, 8, 24, 8, 0, ""],
+        ),
+        (
+            "libc.free(block + 16)",
+            ["NATIVE_INVALID_FREE", 7, 8, 24, 16, 0, ""],
+        ),
+        (
+            "libc.free(ctypes.addressof(ctypes.c_char.in_dll(libc, 'environ')) & ~15)",
+            ["NATIVE_INVALID_FREE", None, 8, 0, 0, 0, ""],
+        ),
+    ],
+)
+def test_guard_sees(source: str, event: list[object], guards: str) -> None:
+    seen = run(f"{GUARDS}\n{source}\nprint(json.dumps(seen()))", **{VARIABLE: guards})
+    assert len(seen) == 1
+    written = event[-1]
+    assert seen[0][:-1] == event[:-1]
+    # What stands before a block is an address, among other things.
+    assert written is None or seen[0][-1] == written
+
+
+def test_check_sees_an_overflow_in_its_clone() -> None:
+    source = """
+ctypes.memset(block + 24, 1, 1)
+engine.end_test()
+lost()
+print(json.dumps([[e.kind.name, e.maker] for e in engine.take_events(0)]))
+"""
+    assert run(GUARDS + source) == [["OVERFLOW", 7]]
+
+
+def test_freed_block_is_overwritten() -> None:
+    source = """
+libc.free(block)
+print(json.dumps(ctypes.string_at(block, 24).hex()))
+"""
+    assert run(GUARDS + source, **{VARIABLE: "guards=off"})[32:] == "00" * 8
+    assert run(GUARDS + source) == "dd" * 24
+
+
+def test_running_thread_is_of_the_test_that_started_it() -> None:
+    source = """
+import threading
+stop = threading.Event()
+threads = [threading.Thread(target=stop.wait) for _ in range(3)]
+engine.begin_test(7)
+for thread in threads:
+    thread.start()
+engine.end_test()
+before = [engine.threads_of(7), engine.threads_of(8)]
+stop.set()
+for thread in threads:
+    thread.join()
+import time
+while engine.threads_of(7):
+    time.sleep(0.001)
+print(json.dumps(before))
+"""
+    assert run(source) == [3, 0]
+
+
+def test_mapping_is_of_its_test_until_it_is_unmapped() -> None:
+    source = """
+import mmap
+engine.begin_test(7)
+first = mmap.mmap(-1, 3 * mmap.PAGESIZE)
+second = mmap.mmap(-1, 5000)
+engine.end_test()
+before = sorted(each.length for each in engine.mappings_of(7))
+second.close()
+print(json.dumps([before, [each.length for each in engine.mappings_of(7)]]))
+"""
+    assert run(source) == [[8192, 12288], [12288]]
+
+
+def test_part_of_a_mapping_remains() -> None:
+    source = """
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, *[ctypes.c_size_t] * 5]
+libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+engine.begin_test(7)
+start = libc.mmap(None, 5 * 4096, 3, 0x22, 2**64 - 1, 0)
+engine.end_test()
+libc.munmap(start + 4096, 4096)
+found = sorted((each.address - start, each.length) for each in engine.mappings_of(7))
+print(json.dumps(found))
+"""
+    assert run(source) == [[0, 4096], [8192, 12288]]

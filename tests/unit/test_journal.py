@@ -1,4 +1,4 @@
-"""The journal of a process, and the estate that one reads out of it."""
+"""The journal of a process, and the history that one reads out of it."""
 
 from __future__ import annotations
 

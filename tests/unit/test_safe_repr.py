@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import datetime
 import decimal
-import enum
 import functools
 import re
 import sys
@@ -17,106 +16,20 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from hostile import (
+    Hostile,
+    HostileDict,
+    HostileEnum,
+    HostileError,
+    HostileInt,
+    HostileList,
+    HostileStr,
+    HostileZone,
+    OfHostileMeta,
+)
 
 from pytest_valgrind.objects.safe_repr import safe_repr
 from pytest_valgrind.objects.type_facts import type_name
-
-
-class Hostile:
-    """Raises whatever is done with it."""
-
-    def __repr__(self) -> NoReturn:
-        raise AssertionError
-
-    def __getattribute__(self, name: str) -> NoReturn:
-        raise AssertionError(name)
-
-    def __call__(self) -> NoReturn:
-        raise AssertionError
-
-    def __len__(self) -> NoReturn:
-        raise AssertionError
-
-    def __iter__(self) -> Iterator[object]:
-        raise AssertionError
-
-    def __hash__(self) -> int:
-        return 1
-
-
-class HostileMeta(type):
-    """Has names of its own for its classes."""
-
-    @property
-    def __module__(cls) -> str:  # type: ignore[override]
-        raise AssertionError
-
-    def __repr__(cls) -> NoReturn:
-        raise AssertionError
-
-
-class OfHostileMeta(metaclass=HostileMeta):
-    pass
-
-
-class HostileList(list[int]):
-    """Looks like a list, and does not let anybody look into it."""
-
-    def __iter__(self) -> Iterator[int]:
-        raise AssertionError
-
-    def __len__(self) -> NoReturn:
-        raise AssertionError
-
-
-class HostileDict(dict[str, int]):
-    def items(self) -> NoReturn:
-        raise AssertionError
-
-
-class HostileInt(int):
-    def __repr__(self) -> NoReturn:
-        raise AssertionError
-
-
-class HostileStr(str):
-    __slots__ = ()
-
-    def __getitem__(self, _key: object) -> NoReturn:
-        raise AssertionError
-
-    def __repr__(self) -> NoReturn:
-        raise AssertionError
-
-
-class HostileError(Exception):
-    @property
-    def args(self) -> NoReturn:  # type: ignore[override]
-        raise AssertionError
-
-    def __str__(self) -> NoReturn:
-        raise AssertionError
-
-
-class HostileEnum(enum.Enum):
-    RED = 1
-
-    def __repr__(self) -> NoReturn:
-        raise AssertionError
-
-    @property
-    def name(self) -> NoReturn:
-        raise AssertionError
-
-
-class HostileZone(datetime.tzinfo):
-    tzname = dst = None  # type: ignore[assignment]
-
-    def utcoffset(self, _moment: object) -> NoReturn:
-        raise AssertionError
-
-    def __repr__(self) -> NoReturn:
-        raise AssertionError
 
 
 class Node:
@@ -387,7 +300,7 @@ def test_type_variable() -> None:
 )
 def test_no_code_of_an_object_runs(make: Callable[[], object], expected: str) -> None:
     """What it has of a built-in type is shown."""
-    assert expected.format(__name__, __name__) in safe_repr(make())
+    assert expected.format("hostile", "hostile") in safe_repr(make())
 
 
 @pytest.mark.parametrize("wrap", [lambda x: [x], functools.partial, types.CellType, staticmethod])
