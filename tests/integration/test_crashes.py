@@ -74,7 +74,7 @@ def test_outcomes_before_the_death(alone: Run) -> None:
 def test_leak_before_the_death(alone: Run) -> None:
     """It is known, or it is said that it is not."""
     is_known = alone["test_leak"].outcome == "failed"
-    assert is_known is not ("test_deaths.py::test_leak" in unchecked(alone))
+    assert is_known is not ("test_crash_kinds.py::test_leak" in unchecked(alone))
 
 
 def test_error_before_the_death(alone: Run) -> None:
@@ -87,7 +87,7 @@ def test_error_before_the_death(alone: Run) -> None:
 def test_tests_that_did_not_run(alone: Run) -> None:
     """They are named, and what to do about it."""
     (line,) = (line for line in alone.summary if "not run: " in line)
-    assert "test_deaths.py::test_between" in line
+    assert "test_crash_kinds.py::test_between" in line
     assert any("--valgrind-resume" in line for line in alone.summary)
 
 

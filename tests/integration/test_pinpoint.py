@@ -189,7 +189,7 @@ def test_hint_names_the_option(functions: Run) -> None:
 
 
 def test_functions_in_native_stacks(functions: Run) -> None:
-    """They follow the extension's frames, with file and line, in place of the interpreter's."""
+    """They follow the extension's frames, with file and line, and the interpreter is left out."""
     text = functions["test_memory"].text
     start = line_of("def test_memory", "def test_memory(shared):")
     stack = re.search(r"^  > leak \(defective\.c:\d+\)\n(.*\n)(.*\n)", text, re.MULTILINE)
