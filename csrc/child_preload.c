@@ -1,4 +1,4 @@
-/* What the log of a child process cannot tell by itself, told in it.
+/* Adds to the log of a child process what it cannot tell by itself.
 
    Preloaded into the processes that tests start, and into the one that runs the
    tests, whose forks have it from there. Like csrc/repairs.c it uses no symbol

@@ -2,7 +2,7 @@
 #ifndef PVH_FOREIGN_H
 #define PVH_FOREIGN_H
 
-/* Whether one may begin at an address that is in no block of the engine's. */
+/* Whether one may begin at an address that is in no block of the engine. */
 int pvh_may_be_foreign(const void *address);
 
 #endif

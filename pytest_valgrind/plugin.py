@@ -1,4 +1,4 @@
-"""pytest's hooks. What they need is imported where it is needed, and as usual: see below."""
+"""The hooks by which pytest calls the plugin. Each imports what it needs when it is called."""
 
 from __future__ import annotations
 

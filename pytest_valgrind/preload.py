@@ -1,4 +1,4 @@
-"""LD_PRELOAD, once: which of our shared objects a process starts with, and under which names."""
+"""LD_PRELOAD: which shared objects of the package a process starts with, and by which names."""
 
 from __future__ import annotations
 

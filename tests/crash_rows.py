@@ -1,8 +1,8 @@
-"""The deaths of tests/suites/crashes/test_deaths.py and others, and how they are to be reported."""
+"""The crashes of tests/suites/crashes/test_crash_kinds.py and others, and how each is reported."""
 
 from __future__ import annotations
 
-#: Of tests/suites/crashes/test_deaths.py: how the process dies in which test.
+#: Of tests/suites/crashes/test_crash_kinds.py: how the process dies in which test.
 KINDS = {
     "test_segmentation_fault": "died of SIGSEGV",
     "test_abort": "died of SIGABRT",

@@ -1,1 +1,1 @@
-"""What memcheck reports that is nobody's defect."""
+"""Errors that memcheck reports although nothing is wrong."""

@@ -46,7 +46,7 @@ _MATTERING = (
 )
 # Whatever was asked for: the self-test goes on after an error.
 _OWN = (
-    # No files and no variable with others'.
+    # No options from files or from VALGRIND_OPTS.
     "--command-line-only=yes",
     "--gen-suppressions=all",
     "--leak-check=no",

@@ -1,4 +1,4 @@
-"""Warnings that valgrind's own arithmetic provokes, and that nobody can do anything about.
+"""A numpy warning about valgrind's arithmetic, which nobody can do anything about.
 
 Valgrind computes with 64 bits where the processor has 80 (its manual, 1.6, "Limitations").
 """

@@ -1,4 +1,4 @@
-"""False alarms that are mended at their source: see csrc/repairs.c."""
+"""False alarms repaired at their source (csrc/repairs.c), in a process that is running already."""
 
 from __future__ import annotations
 

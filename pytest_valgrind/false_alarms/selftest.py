@@ -1,4 +1,4 @@
-"""What an interpreter does in any test suite, without anybody's extension.
+"""The self-test: what an interpreter does in any test suite, without extensions.
 
 Runs under valgrind in a process of its own, ``python selftest.py FILE``: what memcheck says about
 this is the interpreter's. In the end the file holds where object files are mapped (proc(5)).

@@ -122,7 +122,7 @@ class Finding:
 
     @property
     def place(self) -> tuple[object, ...]:
-        """What two findings share that are the same to whoever mends them.
+        """What two findings of one defect have in common.
 
         Below the extension's outermost frame a stack is the interpreter's, and it is not always
         the same: from 3.11 on, the interpreter has another way to call a function that it has

@@ -33,12 +33,12 @@ class Judged(NamedTuple):
     nodeid: str
     verdict: Verdict
     findings: list[Finding]
-    #: Whether it is about fixtures, in the test's set-up or teardown.
+    #: Whether it is about fixtures, in the test's setup or teardown.
     in_fixtures: bool = False
 
 
 class Unexplained(NamedTuple):
-    """Uninitialised values upon which the interpreter decided, and of which nobody knows whose."""
+    """Uninitialised values that the interpreter decided upon, and whose creator is not known."""
 
     #: The test, or the module that was imported; empty if it was outside both.
     nodeid: str

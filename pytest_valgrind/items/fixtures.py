@@ -1,4 +1,4 @@
-"""Fixtures that several tests share: their set-up and teardown are no single test's."""
+"""Fixtures that several tests share: their setup and teardown do not belong to one test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OF_UNITTEST = ("setUpModule", "tearDownModule")
 
 @dataclass(eq=False)
 class FixturePhase:
-    """The set-up of a fixture that several tests share, or its teardown."""
+    """The setup of a fixture that several tests share, or its teardown."""
 
     words: str  #: ``the setup of fixture db (module scope)``
     #: The fixture's, None where pytest's own stands in for it.
@@ -42,7 +42,7 @@ def is_shared(fixturedef: pytest.FixtureDef[object]) -> bool:
 def phases_of(
     fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
 ) -> tuple[FixturePhase, FixturePhase]:
-    """Return set-up and teardown of a fixture that is about to be set up."""
+    """Return setup and teardown of a fixture that is about to be set up."""
     name = fixturedef.argname
     owner = getattr(request.node, "name", "")
     for prefix, names in _FUNCTIONS.items():

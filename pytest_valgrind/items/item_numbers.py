@@ -9,7 +9,7 @@ Location = tuple[str, "int | None", str]
 
 
 class ItemNumbers:
-    """Knows tests, and set-ups and teardowns of shared fixtures, by their place in the order.
+    """Knows tests, and setups and teardowns of shared fixtures, by their place in the order.
 
     :param numbers: after so many places the numbers begin again.
     """

@@ -37,7 +37,7 @@ class ItemRun:
         self.place = place
         self.events: list[Event] = []
         self.findings: list[Finding] = []
-        #: Set-ups and teardowns of fixtures that other tests use as well, in this order.
+        #: Setups and teardowns of fixtures that other tests use as well, in this order.
         self.fixtures: list[FixturePhase] = []
         #: The errors of its first run, in a process that died; None if this is the first.
         self.earlier: tuple[Finding, ...] | None = None

@@ -46,7 +46,7 @@ class Group:
     def teardown_of(self, place: int) -> tuple[ItemRun, FixturePhase] | None:
         """Return the test in which a fixture was torn down, and that phase.
 
-        :param place: of the fixture's set-up.
+        :param place: of the fixture's setup.
         """
         phases = ((test, phase) for test in self.tests for phase in test.fixtures)
         ends = (found for found in phases if found[1].setup and found[1].setup.place == place)

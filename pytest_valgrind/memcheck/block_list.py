@@ -1,7 +1,7 @@
 """Blocks of loss records as a clone lists them in its log, and what it prints of their objects.
 
-The clone that has found them prints what it knows to its log, and the process reads it there. In
-the clone nothing matters any more: an object that is broken may end it.
+The clone that has found them prints what it knows to its log, and the process reads it there. A
+broken object may crash the clone, which does not affect the process.
 """
 
 from __future__ import annotations

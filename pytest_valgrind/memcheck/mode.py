@@ -1,4 +1,4 @@
-"""When leaks are looked for: as asked for, and as it is possible."""
+"""Which leak check a session gets: the one asked for, or the nearest that is possible."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from pytest_valgrind.memcheck.valgrind_info import ValgrindInfo
 _NOTHING: tuple[Finding, ...] = ()
 _ALL_ERRORS = "v.info all_errors"
 _OPEN_DESCRIPTORS = "v.info open_fds"
-#: What valgrind says when it has had enough (m_errormgr.c in its source), and what that means.
+#: What valgrind prints when it reaches a limit (m_errormgr.c in its source), and what it means.
 _LIMITS = {
     "I'm not reporting any more.": "valgrind reached its limit of errors and has looked for none "
     "since, so that tests passed unchecked: give it --error-limit=no",
@@ -194,7 +194,7 @@ class MemcheckMonitor:
             client.monitor_command(_ALL_ERRORS)
 
     def look_for_limits(self) -> None:
-        """Look through the log for words to the effect that valgrind has had enough."""
+        """Look in the log for messages that valgrind has reached one of its limits."""
         if self._log and self._errors:
             self.weaknesses.update(_LIMITS[words] for words in self._log.find(*_LIMITS))
 

@@ -17,7 +17,7 @@ from pytest_valgrind.package import PACKAGE
 _FIELDS = 3
 
 
-#: What runs tests: nobody looks for a defect there.
+#: What runs tests, and is not where a defect is looked for.
 RUNNERS = tuple(
     str(path)
     for path in (*(Path(file).parent for file in (_pytest.__file__, pluggy.__file__)), PACKAGE)
@@ -25,7 +25,7 @@ RUNNERS = tuple(
 
 
 def runs_tests(file: str) -> bool:
-    """Whether code in a file runs tests, or imports modules: nobody wants to see that."""
+    """Whether code in a file runs tests, or imports modules: such frames are not shown."""
     return (
         not file
         or file.startswith((*RUNNERS, "<frozen "))

@@ -35,7 +35,7 @@ def callers_needed(printed: Printed) -> int:
     def call_with_tuple(function: Callable[..., object], *arguments: object) -> object:
         return function(*arguments)
 
-    # As many calls as from Rest.call (firstresult.py) to the function of a test.
+    # As many calls as from HookChain.call (items/hook_chain.py) to the function of a test.
     stack = printed(
         lambda: client.inside_test(
             0, call_with_tuple, call_with_tuple, call_with_tuple, client.print_stack, 0

@@ -1,1 +1,1 @@
-"""Where uninitialised values are from."""
+"""Where uninitialised values were created."""

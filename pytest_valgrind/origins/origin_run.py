@@ -1,4 +1,4 @@
-"""The further run in which valgrind says where uninitialised values are from (``origins.py``).
+"""The further run, in which valgrind says where uninitialised values were created.
 
 Each test runs in a fork of its own, as valgrind takes errors for one whose innermost frames are the
 same: the origin that it shows would be that of the first of several tests. What their logs show is

@@ -1,4 +1,4 @@
-"""Where uninitialised values are from upon which only the interpreter decides.
+"""Where an uninitialised value was created that only the interpreter decides upon.
 
 An extension that hands one over, as a float or as the bytes of a buffer, does not stand in the
 stack of the decision, which looks like interpreter noise. Valgrind can say where the value
@@ -39,7 +39,7 @@ _TESTS = "tests"
 _END = "end"
 _FOUND = "found"
 _OUTPUT = "output"
-# It reports no tests to pytest, which makes of that what it likes.
+# It reports no tests to pytest, so any of these may be its exit code.
 _GOOD_ENDS = (
     pytest.ExitCode.OK,
     pytest.ExitCode.TESTS_FAILED,

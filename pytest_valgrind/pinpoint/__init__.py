@@ -1,1 +1,1 @@
-"""Which line of Python it was."""
+"""Which Python line raised an error or lost memory."""

@@ -1,4 +1,4 @@
-"""One more run of a test, in a forked process of its own, to see where in it something happens."""
+"""One more run of a test, in a fork, to see at which line a finding occurs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which line of Python is being executed while something happens.
+"""Which Python line is being executed when an error occurs or memory is lost.
 
 A trace function (``sys.settrace``) sees every line before it is executed. What it finds to have
 happened was done by the line that it saw before.

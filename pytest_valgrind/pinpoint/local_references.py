@@ -1,4 +1,4 @@
-"""References to objects while a test runs: those of local variables, and those nobody knows of."""
+"""References to objects while a test runs: from local variables, and from unknown places."""
 
 from __future__ import annotations
 

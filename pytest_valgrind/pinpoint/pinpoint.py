@@ -1,4 +1,4 @@
-"""The lines of Python that did what was found, by further runs of the test."""
+"""The Python lines behind findings, by further runs of the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pytest-cov measures: saved now and then, as a process that dies takes it along."""
+"""What pytest-cov measures, saved now and then, as a crash would lose it."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Without its twin in Python, whose import takes as long as that of ten of our modules.
+# The C half of pickle alone: the Python half takes as long to import as ten of our modules.
 import _pickle as pickle
 import contextlib
 import os

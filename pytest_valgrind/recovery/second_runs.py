@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Without its twin in Python, as in the journal.
+# The C half alone, as in the journal.
 import _pickle as pickle
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

@@ -64,7 +64,7 @@ def give(
 def give_to_fixtures(
     verdict: Verdict, findings: Sequence[Finding], reports: Sequence[pytest.TestReport]
 ) -> None:
-    """Have the set-up or teardown of a test say what is about fixtures that others use as well.
+    """Have the setup or teardown of a test say what is about fixtures that others use as well.
 
     The test's own outcome is left alone, as when a fixture raises an exception there.
 
@@ -213,7 +213,7 @@ def _longrepr(
 
 
 def main_report(reports: Sequence[pytest.TestReport]) -> pytest.TestReport:
-    """Return the report of a test's call, or else of its set-up."""
+    """Return the report of a test's call, or else of its setup."""
     # Those of subtests come before the test's own.
     calls = [report for report in reports if report.when == "call"]
     return calls[-1] if calls else reports[0]

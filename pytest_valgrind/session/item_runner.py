@@ -180,7 +180,7 @@ class ItemRunner:
         if test is None:  # the session was interrupted
             return work(*arguments)
         is_setup = phase.setup is None
-        # A finalizer runs in the set-up of the next test where that has another parameter.
+        # A finalizer runs in the setup of the next test where that has another parameter.
         when = "setup" if is_setup or not test.logged else "teardown"
         self.phase_ended(when)
         # Each finalizer is a phase of its own.

@@ -166,7 +166,7 @@ def line_of(run: Run, words: str) -> str:
     ],
 )
 def test_leak_of_a_shared_fixture(run: Run, test: str, when: str, size: int, fixture: str) -> None:
-    """It is named; the test at whose set-up or teardown it was has an error there, and no more."""
+    """The fixture is named; only the setup or teardown at which it leaked has an error."""
     case = run[test]
     assert case.outcome == "error"
     assert f"{size} bytes in 1 block is definitely lost  (in {fixture})" in case.text
@@ -177,7 +177,7 @@ def test_leak_of_a_shared_fixture(run: Run, test: str, when: str, size: int, fix
 
 
 def test_error_of_a_shared_fixture(run: Run) -> None:
-    """The same."""
+    """It is reported as a leak of one is."""
     line = line_of(run, "invalid read")
     assert line.startswith("test_fixtures.py::test_last: ")
     assert "alloc'd\n" in run["test_last"].text
@@ -185,24 +185,24 @@ def test_error_of_a_shared_fixture(run: Run) -> None:
 
 
 def test_failure_of_a_shared_fixture(run: Run) -> None:
-    """It stands below."""
+    """Its own failure stands below the finding."""
     assert "its own failure" in run["test_in_class"].text
 
 
 def test_leak_of_a_tests_own_fixture(run: Run) -> None:
-    """It is the test's."""
+    """The test itself fails for it."""
     assert run["test_own"].outcome == "failed"
     assert "(in the teardown" not in run["test_own"].text
 
 
 def test_block_of_a_fixture_is_lost_with_a_doubt(run: Run) -> None:
-    """In its set-up, its teardown, or in a test between."""
+    """It may be lost in the setup, in the teardown, or in a test between."""
     doubt = "Made in the setup of fixture holds_a_block (module scope), lost there, in its teardown"
     assert f"{doubt} or in one of test_first to test_later.py::test_end." in run["test_first"].text
 
 
 def test_maker_is_blamed_with_a_doubt(run: Run) -> None:
-    """In a sentence, which the last test of a group does not need."""
+    """A sentence says so, which the last test of a group does not need."""
     case: Case = run["test_makes"]
     assert case.outcome == "failed"
     doubt = "Made in Test::test_makes, lost in Test::test_makes or one of Test::test_between to "
@@ -211,14 +211,14 @@ def test_maker_is_blamed_with_a_doubt(run: Run) -> None:
 
 
 def test_totals(run: Run) -> None:
-    """What is in fixtures is in no test."""
+    """Findings in fixtures are not counted as in tests."""
     line = line_of(run, "in fixtures")
     assert "1 error, 8 leaks (294 bytes in 8 blocks) in fixtures; " in line
     assert "16 tests checked" in line
 
 
 def test_loser_is_found(rerun: Run) -> None:
-    """By running again from the maker on."""
+    """The tests run again, from the maker on."""
     assert rerun["test_makes"].outcome == "passed"
     assert rerun["test_loses"].outcome == "failed"
     assert "allocated in test_later.py::Test::test_makes" in rerun["test_loses"].text
@@ -236,7 +236,7 @@ def test_marker_of_the_maker_holds(rerun: Run) -> None:
 
 
 def test_what_does_not_appear_again_stays_in_doubt(rerun: Run) -> None:
-    """And is not lost."""
+    """The finding is kept, and fails the run."""
     line = line_of(rerun, "one of 3 tests: ")
     assert line.endswith(", allocated in test_later.py::test_makes_for_ever")
     assert "They were run again one by one, and it did not appear." in rerun.output

@@ -44,7 +44,7 @@ def made(cache: Path, *options: str, valgrind: str = "valgrind") -> Calibration:
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.__name__)
 def test_exercise(exercise: object) -> None:
-    """Each does what it should natively, without other people's packages."""
+    """Each part does what it should natively, without packages other than Python's."""
     code = f"import selftest; selftest.{exercise.__name__}()"  # type: ignore[attr-defined]
     subprocess.run(
         [sys.executable, "-S", "-W", "ignore", "-c", code],
@@ -92,7 +92,7 @@ def test_noise_is_suppressed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_other_options_are_another_matter(tmp_path: Path) -> None:
-    """But not where the log is, how deep stacks are that are deep enough, or what is no option."""
+    """The place of the log, deep enough stacks, and what is no option make no difference."""
     path = made(tmp_path).path
     assert made(tmp_path, "--log-file=x", "--suppressions=y").path == path
     assert made(tmp_path, "--track-origins=yes", "--num-callers=100", "--no-such").path == path
@@ -104,7 +104,7 @@ def test_other_options_are_another_matter(tmp_path: Path) -> None:
 def test_options_from_elsewhere_matter_as_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of the variable VALGRIND_OPTS."""
+    """Those of VALGRIND_OPTS count, too."""
     path = made(tmp_path).path
     monkeypatch.setenv("VALGRIND_OPTS", "--partial-loads-ok=no --time-stamp=yes")
     assert made(tmp_path).path == made(tmp_path, "--partial-loads-ok=no").path != path
@@ -133,7 +133,7 @@ def test_same_interpreter_elsewhere(tmp_path: Path, how: str) -> None:
 
 
 def test_says_what_it_took_last_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On this machine, for whichever interpreter."""
+    """The time is the last one on this machine, for any interpreter."""
     monkeypatch.setattr(Calibration, "_measured", lambda _self: "")
     said = Said()
     made(tmp_path).noise(said)
@@ -186,7 +186,7 @@ def test_option_calibrates_anew(suite: Suite, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_classic_command_line_calibrates(suite: Suite, tmp_path: Path) -> None:
-    """From below valgrind."""
+    """The process that is under valgrind already starts the self-test."""
     suite.write("test_it.py", "def test_it(): pass\n")
     run = suite.run(
         "--valgrind",

@@ -74,7 +74,7 @@ def run(children: Suite) -> Run:
 
 @pytest.mark.parametrize("name", FAILED)
 def test_defect_of_a_child_fails_the_test(run: Run, name: str) -> None:
-    """That started it, and says that it was a child."""
+    """The test that started the child fails, and the failure names the child."""
     header, what, frame = FAILED[name]
     case = run[name]
     assert case.outcome == "failed"
@@ -92,13 +92,13 @@ def test_clean_children(run: Run, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["test_known_error", "test_known_leak"])
 def test_markers_hold_for_children(run: Run, name: str) -> None:
-    """As for the test itself."""
+    """They work as for the test itself."""
     assert run[name].outcome == "skipped"
     assert "in child process" in run[name].message
 
 
 def test_error_of_the_test_itself_is_no_childs(run: Run) -> None:
-    """Though a fork inherits it."""
+    """A fork inherits the error, and it is reported once."""
     assert run["test_error"].outcome == "failed"
     assert "child process" not in run["test_error"].text
 
@@ -110,14 +110,14 @@ def test_no_other_outcomes(run: Run) -> None:
 
 
 def test_child_is_named(run: Run) -> None:
-    """By its command, or as a fork."""
+    """Its command says which it is, or that it is a fork."""
     assert "program read_past_end leak)" in run["test_program_error_and_leak"].text
     assert "-c import defective; defective" in run["test_python_leak"].text
     assert "(a fork)" in run["test_fork_leak"].text
 
 
 def test_summary_counts_children(run: Run) -> None:
-    """And says nothing of the standard library's servers, which run to the end."""
+    """Servers of the standard library, which run to the end, are not mentioned."""
     (line,) = (line for line in run.summary if line.endswith("child processes of tests checked"))
     assert int(line.split()[0]) > len(FAILED)
     assert not [line for line in run.summary if "still runs" in line]
@@ -125,7 +125,7 @@ def test_summary_counts_children(run: Run) -> None:
 
 @pytest.mark.slow
 def test_without_the_option(children: Suite) -> None:
-    """Nothing of what children do is seen, and they run as ever."""
+    """Nothing that children do is seen, and they run as ever."""
     own = "not (test_error or own_and_child)"
     run = children.run("--valgrind", "--valgrind-failures=report", "-k", own)
     assert {case.outcome for case in run.cases.values()} == {"passed"}, run.output
@@ -170,7 +170,7 @@ def late(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
 
 
 def test_child_that_outlives_its_test(late: Run) -> None:
-    """Is reported in the end, and the run fails."""
+    """It is reported at the end, and the run fails."""
     assert late.code == pytest.ExitCode.TESTS_FAILED, late.output
     start = late.output.index("ERROR at child process of ")
     assert "By child processes of test_late.py::test_starts that" in late.output[start:]
@@ -180,14 +180,14 @@ def test_child_that_outlives_its_test(late: Run) -> None:
 
 
 def test_known_defect_of_a_child_that_outlives_its_test(late: Run) -> None:
-    """Is known."""
+    """The marker of its test covers it."""
     (line,) = (line for line in late.summary if line.startswith("test_late.py::test_starts_known"))
     assert "45 bytes" in line
     assert line.endswith("(known)")
 
 
 def test_child_that_outlives_all_tests(late: Run) -> None:
-    """Is named, as nobody will look at its log."""
+    """It is named, as nobody will look at its log."""
     (line,) = (line for line in late.summary if "still runs" in line)
     assert "test_late.py::test_leaves" in line
 
@@ -244,7 +244,7 @@ def test_workers(children: Suite) -> None:
 
 
 def test_death_after_children(suite: Suite) -> None:
-    """What was found in them is known although their test had not been judged."""
+    """Findings in children are known although their test had not been judged."""
     suite.write("test_few.py", f"{FEW}\ndef test_dies():\n    os.abort()\n")
     run = suite.run("--valgrind", TRACE, "-k", "test_python or dies")
     assert "47 bytes in 1 block" in run["test_python"].text
@@ -253,7 +253,7 @@ def test_death_after_children(suite: Suite) -> None:
 
 @pytest.mark.slow
 def test_command_line_of_valgrind(suite: Suite) -> None:
-    """With a log for each process; they stay where they are."""
+    """Each process has its log, and the logs stay where they are."""
     suite.write("test_few.py", FEW)
     valgrind = shutil.which("valgrind") or "valgrind"
     log = f"--log-file={suite.directory}/vg.%p.log"
@@ -273,7 +273,7 @@ def test_command_line_of_valgrind(suite: Suite) -> None:
 
 @pytest.mark.slow
 def test_pinpoint(suite: Suite) -> None:
-    """Is for what the test itself did, and its further runs are nobody's children."""
+    """It concerns what the test itself did, and its further runs are no children."""
     suite.write("test_few.py", FEW)
     run = suite.run("--valgrind", TRACE, "--valgrind-pinpoint", "-k", "both or clean")
     text = run["test_both"].text
@@ -285,7 +285,7 @@ def test_pinpoint(suite: Suite) -> None:
 
 @pytest.mark.parametrize("by_launcher", [True, False])
 def test_log_of_several_processes(suite: Suite, *, by_launcher: bool) -> None:
-    """Is refused in one sentence: each would empty it."""
+    """It is refused in one sentence, as each process would empty it."""
     suite.write("test_few.py", FEW)
     log = f"--log-file={suite.directory}/vg.log"
     before = [] if by_launcher else ["valgrind", "--vgdb=no", log]
@@ -298,7 +298,7 @@ def test_log_of_several_processes(suite: Suite, *, by_launcher: bool) -> None:
 
 
 def test_gdbserver(suite: Suite) -> None:
-    """Mixes logs: it is refused in one sentence."""
+    """It mixes logs, and is refused in one sentence."""
     suite.write("test_few.py", FEW)
     run = suite.run("--valgrind", TRACE, before=["valgrind", "--log-file=vg.%p.log"])
     assert run.code == pytest.ExitCode.USAGE_ERROR
@@ -307,7 +307,7 @@ def test_gdbserver(suite: Suite) -> None:
 
 @pytest.mark.slow
 def test_ini_value(suite: Suite) -> None:
-    """Is the option's equal."""
+    """It does the same as the option."""
     suite.write("pytest.ini", f"{INI}valgrind_trace_children = true\n")
     suite.write("test_few.py", FEW)
     run = suite.run("--valgrind", "-k", "test_fork")

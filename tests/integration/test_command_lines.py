@@ -70,7 +70,7 @@ if __name__ == '__main__':
 def test_what_cannot_start_again(
     suite: Suite, words: str, stdin: str | None, sentence: str
 ) -> None:
-    """Natively, at once, and never with 0."""
+    """It fails at once and without valgrind, and never with exit code 0."""
     suite.write("thread.py", THREAD)
     suite.write("process.py", PROCESS)
     done = run(suite, words.format(python=sys.executable).split(), stdin)
@@ -79,7 +79,7 @@ def test_what_cannot_start_again(
 
 
 def test_session_within_a_session(suite: Suite) -> None:
-    """The command of the process is another's."""
+    """The command of the process is that of the outer session."""
     suite.write("test_outer.py", f"import pytest\ndef test_outer():\n    assert {CALL} == 4\n")
     outer = suite.run("-rA")
     assert "within a pytest session that is not under valgrind" in outer.output
@@ -87,7 +87,7 @@ def test_session_within_a_session(suite: Suite) -> None:
 
 
 def test_starting_directory(suite: Suite) -> None:
-    """By any word of the command that is relative, and not by PWD, which may be another's."""
+    """Any relative word of the command tells it; PWD may be that of another process."""
     for name in ("s", "s/s"):
         (suite.directory / name).mkdir()
     code = (
@@ -117,7 +117,7 @@ def test_starting_directory(suite: Suite) -> None:
     [("-m pytest", ""), ("{bin}/pytest", ""), ("-c {code}", "the code of -c")],
 )
 def test_program_of_the_user(suite: Suite, words: str, program: str) -> None:
-    """Is not pytest's own command."""
+    """It is told apart from pytest's own command."""
     suite.write(
         "conftest.py",
         "from pytest_valgrind.command import Command\n"
@@ -133,7 +133,7 @@ def test_program_of_the_user(suite: Suite, words: str, program: str) -> None:
 
 
 def test_any_environment(suite: Suite) -> None:
-    """A script that goes elsewhere, relative paths, and names that are special to somebody."""
+    """A script may change the directory, and paths may be relative or have special names."""
     names = os.fsdecode(b"x y:%p$LIB\n\xc3\xa9\xff")
     directory = suite.directory / names
     away = directory / "s"
@@ -182,7 +182,7 @@ def test_process_that_does_not_come_to_pytest(suite: Suite) -> None:
 
 
 def test_process_that_runs_no_session(suite: Suite) -> None:
-    """The same."""
+    """It is an error, as nothing was checked."""
     suite.write("test_clean.py", "def test_clean(): pass\n")
     suite.write(
         "conftest.py",

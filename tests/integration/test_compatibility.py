@@ -76,13 +76,13 @@ def assert_failures_show_where(run: Run) -> None:
 
 
 def test_one_command(one_command: Run) -> None:
-    """As in 0.x."""
+    """Its outcomes are those of 0.x."""
     assert one_command.totals.startswith(TOTALS)
     assert_failures_show_where(one_command)
 
 
 def test_classic_command_lines(classic: Run) -> None:
-    """As in 0.x."""
+    """Their outcomes are those of 0.x."""
     assert classic.totals.startswith(TOTALS)
     assert_failures_show_where(classic)
 
@@ -116,7 +116,7 @@ def test_without_log(example: Suite) -> None:
 
 
 def test_names_of_0x(suite: Suite) -> None:
-    """Those that its users import, and the name of its checker."""
+    """Users import them, and look for the checker by its name."""
     suite.write(
         "test_names.py",
         "import pytest\n"

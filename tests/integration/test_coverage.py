@@ -83,7 +83,7 @@ def resumed(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Measur
 
 
 def test_coverage_before_a_death(alone: Measured) -> None:
-    """It is there, and it is said which test's is not."""
+    """It is reported, and the test whose coverage is lost is named."""
     run = alone.run
     assert {3, 6} <= alone.covered
     assert 9 not in alone.covered
@@ -101,7 +101,7 @@ def test_log_file_before_a_death(alone: Measured) -> None:
 
 @pytest.mark.slow
 def test_coverage_of_all_processes(resumed: Measured) -> None:
-    """It is put together."""
+    """The reports combine it."""
     assert {3, 6, 9} <= resumed.covered
     assert "before the death" in resumed.log
     assert "in the last test" in resumed.log

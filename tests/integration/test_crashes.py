@@ -49,7 +49,7 @@ def goes_on(
 
 
 def test_the_test_that_the_process_died_of(alone: Run) -> None:
-    """With how it died, and the stack."""
+    """Its failure says how the process died, with the stack."""
     case = alone["test_segmentation_fault"]
     assert case.outcome == "failed"
     assert case.message.startswith("[VALGRIND CRASH] died of SIGSEGV: invalid write: crash")
@@ -67,14 +67,14 @@ def unchecked(run: Run) -> str:
 
 
 def test_outcomes_before_the_death(alone: Run) -> None:
-    """Those of tests that were not checked for leaks any more as well."""
+    """Tests that could not be checked for leaks any more have theirs as well."""
     assert alone["test_before"].outcome == "passed"
 
 
 def test_leak_before_the_death(alone: Run) -> None:
     """It is known, or it is said that it is not."""
     is_known = alone["test_leak"].outcome == "failed"
-    assert is_known is not ("test_deaths.py::test_leak" in unchecked(alone))
+    assert is_known is not ("test_crash_kinds.py::test_leak" in unchecked(alone))
 
 
 def test_error_before_the_death(alone: Run) -> None:
@@ -87,7 +87,7 @@ def test_error_before_the_death(alone: Run) -> None:
 def test_tests_that_did_not_run(alone: Run) -> None:
     """They are named, and what to do about it."""
     (line,) = (line for line in alone.summary if "not run: " in line)
-    assert "test_deaths.py::test_between" in line
+    assert "test_crash_kinds.py::test_between" in line
     assert any("--valgrind-resume" in line for line in alone.summary)
 
 
@@ -98,7 +98,7 @@ def test_exit_code_after_a_death(alone: Run) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_each_death_is_of_its_test(goes_on: Run, name: str) -> None:
-    """And says how it was."""
+    """Its failure says how the process died."""
     case = goes_on[name]
     assert case.outcome == "failed"
     assert case.message.startswith(f"[VALGRIND CRASH] {KINDS[name]}")
@@ -107,7 +107,7 @@ def test_each_death_is_of_its_test(goes_on: Run, name: str) -> None:
 
 @pytest.mark.parametrize("name", HARMLESS)
 def test_all_others_run(goes_on: Run, name: str) -> None:
-    """Whatever dies before or after."""
+    """They do, whichever test crashed before or after."""
     assert goes_on[name].outcome == "passed"
 
 
@@ -123,7 +123,7 @@ def test_leak_before_deaths(goes_on: Run) -> None:
 
 
 def test_error_between_deaths(goes_on: Run) -> None:
-    """On its test."""
+    """It is reported on its test."""
     assert "[VALGRIND ERROR]" in goes_on["test_error"].message
 
 
@@ -144,7 +144,7 @@ def test_leak(): defective.leak(20)
 
 
 def test_resume(suite: Suite) -> None:
-    """Two deaths, and all that is around them; there is one for each kind in test_each_death."""
+    """Two crashes, and all tests around them, are reported; test_each_death has all kinds."""
     suite.write("test_few.py", RESUMED)
     run = suite.run("--valgrind", "--valgrind-resume")
     for name in ("test_segmentation_fault", "test_exit"):
@@ -156,7 +156,7 @@ def test_resume(suite: Suite) -> None:
 
 
 def test_death_at_import(suite: Suite) -> None:
-    """The file that was imported, and the stack."""
+    """The error names the file that was imported, and shows the stack."""
     suite.write("test_import.py", "import defective\ndefective.crash()\ndef test(): pass\n")
     run = suite.run("--valgrind", "--valgrind-resume")
     assert run.code == pytest.ExitCode.TESTS_FAILED
@@ -165,7 +165,7 @@ def test_death_at_import(suite: Suite) -> None:
 
 
 def test_death_in_a_conftest(suite: Suite) -> None:
-    """Before there is any test, and with an option that only the conftest knows."""
+    """It is reported before there is any test, even with an option of that conftest."""
     suite.write(
         "conftest.py",
         "import defective, os\n"
@@ -201,7 +201,7 @@ def test_error_at_import_before_a_death(suite: Suite) -> None:
 
 
 def test_death_at_exit(suite: Suite) -> None:
-    """After the last test, and after the terminal's summary."""
+    """It is reported, although the terminal summary has been written."""
     suite.write(
         "test_exit.py",
         "import atexit, defective\ndef test(): atexit.register(defective.crash)\n",
@@ -258,7 +258,7 @@ def little_memory(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.slow
 def test_out_of_memory(suite: Suite, little_memory: Path) -> None:
-    """The kernel kills the process; the other outcomes are there, and what may have happened."""
+    """The other outcomes are reported, and the failure says what may have happened."""
     suite.write(
         "test_a.py",
         "import os, pathlib\n"
@@ -277,7 +277,7 @@ def test_out_of_memory(suite: Suite, little_memory: Path) -> None:
 
 @pytest.mark.slow
 def test_unknown_instruction(suite: Suite) -> None:
-    """What to do about it."""
+    """The failure says what to do about it."""
     suite.write("test_one.py", "import defective\ndef test(): defective.illegal_instruction()\n")
     run = suite.run("--valgrind")
     assert "illegal_instruction (defective.c:" in run["test"].text

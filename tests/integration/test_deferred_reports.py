@@ -67,7 +67,7 @@ def verbose(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
 
 
 def test_verbose_lines_are_in_order(verbose: Run) -> None:
-    """Each with its outcome and the part of the tests that are done."""
+    """Each line has the outcome and the percentage of tests done."""
     lines = re.findall(r"^(test_\w\.py::\S+) (\w+) +\[ *(\d+)%\]$", verbose.output, re.MULTILINE)
     assert lines == [
         ("test_a.py::test_clean", "PASSED", "14"),
@@ -81,20 +81,20 @@ def test_verbose_lines_are_in_order(verbose: Run) -> None:
 
 
 def test_junit_has_all_tests(verbose: Run) -> None:
-    """Once each."""
+    """Each is there once."""
     assert [case.outcome for case in verbose.cases.values()].count("passed") == 6
     assert verbose["test_leak"].outcome == "failed"
     assert verbose.totals.startswith("1 failed, 6 passed")
 
 
 def test_durations_are_those_of_the_tests(verbose: Run) -> None:
-    """All three phases of each."""
+    """All three phases of each test have theirs."""
     assert len(re.findall(r"^[\d.]+s (?:setup|call|teardown) ", verbose.output, re.MULTILINE)) == 21
 
 
 @pytest.mark.slow
 def test_dots(suite: Suite) -> None:
-    """A file a line, with -q a line less."""
+    """With -q they stand in one line, however many files there are."""
     suite.write("test_a.py", TESTS)
     suite.write("test_b.py", "def test_b(): pass\n")
     output = suite.run("--valgrind", "-q").output
@@ -112,7 +112,7 @@ def test_maxfail_stops_at_the_first_settled_failure(suite: Suite) -> None:
 
 
 def test_maxfail_leaves_out_tests(suite: Suite) -> None:
-    """Where it is known early enough."""
+    """The session stops as soon as the failure is known."""
     suite.write("test_a.py", TESTS)
     run = suite.run("--valgrind", "-x", "--valgrind-leak-check=exact")
     assert list(run.cases) == ["test_clean", "test_leak"]
@@ -144,7 +144,7 @@ def flaky(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
 
 
 def test_repeated_test_passes(flaky: Run) -> None:
-    """The run that failed is told."""
+    """The failure of its first run is mentioned."""
     assert flaky["test_flaky"].outcome == "passed"
     assert "RERUN test_flaky.py::test_flaky" in flaky.output
 
@@ -161,7 +161,7 @@ def test_test_that_never_passes(flaky: Run) -> None:
 
 
 def test_timeout(flaky: Run) -> None:
-    """With where it hung, and what had leaked by then is found."""
+    """The failure shows where the test hung, and leaks before it are found."""
     assert flaky["test_slow"].outcome == "failed"
     assert "definitely lost" in flaky["test_slow"].text
     assert "TIMEOUT]" in flaky["test_slow"].text
@@ -221,7 +221,7 @@ def test_interruption(suite: Suite, stop: str, code: int, words: str) -> None:
 
 
 def test_interrupt_from_the_keyboard(suite: Suite) -> None:
-    """Reaches the process under valgrind, which reports what it has."""
+    """It reaches the process under valgrind, which reports what it has."""
     suite.write(
         "test_a.py",
         "import defective, pathlib, time\n"

@@ -108,14 +108,14 @@ def line_of(run: Run, words: str) -> str:
 
 
 def test_interpreter_only_fails_nothing(first: Run) -> None:
-    """But is listed."""
+    """It is listed in the summary."""
     assert first["test_interpreter_only"].outcome == "passed"
     assert line_of(first, "interpreter only")
     assert any("uninitialised value: PyLong_FromLong" in line for line in first.summary)
 
 
 def test_origin_is_a_frame(origins: Run) -> None:
-    """A value that an extension left unwritten is its own affair, wherever it is used."""
+    """A value that an extension left unwritten counts, wherever it is used."""
     case = origins["test_handed_over"]
     assert case.outcome == "failed"
     assert "Uninitialised value was created by a heap allocation" in case.text
@@ -124,7 +124,7 @@ def test_origin_is_a_frame(origins: Run) -> None:
 
 @pytest.mark.slow
 def test_all_errors(everything: Run) -> None:
-    """The interpreter's own fail the test, and nothing is suppressed."""
+    """Those of the interpreter itself fail the test, and nothing is suppressed."""
     assert everything["test_interpreter_only"].text.startswith("[VALGRIND ERROR]")
     assert "PyLong_FromLong" in everything["test_interpreter_only"].text
     assert not any(line.startswith("interpreter only") for line in everything.summary)
@@ -132,7 +132,7 @@ def test_all_errors(everything: Run) -> None:
 
 
 def test_other_code_fails_nothing(only: Run) -> None:
-    """It is listed; what nobody meant is known to be so."""
+    """It is listed, and a marker can make it known."""
     for name in ("test_leak", "test_error", "test_known"):
         assert only[name].outcome == "passed"
     assert "2 errors, 2 leaks (43 bytes in 2 blocks)" in line_of(only, "other code")
@@ -140,12 +140,12 @@ def test_other_code_fails_nothing(only: Run) -> None:
 
 
 def test_object_may_be_lost_by_anybody(only: Run) -> None:
-    """Whoever allocated it."""
+    """It counts, whoever allocated it."""
     assert only["test_leaked_object"].text.startswith("[VALGRIND LEAK]")
 
 
 def test_suppressions_are_distinct_and_named(first: Run, trust: Suite) -> None:
-    """After the first test that needs each, and the kind; none for what a marker knows."""
+    """Each is named after its first test and its kind; known findings have none."""
     assert any(f"written to {trust.directory / 'new.supp'}" in line for line in first.summary)
     text = (trust.directory / "new.supp").read_text()
     names = [line.strip() for line in text.splitlines() if line.startswith("   test_it.py")]
@@ -164,7 +164,7 @@ def test_run_with_suppressions_is_clean(second: Run) -> None:
 
 
 def test_unused_suppression_is_listed(second: Run, trust: Suite) -> None:
-    """With file and line; those in use are not."""
+    """File and line say where it is; those in use are not listed."""
     lines = [line for line in second.summary if "unused suppression" in line]
     assert f"{trust.directory / 'old.supp'}:2: unused suppression: not needed" in lines
     assert not any("unused suppression: test_it.py" in line for line in lines)
@@ -190,7 +190,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Suite:
 
 @pytest.mark.slow
 def test_limit_of_errors_is_told(many: Suite) -> None:
-    """From a command line of 0.x, where it cannot be lifted."""
+    """It cannot be lifted in a command line of 0.x."""
     run = many.run(
         *("--valgrind", "--no-memcheck"),
         before=["valgrind", f"--log-file={many.directory / 'log'}"],
@@ -202,7 +202,7 @@ def test_limit_of_errors_is_told(many: Suite) -> None:
 
 
 def test_launcher_lifts_the_limit(many: Suite) -> None:
-    """All are found; that valgrind takes a closer look at the first hundred is told."""
+    """All errors are found; the limit of a hundred for whole stacks is mentioned."""
     run = many.run("--valgrind", "--no-memcheck")
     assert "1,000 errors" in "\n".join(run.summary)
     assert "has looked for none since" not in "\n".join(run.summary)
@@ -211,7 +211,7 @@ def test_launcher_lifts_the_limit(many: Suite) -> None:
 
 @pytest.mark.parametrize("reason", ["no directory", "a directory of this name", "be overwritten"])
 def test_file_that_cannot_be_written(trust: Suite, reason: str) -> None:
-    """A usage error, before anything is run."""
+    """It is a usage error, before anything is run."""
     name = {"no directory": "nowhere/x", "a directory of this name": "."}.get(reason, "x.supp")
     trust.write("x.supp", "")
     options = [f"--valgrind-gen-suppressions={name}", "--valgrind-suppressions=x.supp"]

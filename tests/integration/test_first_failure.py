@@ -40,7 +40,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
 
 
 def test_session_stops_at_the_first_error(stopped: Run) -> None:
-    """And at no failure that is expected."""
+    """An expected failure does not stop it."""
     assert list(stopped.cases) == [
         "test_clean",
         "test_fails_by_itself",

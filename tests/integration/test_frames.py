@@ -30,7 +30,7 @@ WITH_DIGITS = re.compile(r"(?s).*pvg_low_(\d\d).*pvg_high_(\d\d).*")
     ],
 )
 def test_every_number_is_in_its_stack(flags: tuple[str, ...], tmp_path: Path) -> None:
-    """With and without debug information, and though symbols are stripped as wheels' are."""
+    """That holds without debug information, and for stripped symbols as in wheels."""
     program = tmp_path / "frames"
     sources = [str(HERE / "extensions" / "frames.c"), str(HERE.parent / "csrc" / "frames.c")]
     include = f"-I{HERE.parent / 'csrc'}"
@@ -53,7 +53,7 @@ def test_every_number_is_in_its_stack(flags: tuple[str, ...], tmp_path: Path) ->
 
 
 def test_result_and_exception_pass_through() -> None:
-    """As if there were no frame."""
+    """They do, as if there were no frame."""
     assert client.inside_test(5, divmod, 7, 2) == (3, 1)
     assert client.outside_tests(divmod, 7, 2) == (3, 1)
     with pytest.raises(KeyboardInterrupt):
@@ -61,7 +61,7 @@ def test_result_and_exception_pass_through() -> None:
 
 
 def test_frames_do_not_lengthen_a_traceback() -> None:
-    """They are C's."""
+    """They are C frames."""
     with pytest.raises(ZeroDivisionError) as caught:
         client.inside_test(1, client.inside_test, 1, divmod, 1, 0)
     assert len(caught.traceback) == 1
@@ -76,7 +76,7 @@ def test_generator_passes_through() -> None:
 
 @pytest.mark.parametrize("arguments", [(), (1,), ("one", len)])
 def test_misuse(arguments: tuple[object, ...]) -> None:
-    """An exception, no crash."""
+    """It raises an exception, and does not crash."""
     with pytest.raises(TypeError):
         client.inside_test(*arguments)  # type: ignore[arg-type]
 

@@ -40,7 +40,7 @@ def test_tests_do_not_see_clones(run: Run) -> None:
 
 
 def test_exit_handlers_run_once(run: Run, invisible: Suite) -> None:
-    """In the process itself, when it ends."""
+    """The process itself runs them, when it ends."""
     assert run.code == pytest.ExitCode.OK, run.output
     lines = (invisible.directory / "exits").read_text().splitlines()
     assert lines.count("atexit True") == 1
@@ -48,13 +48,13 @@ def test_exit_handlers_run_once(run: Run, invisible: Suite) -> None:
 
 
 def test_buffers_are_written_once(run: Run, invisible: Suite) -> None:
-    """By the process itself."""
+    """The process itself writes them."""
     assert run.code == pytest.ExitCode.OK, run.output
     assert (invisible.directory / "buffered").read_text() == "once\n"
 
 
 def test_clone_dies_with_the_process(suite: Suite) -> None:
-    """Even when that is killed, and can do nothing about it."""
+    """It does so even when the process is killed."""
     suite.write(
         "test_long.py",
         "import os, pathlib, time\n"

@@ -28,7 +28,7 @@ def log_of(run: Run) -> Path:
 
 
 def test_clean_run(suite: Suite) -> None:
-    """Passes, and leaves nothing behind: neither a log nor what the conftest did natively."""
+    """It passes, and leaves behind neither a log nor what the conftest did natively."""
     suite.write("test_clean.py", "import os\ndef test_clean(): assert os.environ['SEEN'] == 'x'\n")
     suite.write(
         "conftest.py",
@@ -56,7 +56,7 @@ def without_names(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_log_is_kept_when_anything_was_found(without_names: Run) -> None:
-    """And its path printed."""
+    """The summary prints its path."""
     assert without_names.code == pytest.ExitCode.TESTS_FAILED
     log = log_of(without_names)
     assert "test_leak.py::test_" in log.read_text()
@@ -71,7 +71,7 @@ def test_extension_without_debug_information(without_names: Run) -> None:
 
 
 def test_log_where_the_user_wants_it(suite: Suite) -> None:
-    """Without valgrind in the command line."""
+    """The option is enough, without valgrind in the command line."""
     suite.write("test_leak.py", LEAK)
     run = suite.run("--valgrind", "--valgrind-log=valgrind.txt")
     log = suite.directory / "valgrind.txt"
@@ -80,13 +80,13 @@ def test_log_where_the_user_wants_it(suite: Suite) -> None:
 
 
 def test_exit_code_passes_through(suite: Suite) -> None:
-    """That of a run in which no test was found."""
+    """It is that of a run in which no test was found."""
     assert suite.run("--valgrind").code == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
 @pytest.mark.slow
 def test_console_script(suite: Suite) -> None:
-    """The command ``pytest`` next to the interpreter."""
+    """It is the command ``pytest`` next to the interpreter."""
     suite.write("test_clean.py", CLEAN)
     script = Path(sys.executable).parent / "pytest"
     done = subprocess.run(
@@ -136,7 +136,7 @@ def elaborate(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
 
 
 def test_standard_input_passes_through(elaborate: Run) -> None:
-    """A test may ask something."""
+    """A test may read it."""
     assert elaborate["test_ask"].outcome == "passed"
 
 
@@ -146,7 +146,7 @@ def test_flags_of_the_interpreter(elaborate: Run) -> None:
 
 
 def test_small_stack(elaborate: Run) -> None:
-    """Python needs eight megabytes, whatever the shell allows."""
+    """Python gets its eight megabytes, whatever the shell allows."""
     assert "--main-stacksize=8388608" in elaborate.output
     assert elaborate["test_deep"].outcome == "passed"
     assert elaborate.code == pytest.ExitCode.OK, elaborate.output + elaborate.errors
@@ -168,7 +168,7 @@ def test_options_for_valgrind(elaborate: Run) -> None:
 
 
 def test_help_needs_no_valgrind(suite: Suite) -> None:
-    """Nor time."""
+    """It is printed natively, and at once."""
     run = suite.run("--valgrind", "--help", environment={"PATH": "/nonexistent"})
     assert "--valgrind-suppressions" in run.output
 
@@ -184,7 +184,7 @@ ERROR = "import defective\ndef test_error():\n    defective.read_past_end()\n"
 
 
 def test_suppressions(suite: Suite) -> None:
-    """From the command line and the ini file, relative to either."""
+    """They come from the command line and the ini file, relative to either."""
     suite.write(
         "test_error.py", f"{ERROR}def test_other_error():\n    defective.write_after_free()\n"
     )
@@ -195,7 +195,7 @@ def test_suppressions(suite: Suite) -> None:
 
 
 def test_suppressions_that_come_late(suite: Suite) -> None:
-    """Where valgrind has been started by hand."""
+    """They hold where valgrind was started by hand, too."""
     suite.write("test_error.py", ERROR)
     suite.write("a.supp", SUPPRESSION)
     run = suite.run(
@@ -300,18 +300,18 @@ def strict(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
 
 
 def test_strict(strict: Run) -> None:
-    """A marker that is not needed any more fails."""
+    """A marker of a defect that did not occur fails the test."""
     assert strict["test_fixed"].outcome == "failed"
     assert "[VALGRIND STRICT]" in strict["test_fixed"].text
 
 
 def test_failures_reported_as_what_they_are(strict: Run) -> None:
-    """By the ini file here."""
+    """The ini file says so here."""
     assert strict["test_fails"].outcome == "failed"
     assert "assert 'this' == 'that'" in strict["test_fails"].text
     assert "nothing that fails a test, 3 tests checked" in strict.summary
 
 
 def test_kinds_of_leak_that_count(strict: Run) -> None:
-    """None but those that are asked for."""
+    """Only those that are asked for do."""
     assert strict["test_leak"].outcome == "passed"

@@ -89,7 +89,7 @@ def leaks(suite: Suite, *options: str, before: tuple[str, ...] = ()) -> Run:
 
 
 def test_fixture_of_several_tests(suite: Suite) -> None:
-    """What it loses in the end belongs to the test that first asked for it."""
+    """What it loses at its end belongs to the test that first asked for it."""
     suite.write("test_a.py", FIXTURE)
     run = suite.run("--valgrind")
     assert "50 bytes in 1 block" in run["test_first_to_ask"].text
@@ -147,14 +147,14 @@ def test_log_named_after_the_process_with_gdbserver(suite: Suite) -> None:
 
 
 def test_collector_without_freeze(suite: Suite) -> None:
-    """For suites that look at its state: it is the tests' own."""
+    """Suites that look at its state find it as they left it."""
     suite.write("test_a.py", FREEZES)
     run = suite.run("--valgrind", "--valgrind-no-freeze", "--valgrind-failures=report")
     assert run.code == pytest.ExitCode.OK, run.output
 
 
 def test_command_line_wins(suite: Suite) -> None:
-    """Over the ini file; and what it cost is said: seconds, checks and groups."""
+    """It wins over the ini file, and the summary says what checks cost."""
     suite.write("pytest.ini", f"{INI}valgrind_leak_check = off\n")
     run = leaks(suite, "--valgrind-leak-check=group")
     (line,) = [line for line in run.summary if "leak check" in line]
@@ -163,7 +163,7 @@ def test_command_line_wins(suite: Suite) -> None:
 
 
 def test_few_callers_lead_to_exact_checks(suite: Suite) -> None:
-    """Numbers would be out of sight; the header says so."""
+    """Stacks would not reach the numbers; the header says so."""
     suite.write("test_a.py", "import defective\ndef test_leak(): defective.leak()\n")
     run = suite.run("--valgrind", "--valgrind-args=--num-callers=12")
     (header,) = [line for line in run.output.splitlines() if "checking for" in line]

@@ -10,7 +10,7 @@ WORDS = "without effect, as --valgrind is missing"
 
 @pytest.mark.parametrize("before", [(), ("valgrind", "--tool=none", "-q")])
 def test_warning(suite: Suite, before: tuple[str, ...]) -> None:
-    """Natively, and where valgrind has been started by hand; the tests run."""
+    """It is given natively and where valgrind was started by hand, and the tests run."""
     suite.write("test_it.py", "def test_it(): pass\n")
     run = suite.run("--valgrind-leak-check=exact", "--valgrind-pinpoint", before=before)
     assert run.code == pytest.ExitCode.OK
@@ -19,7 +19,7 @@ def test_warning(suite: Suite, before: tuple[str, ...]) -> None:
 
 
 def test_warning_that_is_an_error(suite: Suite) -> None:
-    """In one sentence."""
+    """It stops pytest with one sentence."""
     run = suite.run("--no-memcheck", "-W", "error")
     assert run.code == pytest.ExitCode.USAGE_ERROR
     assert f"--no-memcheck: {WORDS}." in run.errors
@@ -27,14 +27,14 @@ def test_warning_that_is_an_error(suite: Suite) -> None:
 
 
 def test_warning_with_workers(suite: Suite) -> None:
-    """One is enough."""
+    """There is only one."""
     pytest.importorskip("xdist")
     suite.write("test_it.py", "def test_it(): pass\n")
     assert suite.run("--valgrind-strict", "-n", "2").output.count(WORDS) == 1
 
 
 def test_no_warning(suite: Suite) -> None:
-    """About what the ini file says for the case that the option is given."""
+    """Ini values say what holds once the option is given."""
     suite.write("pytest.ini", "[pytest]\naddopts = --valgrind-timeout=5\nvalgrind_strict = true\n")
     suite.write("test_it.py", "def test_it(): pass\n")
     run = suite.run()

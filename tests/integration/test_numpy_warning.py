@@ -47,18 +47,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_import_of_numpy(run: Run) -> None:
-    """From a conftest and from a test module."""
+    """It works from a conftest and from a test module."""
     assert "3 passed" in run.totals
 
 
 @pytest.mark.parametrize("name", ["test_limits", "test_marked"])
 def test_limits_of_longdouble(run: Run, name: str) -> None:
-    """Whatever filters a test is marked with."""
+    """The test passes, whatever filters it is marked with."""
     assert run[name].outcome == "passed"
 
 
 def test_nothing_else_is_ignored(run: Run) -> None:
-    """The same words in another warning still fail a test."""
+    """The same words in a warning from elsewhere are still raised."""
     assert run["test_other_warnings"].outcome == "passed"
 
 

@@ -60,7 +60,7 @@ def tracked(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
 
 
 def test_tests_that_left_some_open(tracked: Run) -> None:
-    """They are named, with what it is and where it was opened; others are not."""
+    """Each is named, with what it is and where it was opened; others are not."""
     assert tracked.code == pytest.ExitCode.TESTS_FAILED
     assert "6 passed" in tracked.totals
     assert "3 errors" in tracked.totals
@@ -75,7 +75,7 @@ def test_tests_that_left_some_open(tracked: Run) -> None:
 
 
 def test_evidence(tracked: Run) -> None:
-    """The stack of the call that opened it."""
+    """It is the stack of the call that opened the descriptor."""
     text = tracked.output
     assert "Opened in test_a.py::test_forgets, and still open" in text
     assert "file descriptor" in text
@@ -83,6 +83,6 @@ def test_evidence(tracked: Run) -> None:
 
 
 def test_log_is_kept(tracked: Run) -> None:
-    """It was asked for."""
+    """The option asks for it."""
     (log,) = [line.removeprefix("log: ") for line in tracked.summary if line.startswith("log: ")]
     assert Path(log).exists()

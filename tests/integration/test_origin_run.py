@@ -83,7 +83,7 @@ def run(origins: Suite) -> Run:
 
 
 def test_value_that_was_handed_over_fails_the_test(run: Run) -> None:
-    """With the stack of the decision, and that of where the value was created."""
+    """Both stacks are shown: of the decision, and of the value's creation."""
     for name in ("test_handed_over", "test_leak_as_well"):
         case = run[name]
         assert case.outcome == "failed"
@@ -95,7 +95,7 @@ def test_value_that_was_handed_over_fails_the_test(run: Run) -> None:
 
 
 def test_same_decision_upon_a_value_of_the_interpreters_fails_nothing(run: Run) -> None:
-    """Though valgrind takes the two for one error; and it stays in the summary."""
+    """Valgrind takes the two for one error, and the summary keeps it."""
     assert run["test_own"].outcome == "passed"
     assert run["test_clean"].outcome == "passed"
     (line,) = [line for line in run.summary if line.startswith("interpreter only: ")]
@@ -103,7 +103,7 @@ def test_same_decision_upon_a_value_of_the_interpreters_fails_nothing(run: Run) 
 
 
 def test_marker_knows_it(run: Run) -> None:
-    """An expected failure; where the value is the interpreter's, the marker is unused."""
+    """It is an expected failure, and the marker is unused where the value is the interpreter's."""
     assert run["test_known"].outcome == "skipped"
     assert "[VALGRIND ERROR]" in run["test_known"].message
     unused = [line for line in run.summary if line.startswith("test_it.py::test_marked_for")]
@@ -112,13 +112,13 @@ def test_marker_knows_it(run: Run) -> None:
 
 
 def test_import_that_hands_it_over(run: Run) -> None:
-    """An error of the module."""
+    """It is an error of the module."""
     assert "created by a heap allocation" in run["test_import"].text
     assert any("(import)" in line and "test_import.py" in line for line in run.summary)
 
 
 def test_it_is_said(run: Run) -> None:
-    """While the user waits, and in the summary."""
+    """A line says it while the user waits, and the summary says it again."""
     assert "valgrind: 5 tests once more with --track-origins=yes" in run.output
     (line,) = [line for line in run.summary if "once more" in line]
     assert line == (
@@ -128,6 +128,6 @@ def test_it_is_said(run: Run) -> None:
 
 
 def test_nothing_is_written_twice(run: Run, origins: Suite) -> None:
-    """The XML is that of the first run, and its temporary files are still there."""
+    """The XML and the temporary files are those of the first run."""
     assert {"test_clean", "test_error_of_its_own", "test_nothing"} <= {*run.cases}
     assert (origins.directory / "base" / "test_files0" / "file").exists()

@@ -127,7 +127,7 @@ def lines_of(run: Run, name: str) -> list[str]:
     ],
 )
 def test_line_of_the_test(pinpointed: Run, name: str, call: str) -> None:
-    """Is the one that did it, with its source."""
+    """The failure shows it, with its source."""
     definition = next(line for line in TESTS.splitlines() if f"def {name}(" in line)
     line = line_of(call, definition)
     assert lines_of(pinpointed, name) == [f"test_lines.py:{line} in {name}"]
@@ -135,7 +135,7 @@ def test_line_of_the_test(pinpointed: Run, name: str, call: str) -> None:
 
 
 def test_line_of_a_function_that_the_test_calls(pinpointed: Run) -> None:
-    """Comes before the line that calls it."""
+    """It comes before the line that calls it."""
     name = "test_reference_in_callee"
     inner = line_of("leak_reference(copy)", "def lose_copy(items):")
     outer = line_of("lose_copy([1, 2])", f"def {name}(shared):")
@@ -156,7 +156,7 @@ def test_lines_of_two_errors(pinpointed: Run) -> None:
 
 
 def test_short_process_ids(pinpointed: Run) -> None:
-    """Their digits in a directory's name are none: logs of forks and clones are found."""
+    """Digits in the name of a directory are not taken for one."""
     assert "INTERNALERROR" not in pinpointed.output
     assert "list: " in pinpointed["test_reference_to_local_variable"].text
     (log,) = (line for line in pinpointed.summary if line.startswith("log: "))
@@ -171,7 +171,7 @@ def test_line_of_a_fixture(pinpointed: Run) -> None:
 
 
 def test_not_reproduced(pinpointed: Run) -> None:
-    """Is said, and the finding stays."""
+    """The failure says so, and keeps the finding."""
     text = pinpointed["test_only_the_first_time"].text
     assert "30 bytes in 1 block is definitely lost" in text
     assert "Python line unknown: it did not happen again when the test ran once more" in text
@@ -184,12 +184,12 @@ def test_process_is_left_alone(pinpointed: Run) -> None:
 
 
 def test_hint_names_the_option(functions: Run) -> None:
-    """Where something was found without it."""
+    """It is given where something was found without it."""
     assert "hint: --valgrind-pinpoint says which line of Python it was" in functions.summary
 
 
 def test_functions_in_native_stacks(functions: Run) -> None:
-    """Below the extension's, each with its file and first line, and without the interpreter's."""
+    """They follow the extension's frames, with file and line, and the interpreter is left out."""
     text = functions["test_memory"].text
     start = line_of("def test_memory", "def test_memory(shared):")
     stack = re.search(r"^  > leak \(defective\.c:\d+\)\n(.*\n)(.*\n)", text, re.MULTILINE)
@@ -199,14 +199,14 @@ def test_functions_in_native_stacks(functions: Run) -> None:
 
 
 def test_functions_where_a_reference_was_made(functions: Run) -> None:
-    """A list's stack says which function made it."""
+    """The stack of a list says which function made it."""
     text = functions["test_reference_in_callee"].text
     assert re.search(r"  py lose_copy \(\S*/test_lines.py:5\)\n  py test_reference_in_callee", text)
 
 
 @pytest.mark.slow
 def test_functions_in_a_classic_command_line(suite: Suite, native: list[str]) -> None:
-    """Numbered by the process itself, which leaves no file behind."""
+    """The process itself numbers them, and leaves no file behind."""
     suite.write("test_one.py", "import defective\ndef test_one(): defective.leak(1)\n")
     log = suite.directory / "valgrind.log"
     run = suite.run(
@@ -222,7 +222,7 @@ def test_functions_in_a_classic_command_line(suite: Suite, native: list[str]) ->
 
 
 def test_functions_of_a_process_that_died(suite: Suite) -> None:
-    """Are in the report of its death."""
+    """The report of the crash names them."""
     suite.write("test_one.py", "import defective\ndef test_one(): defective.crash()\n")
     run = suite.run("--valgrind", "--valgrind-python-frames")
     assert re.search(r"  py test_one \(\S*/test_one.py:2\)", run["test_one"].text)
@@ -249,5 +249,5 @@ def test_functions_of_a_forked_child(suite: Suite) -> None:
 
 
 def test_source_of_the_extension(functions: Run) -> None:
-    """Stands below its frames, if it is at hand."""
+    """It stands below the frame, if the file is at hand."""
     assert "hidden = malloc((size_t)size);" in functions["test_memory"].text

@@ -39,7 +39,7 @@ def by_function(rows: Iterable[Row]) -> list[ParameterSet]:
 
 @pytest.mark.parametrize("row", by_function([*DETECTED, *UNDETECTED]))
 def test_every_occurrence_is_found(planted: Run, row: Row) -> None:
-    """By the header and the words, in each test that has it."""
+    """The report of each test that has it has the right header and words."""
     assert {*judge(row, planted).found} == {*row.tests}
 
 
@@ -50,7 +50,7 @@ def test_function_is_named(planted: Run, row: Row) -> None:
 
 
 def test_no_other_test_is_blamed(planted: Run) -> None:
-    """Each function is in no other report, and no leak is in a report that has its own."""
+    """No other report names the function, and no report has a leak too many."""
     blamed = {row.function: judge(row, planted).blamed for row in ROWS}
     assert not {function: tests for function, tests in blamed.items() if tests}
     assert not miscounted(planted)
@@ -58,18 +58,18 @@ def test_no_other_test_is_blamed(planted: Run) -> None:
 
 @pytest.mark.parametrize("row", by_function(LISTED))
 def test_what_fails_no_test_is_listed(planted: Run, row: Row) -> None:
-    """In the summary."""
+    """The summary has it."""
     assert judge(row, planted).is_listed
 
 
 def test_all_others_pass(planted: Run) -> None:
-    """The clean tests between those with a defect, and those with one that cannot be found."""
+    """Those are the clean tests, and those with a defect that cannot be found."""
     assert not not_passed(planted)
     assert sum(case.outcome == "passed" for case in planted.cases.values()) > len(DETECTED)
 
 
 def test_every_function_has_a_row() -> None:
-    """One, so that a report tells the row."""
+    """It has exactly one, so that a report tells the row."""
     functions = [row.function for row in ROWS]
     assert len(functions) == len(set(functions))
     stub = (HERE / "extensions" / "flaws.pyi").read_text()

@@ -108,7 +108,7 @@ def is_named(run: Run, kind: str) -> bool:
 
 @pytest.mark.parametrize("kind", LOST)
 def test_lost_object_is_named(references: Run, kind: str, request: pytest.FixtureRequest) -> None:
-    """On the test that lost it, with its type and what it looks like.
+    """The test that lost it names its type and what it looks like.
 
     A stale pointer may hide one of them by chance; none is hidden in two runs.
     """
@@ -124,33 +124,33 @@ def test_neighbour_is_not_blamed(references: Run, name: str) -> None:
 
 
 def test_kept_objects_are_not_lost(references: Run) -> None:
-    """However they are kept."""
+    """None is reported, however it is kept."""
     kept = {name: case for name, case in references.cases.items() if "test_keep_" in name}
     assert len(kept) > 70
     assert not [name for name, case in kept.items() if case.outcome not in ("passed", "skipped")]
 
 
 def test_nothing_is_left_over(references: Run) -> None:
-    """No leak is listed outside the tests, or as one of several tests'."""
+    """No leak is listed outside the tests, or as that of one of several tests."""
     lost = [line for line in references.summary if "definitely lost" in line]
     assert {line.partition(":")[0] for line in lost} == {"test_losing.py"}
 
 
 def test_each_kind_has_a_row(references: Run) -> None:
-    """All tests that lose something are judged."""
+    """Every test that loses something is judged."""
     names = {name.removeprefix("test_") for name in references.cases if "_keep_" not in name}
     assert names == {*LOST, *CLEAN}
 
 
 def test_one_line_names_the_object(references: Run) -> None:
-    """Rather than the interpreter's function that allocates all objects."""
+    """The function that allocates all objects would say nothing."""
     (line,) = [line for line in references.summary if "test_instance_with_slots" in line]
     assert line.endswith("definitely lost 120 bytes in 1 block: test_losing.Slotted")
 
 
 @pytest.mark.parametrize("mode", ["exact", "group"])
 def test_made_in_one_test_and_lost_in_another(suite: Suite, mode: str) -> None:
-    """On the one that lost it, by exact checks; on either by those of groups."""
+    """Exact checks blame the second test, and checks of groups either."""
     suite.write("test_across.py", ACROSS)
     losing = {"test_lose_what_another_made", "test_lose_what_was_made_at_import"}
     expected = {"test_lose_in_teardown", *(losing if mode == "exact" else ())}
@@ -168,7 +168,7 @@ def blamed_across(suite: Suite, mode: str) -> set[str]:
 
 
 def test_late_garbage_is_not_lost(suite: Suite) -> None:
-    """What became garbage after it had been taken out of collections (gc.freeze)."""
+    """It became garbage after gc.freeze had taken it out of collections."""
     suite.write("test_late.py", LATE_GARBAGE)
     run = suite.run("--valgrind")
     assert "nothing found, 3 tests checked" in run.output
@@ -176,7 +176,7 @@ def test_late_garbage_is_not_lost(suite: Suite) -> None:
 
 
 def test_without_references(suite: Suite) -> None:
-    """Only memory is looked for to which nothing points."""
+    """Only memory to which no pointer is left is found."""
     suite.write("test_two.py", TWO_LEAKS)
     run = suite.run("--valgrind", "--valgrind-no-references")
     assert run["test_reference"].outcome == "passed"
@@ -186,7 +186,7 @@ def test_without_references(suite: Suite) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("before", [("taskset", "--cpu-list", "0"), ()])
 def test_references_are_found_in_every_mode(suite: Suite, before: tuple[str, ...]) -> None:
-    """With one core, and with a check after every test."""
+    """One core and a check after every test make no difference."""
     suite.write("test_two.py", TWO_LEAKS)
     options = () if before else ("--valgrind-leak-check=exact",)
     run = suite.run("--valgrind", *options, before=before)

@@ -45,14 +45,14 @@ def run(suite: Suite, *options: str) -> Run:
     ],
 )
 def test_command_line(unstarted: Suite, options: list[str], words: str) -> None:
-    """What pytest says about it natively, word by word."""
+    """The words are those that pytest says natively."""
     done = run(unstarted, *options)
     assert words in done.errors
     assert done.code == pytest.ExitCode.USAGE_ERROR
 
 
 def test_conftest_that_raises(unstarted: Suite) -> None:
-    """Its traceback, as natively."""
+    """Its traceback is the one that pytest shows natively."""
     unstarted.write("conftest.py", "def f():\n    raise ValueError('deep')\nf()\n")
     done = run(unstarted)
     assert "conftest.py:2: in f" in done.errors
@@ -61,7 +61,7 @@ def test_conftest_that_raises(unstarted: Suite) -> None:
 
 
 def test_what_is_no_mistake(unstarted: Suite) -> None:
-    """Options of a conftest, packages, and node ids; then valgrind is started."""
+    """Options of a conftest, packages and node ids let valgrind start."""
     unstarted.write(
         "conftest.py", "def pytest_addoption(parser):\n    parser.addoption('--mine')\n"
     )
@@ -72,7 +72,7 @@ def test_what_is_no_mistake(unstarted: Suite) -> None:
 
 
 def test_nothing_stays(unstarted: Suite, tmp_path: Path) -> None:
-    """Of what the conftest did to its process: at its end it cleans up, and so does its script."""
+    """What the conftest did to its process is gone, and its cleanup has run."""
     unstarted.write(
         "conftest.py",
         "import atexit, os\nopen('left', 'x').close()\natexit.register(os.remove, 'left')\n",

@@ -80,7 +80,7 @@ def test_outcomes(goes_on: Run) -> None:
 
 
 def test_leaks(goes_on: Run) -> None:
-    """Of the tests before a death, by the run after it."""
+    """The next run finds those of the tests before a crash."""
     assert "10 bytes in 1 block is definitely lost" in goes_on["test_leak_before"].text
     assert "20 bytes in 1 block is definitely lost" in goes_on["test_leak_between"].text
     assert "issue 7" in goes_on["test_known_leak"].message
@@ -92,7 +92,7 @@ def test_error_of_the_first_run(goes_on: Run) -> None:
 
 
 def test_deaths(goes_on: Run) -> None:
-    """Each is reported with the test in which it was, and that did not run again."""
+    """Each is reported with its test, which does not run again."""
     assert "died of SIGSEGV" in goes_on["test_segv"].message
     assert "died of SIGABRT" in goes_on["test_abort"].message
 

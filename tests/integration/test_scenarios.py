@@ -77,7 +77,7 @@ EXPECTED_FAILURES = {
 
 @pytest.mark.parametrize("name", FAILED)
 def test_defect_fails_the_test(scenarios: Run, name: str) -> None:
-    """The right header, what it is, and the frame of the extension."""
+    """The failure has the right header, the kind, and the frame of the extension."""
     if name in ("test_leaked_str", "test_leaked_tuple") and sys.version_info < (3, 11):
         pytest.xfail("a returned frame of 3.10 stays with its code, and what it pointed to")
     header, what, frame = FAILED[name]
@@ -90,13 +90,13 @@ def test_defect_fails_the_test(scenarios: Run, name: str) -> None:
 
 @pytest.mark.parametrize("name", PASSED)
 def test_clean_test_passes(scenarios: Run, name: str) -> None:
-    """What is clean passes, whatever happened before."""
+    """It does, whatever happened before."""
     assert scenarios[name].outcome == "passed"
 
 
 @pytest.mark.parametrize("name", EXPECTED_FAILURES)
 def test_expected_failure(scenarios: Run, name: str) -> None:
-    """The reason and the evidence."""
+    """It shows the reason and the evidence."""
     case = scenarios[name]
     assert case.outcome == "skipped"
     assert EXPECTED_FAILURES[name] in case.message
@@ -117,13 +117,13 @@ def test_no_other_outcomes(scenarios: Run) -> None:
 
 
 def test_skip_under_valgrind_says_why(scenarios: Run) -> None:
-    """The marker's reason, at the place of the test."""
+    """It gives the marker's reason, and the place of the test."""
     assert scenarios["test_skipped_under_valgrind"].message == "too slow"
     assert "test_markers.py" in scenarios["test_skipped_under_valgrind"].text
 
 
 def test_failing_setup_keeps_its_own_words(scenarios: Run) -> None:
-    """An error that hides no leak, and a leak that hides no error."""
+    """An error hides no leak, and a leak hides no error."""
     text = scenarios["test_failing_setup_that_leaks"].text
     assert text.startswith(LEAK)
     assert "no setup" in text
@@ -139,7 +139,7 @@ def test_import_error_is_reported_against_its_module(scenarios: Run) -> None:
 
 
 def test_excerpt_is_that_of_the_test_alone(scenarios: Run) -> None:
-    """Valgrind's own lines of this leak and of no other."""
+    """It has valgrind's own lines of this leak and of no other."""
     text = scenarios["test_leak"].text
     assert "(+10) bytes in" in text
     # From 3.21 on: "in new loss record".
@@ -147,7 +147,7 @@ def test_excerpt_is_that_of_the_test_alone(scenarios: Run) -> None:
 
 
 def test_excerpt_of_a_repeated_error(scenarios: Run) -> None:
-    """Valgrind's own lines, though it does not print them again."""
+    """It has valgrind's own lines, though valgrind does not print them again."""
     assert "== Invalid read of size 1" in scenarios["test_invalid_read_again"].text
 
 
@@ -173,18 +173,18 @@ def test_extension_frames_are_marked(scenarios: Run) -> None:
     ],
 )
 def test_stack_ends_in_python(scenarios: Run, name: str, line: str) -> None:
-    """In the test's function, a fixture's, a module; or in the test, where no more is known."""
+    """It ends in the function of the test, in a fixture, in a module, or in the test as a whole."""
     assert f"\n  {line}" in scenarios[name].text
 
 
 def test_finding_is_a_property_in_the_xml(scenarios: Run) -> None:
-    """For programs that read JUnit XML, of known findings too."""
+    """Programs can read it there, for known findings too."""
     for name in ("test_leak", "test_known_leak"):
         assert "definitely lost 10 bytes" in scenarios[name].properties["valgrind"]
 
 
 def test_unused_marker_is_named_in_the_summary(scenarios: Run) -> None:
-    """Only those of tests that ran to their end."""
+    """Only tests that ran to their end are named."""
     unused = [line.split(": ")[0] for line in scenarios.summary if "unused marker" in line]
     assert unused == [
         "test_markers.py::test_known_leak_but_error",
@@ -194,21 +194,21 @@ def test_unused_marker_is_named_in_the_summary(scenarios: Run) -> None:
 
 
 def test_defects_outside_tests_are_counted(scenarios: Run) -> None:
-    """Between two tests, and leaks of an import."""
+    """They occur between two tests, or are leaks of an import."""
     start = next(n for n, line in enumerate(scenarios.summary) if line.startswith("outside tests"))
     text = "\n".join(scenarios.summary[start:])
     assert "1 error, 2 leaks (632 bytes in 2 blocks)" in text
 
 
 def test_summary_has_a_line_for_each_finding(scenarios: Run) -> None:
-    """Test, kind, size, frame."""
+    """The line has the test, the kind, the size and the frame."""
     lines = [line for line in scenarios.summary if "::test_leak_of_a_size" in line]
     assert len(lines) == 1
     assert "definitely lost 3,000 bytes in 3 blocks: leak (defective.c:" in lines[0]
 
 
 def test_header(scenarios: Run) -> None:
-    """What is checked, with which valgrind and options, and where the log is."""
+    """It says what is checked, with which valgrind and options, and where the log is."""
     header = [line for line in scenarios.output.splitlines() if line.startswith("valgrind: ")]
     assert header[0].startswith("valgrind: memcheck 3.")
     assert "leaks in groups of tests" in header[0]
@@ -220,7 +220,7 @@ def test_header(scenarios: Run) -> None:
 
 
 def test_exit_code(scenarios: Run) -> None:
-    """That of a run with failures."""
+    """It is that of a run with failures."""
     assert scenarios.code == pytest.ExitCode.TESTS_FAILED
 
 
@@ -229,7 +229,7 @@ def test_exit_code(scenarios: Run) -> None:
 def test_same_in_another_way(
     tmp_path_factory: pytest.TempPathFactory, extension: Path, scenarios: Run, option: str
 ) -> None:
-    """All end in the same words with a check after every test, and with workers."""
+    """A check after every test and workers lead to the same words."""
     other = run_scenarios(tmp_path_factory, extension, option)
     outcomes = {name: (case.outcome, case.message) for name, case in other.cases.items()}
     assert outcomes == {

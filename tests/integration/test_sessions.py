@@ -173,7 +173,7 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
 
 
 def test_exit_codes(sessions: list[Run]) -> None:
-    """Each session has its own, and the launcher the script's."""
+    """Each session has its own, and the launcher has the script's."""
     assert sessions[0].code == 7, sessions[0].output + sessions[0].errors
     assert sessions[0].output.count("code of the session: 1") == 3
     assert sessions[0].output.count("code of the session: 0") == 1
@@ -192,7 +192,7 @@ def test_exit_codes(sessions: list[Run]) -> None:
     ],
 )
 def test_verdicts(sessions: list[Run], number: int, failed: dict[str, str]) -> None:
-    """Those who leak are failed, in whichever session, and nobody else."""
+    """The tests that leak fail, in whichever session, and no others."""
     run = sessions[number]
     found = {name: case for name, case in run.cases.items() if case.outcome != "passed"}
     assert sorted(found) == sorted(failed), run.output
@@ -207,7 +207,7 @@ def test_what_nobody_asked_for(sessions: list[Run]) -> None:
 
 
 def test_preparations_are_made_once(sessions: list[Run]) -> None:
-    """No session but the first has an interpreter measured, or a log of its own."""
+    """Only the first session calibrates an interpreter and has a log."""
     logs = {line for line in sessions[0].output.splitlines() if line.startswith("valgrind: log")}
     assert len(logs) == 1
     assert sessions[0].output.count("valgrind: memcheck") == 3

@@ -61,7 +61,7 @@ def started(suite: Suite, environment: Mapping[str, str]) -> subprocess.Popen[st
     ],
 )
 def test_signal_during_the_self_test(suite: Suite, number: signal.Signals, code: int) -> None:
-    """Neither its memcheck nor a file is left."""
+    """Neither its memcheck nor a file of it is left."""
     suite.write("test_clean.py", CLEAN)
     process = started(suite, {"XDG_CACHE_HOME": str(suite.directory / "cache")})
     temporary = suite.directory / "tmp"
@@ -77,7 +77,7 @@ def test_signal_during_the_self_test(suite: Suite, number: signal.Signals, code:
 
 @pytest.mark.parametrize("send", [os.kill, os.killpg])
 def test_interrupt_while_python_starts(suite: Suite, send: Callable[[int, int], None]) -> None:
-    """Nothing has died, and nothing is left."""
+    """Nothing is reported as crashed, and nothing is left."""
     suite.write("test_clean.py", CLEAN)
     # The usual cache, in which the result of the self-test is.
     process = started(suite, {})

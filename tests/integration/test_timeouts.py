@@ -53,7 +53,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
 
 @pytest.mark.parametrize("name", HUNG)
 def test_hang_fails(run: Run, name: str) -> None:
-    """With where it was, in C and in Python."""
+    """The failure shows where it was, in C and in Python."""
     case = run[name]
     assert case.outcome in ("failed", "error")
     assert "TIMEOUT] timeout: " in case.message
@@ -62,7 +62,7 @@ def test_hang_fails(run: Run, name: str) -> None:
 
 
 def test_teardown_that_hangs_as_well(run: Run) -> None:
-    """Is ended as well."""
+    """It is ended as well."""
     hangs = [line for line in run.summary if "::test_in_call_and_teardown: timeout: " in line]
     assert len(hangs) == 2
     assert "timeout: test_in_call_and_teardown (" in hangs[0]
@@ -73,19 +73,19 @@ def test_teardown_that_hangs_as_well(run: Run) -> None:
 
 @pytest.mark.parametrize("name", PASSED)
 def test_others_pass(run: Run, name: str) -> None:
-    """Before and after those that hang; beyond a session timeout that is multiplied as well."""
+    """They pass before and after those that hang, with a session timeout that is multiplied."""
     assert run[name].outcome == "passed", run[name].text
 
 
 def test_leaks_are_found_between_hangs(run: Run) -> None:
-    """On the right test."""
+    """The right test has them."""
     case = run["test_leak_after_a_hang"]
     assert "31 bytes in 1 block" in case.text
     assert "[VALGRIND LEAK]" in case.text
 
 
 def test_other_threads(run: Run) -> None:
-    """What they were doing, for those who look for a deadlock."""
+    """The failure shows what they were doing, as in a deadlock."""
     text = run["test_in_a_lock"].text
     own, _, others = text.partition("in Python, in thread ")
     assert "py test_in_a_lock (" in own
@@ -93,12 +93,12 @@ def test_other_threads(run: Run) -> None:
 
 
 def test_header(run: Run) -> None:
-    """What a test may take."""
+    """It says how long a test may take."""
     assert "\nvalgrind: a test may take 3 s\n" in run.output
 
 
 def test_summary(run: Run) -> None:
-    """A line for each, the extension's frame or else Python's, and their number."""
+    """It has a line for each timeout, with the innermost frame, and their number."""
     hangs = [line for line in run.summary if ": timeout: " in line]
     assert len(hangs) == len(HUNG) + 2  # those of the call and the teardown of one
     assert "test_hanging.py::test_in_the_extension: timeout: wait_for_signal (defective.c:" in (
@@ -119,7 +119,7 @@ def test_after():
 
 
 def test_process_that_does_not_come_back_from_c_ends(suite: Suite) -> None:
-    """And it is said which test hung, where, in C and in Python."""
+    """The report says which test hung, and where, in C and in Python."""
     suite.write("test_it.py", LOOP)
     run = suite.run("--valgrind", "--valgrind-timeout=2")
     assert run.code == pytest.ExitCode.TESTS_FAILED
@@ -151,7 +151,7 @@ def test_process_ends_in_the_command_line_of_0x(suite: Suite) -> None:
 
 @pytest.mark.slow
 def test_test_that_never_gives_in_ends_the_process(suite: Suite) -> None:
-    """Whatever is raised in it, it goes on."""
+    """It catches every exception that is raised in it."""
     suite.write(
         "test_it.py",
         "import time\n"

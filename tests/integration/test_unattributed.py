@@ -58,13 +58,13 @@ def rerun(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
 
 
 def test_run_fails(run: Run) -> None:
-    """Though each of these tests passes."""
+    """It does, although each of these tests passes."""
     assert run.code == pytest.ExitCode.TESTS_FAILED
     assert run.totals.startswith("1 failed, 6 passed, 1 error")
 
 
 def test_all_is_in_one_report(run: Run) -> None:
-    """What is known of each: how much, and which test made it."""
+    """It says how much was lost, and which test made it."""
     assert "ERROR at leak check of test_b.py" in run.output
     report = run["test_b"].text + "".join(case.text for case in run.cases.values())
     assert "41 bytes in 1 block is definitely lost, allocated in test_a.py::test_starts" in report
@@ -73,19 +73,19 @@ def test_all_is_in_one_report(run: Run) -> None:
 
 
 def test_tests_of_the_group_are_named(run: Run) -> None:
-    """And those that started threads."""
+    """Those that started threads are named, too."""
     assert "One of 7 tests lost this memory" in run.output
     assert "Threads were started by test_a.py::test_starts_a_thread." in run.output
 
 
 def test_command_that_finds_out(run: Run) -> None:
-    """Whole modules where all of their tests are meant."""
+    """It names whole modules where all of their tests are meant."""
     command = "pytest --valgrind --valgrind-leak-check=exact test_a.py test_b.py"
     assert f"To find out: {command}\n" in run.output
 
 
 def test_summary(run: Run) -> None:
-    """A line for each."""
+    """It has a line for each."""
     lines = [line for line in run.summary if line.startswith("one of 7 tests: ")]
     assert len(lines) == 3
     assert any(
@@ -94,12 +94,12 @@ def test_summary(run: Run) -> None:
 
 
 def test_leak_in_sight_is_settled(run: Run) -> None:
-    """As ever."""
+    """Its test fails, as ever."""
     assert "42 bytes" in run["test_leaks_in_sight"].text
 
 
 def test_running_again_finds_the_test(rerun: Run) -> None:
-    """Whose thread did it, or whose stack is too deep."""
+    """It is the one whose thread did it, or whose stack is too deep."""
     lines = "\n".join(rerun.summary)
     assert "test_a.py::test_leaks_in_the_thread: definitely lost 41 bytes" in lines
     assert "test_a.py::test_leaks_deep: definitely lost 60 bytes" in lines
@@ -108,7 +108,7 @@ def test_running_again_finds_the_test(rerun: Run) -> None:
 
 
 def test_running_again_reports_nothing_twice(rerun: Run) -> None:
-    """What was settled the first time, and the number of tests."""
+    """Findings of the first run, and the number of tests, stay the same."""
     assert sum("test_leaks_in_sight" in line for line in rerun.summary) == 1
     assert "7 tests checked" in "".join(rerun.summary)
     assert rerun.totals.startswith("3 failed, ")

@@ -31,7 +31,7 @@ def clean(suite: Suite) -> Suite:
 
 
 def test_no_valgrind(clean: Suite) -> None:
-    """How to install it."""
+    """The message says how to install it."""
     run = clean.run("--valgrind", environment={"PATH": "/nonexistent"})
     assert_usage_error(run, "no valgrind", "apt install valgrind", "dnf", "pacman", "brew")
 
@@ -93,7 +93,7 @@ def test_option_that_valgrind_does_not_know(clean: Suite) -> None:
     ],
 )
 def test_program_that_is_no_valgrind(clean: Suite, script: str, words: str) -> None:
-    """What is known of it, as it says nothing."""
+    """The message says what is known of a program that prints nothing."""
     program = clean.directory / "valgrind"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
@@ -102,31 +102,31 @@ def test_program_that_is_no_valgrind(clean: Suite, script: str, words: str) -> N
 
 
 def test_arguments_that_are_no_words(clean: Suite) -> None:
-    """A quote without an end."""
+    """A quote in them has no end."""
     run = clean.run("--valgrind", "--valgrind-args='--x")
     assert_usage_error(run, "--valgrind-args", "No closing quotation")
 
 
 def test_leak_kind_that_does_not_exist(clean: Suite) -> None:
-    """Which there are."""
+    """The message lists those that do."""
     run = clean.run("--valgrind", "--valgrind-leak-kinds=definite,certain")
     assert_usage_error(run, "definite, indirect, possible, reachable", "'certain'")
 
 
 def test_value_in_the_ini_file_that_makes_no_sense(clean: Suite) -> None:
-    """Which there are."""
+    """The message lists those that do."""
     clean.write("pytest.ini", "[pytest]\nvalgrind_failures = maybe\n")
     assert_usage_error(clean.run("--valgrind"), "xfail or report", "'maybe'")
 
 
 def test_suppression_file_that_is_not_there(clean: Suite) -> None:
-    """Which one."""
+    """The message names it."""
     run = clean.run("--valgrind", "--valgrind-suppressions=missing.supp")
     assert_usage_error(run, "there is no file", "missing.supp")
 
 
 def test_xdist_under_valgrind(clean: Suite) -> None:
-    """Its workers would not be checked."""
+    """The workers would not be checked."""
     pytest.importorskip("xdist")
     run = clean.run("--valgrind", "-n", "2", before=["valgrind"])
     assert_usage_error(run, "leave valgrind out", "-m pytest --valgrind -n")
@@ -161,13 +161,13 @@ def classic(suite: Suite, given: str, *options: str) -> Run:
     ],
 )
 def test_wrong_log(clean: Suite, given: str, words: str) -> None:
-    """Which file the log is."""
+    """The message says which file the log is."""
     run = classic(clean, given)
     assert_usage_error(run, words, f"the log of this process is {clean.directory / 'log'}")
 
 
 def test_log_where_valgrind_writes_to_the_terminal(clean: Suite) -> None:
-    """How to get one."""
+    """The message says how to get one."""
     run = clean.run("--valgrind", "--valgrind-log=pytest.ini", before=["valgrind"])
     assert_usage_error(run, "no log file", "--log-file")
 
@@ -246,12 +246,12 @@ def test_log_that_is_emptied(suite: Suite) -> None:
 @pytest.mark.parametrize("option", ["--valgrind-timeout", "--valgrind-timeout-factor"])
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon", ""])
 def test_timeout_that_is_none(clean: Suite, option: str, value: str) -> None:
-    """What it should be."""
+    """The message says what a timeout is."""
     run = clean.run("--valgrind", f"{option}={value}")
     assert_usage_error(run, f"{option} takes a number above 0, not {value!r}.")
 
 
 def test_timeout_in_the_ini_file_that_is_none(clean: Suite) -> None:
-    """The same."""
+    """The message is the same."""
     clean.write("pytest.ini", "[pytest]\nvalgrind_timeout = 2 minutes\n")
     assert_usage_error(clean.run("--valgrind"), "--valgrind-timeout takes a number above 0")

@@ -51,7 +51,7 @@ def void(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
 
 
 def test_failures_are_expected(void: Run) -> None:
-    """Those of subtests, too."""
+    """Those of subtests are, too."""
     assert set(void.cases) > {"test_import", "test_unittest_subtest", "test_skipped"}
     outcomes = {case.outcome for name, case in void.cases.items() if name.startswith("test_")}
     assert outcomes == {"skipped"}
@@ -59,7 +59,7 @@ def test_failures_are_expected(void: Run) -> None:
 
 
 def test_run_fails(void: Run) -> None:
-    """As it says nothing about the memory."""
+    """It says nothing about the memory."""
     assert void.code == pytest.ExitCode.TESTS_FAILED
     assert "No test got to its end, so next to nothing was checked" in void.output
     assert "1 error" in void.totals

@@ -44,7 +44,7 @@ def read_all(descriptor: int) -> Iterator[bytes]:
 
 
 def test_terminal(clean: Suite) -> None:
-    """There it is shown, under valgrind."""
+    """The number of tests that wait is shown there, under valgrind."""
     controller, terminal = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", "--valgrind"],

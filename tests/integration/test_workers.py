@@ -85,7 +85,7 @@ def workers(tmp_path_factory: pytest.TempPathFactory, extension: Path, suppressi
 
 
 def test_outcomes(workers: Run) -> None:
-    """As without workers."""
+    """They are the same as without workers."""
     assert {
         name: case.outcome for name, case in workers.cases.items() if name in OUTCOMES
     } == OUTCOMES
@@ -93,7 +93,7 @@ def test_outcomes(workers: Run) -> None:
 
 
 def test_evidence(workers: Run) -> None:
-    """It has come to the controller, JUnit XML and all."""
+    """It has come to the controller, and stands in JUnit XML."""
     leak = workers["test_leak"]
     assert "10 bytes in 1 block is definitely lost" in leak.text
     assert "  > leak (defective.c:" in leak.text
@@ -102,7 +102,7 @@ def test_evidence(workers: Run) -> None:
 
 
 def test_known_leak(workers: Run) -> None:
-    """Its reason is there."""
+    """The reason is shown."""
     assert "issue 7" in workers["test_known_leak"].message
 
 
@@ -122,7 +122,7 @@ def test_error_at_import(workers: Run) -> None:
 
 
 def test_suppressions(workers: Run, suppressions: Path) -> None:
-    """One file for all workers' findings."""
+    """One file has those for the findings of all workers."""
     text = suppressions.read_text()
     assert "fun:leak\n" in text
     assert "fun:read_past_end" in text
@@ -130,26 +130,26 @@ def test_suppressions(workers: Run, suppressions: Path) -> None:
 
 
 def test_suppression_that_no_worker_used(workers: Run) -> None:
-    """It is said once."""
+    """It is listed once."""
     assert sum("unused suppression: never" in line for line in workers.summary) == 1
 
 
 def test_start_is_announced(workers: Run) -> None:
-    """As it takes long."""
+    """A line says it, as it takes long."""
     assert "2 workers will start" in workers.output
     assert "gw0 runs, after" in workers.output
     assert "gw1 runs, after" in workers.output
 
 
 def test_logs(workers: Run) -> None:
-    """Each worker's own is named and there."""
+    """That of each worker is named and exists."""
     logs = [Path(line.removeprefix("log: ")) for line in workers.summary if "log: " in line]
     assert len(set(logs)) == 2
     assert all(log.exists() for log in logs)
 
 
 def test_nothing_is_left(suite: Suite) -> None:
-    """No directory of a worker that found nothing."""
+    """A worker that found nothing leaves no directory."""
     suite.write("test_a.py", "def test(): pass\n")
     temporary = suite.directory / "tmp"
     temporary.mkdir()
@@ -159,7 +159,7 @@ def test_nothing_is_left(suite: Suite) -> None:
 
 
 def test_death_at_import(suite: Suite) -> None:
-    """It is reported once, and no further worker is started to die of the same."""
+    """It is reported once, and no further worker is started to crash in the same way."""
     suite.write("test_import.py", "import defective\ndefective.crash()\ndef test(): pass\n")
     run = suite.run("--valgrind", "-n2")
     assert run.code == pytest.ExitCode.TESTS_FAILED
@@ -169,7 +169,7 @@ def test_death_at_import(suite: Suite) -> None:
 
 
 def test_death_at_exit(suite: Suite) -> None:
-    """After a worker has told the controller everything."""
+    """It is reported, although the worker has sent everything to the controller."""
     suite.write(
         "test_exit.py",
         "import atexit, defective\ndef test(): atexit.register(defective.crash)\n",
@@ -199,7 +199,7 @@ def test_schedulers(suite: Suite, scheduler: str) -> None:
 
 @pytest.mark.slow
 def test_pinpoint(suite: Suite) -> None:
-    """In the worker that ran the test."""
+    """The worker that ran the test finds its line."""
     suite.write("test_a.py", "import defective\ndef test():\n    defective.read_past_end()\n")
     run = suite.run("--valgrind", "-n1", "--valgrind-pinpoint")
     assert "test_a.py:3 in test" in run["test"].text

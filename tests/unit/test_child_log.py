@@ -74,7 +74,7 @@ def found(of: ChildLog, *, has_ended: bool = True) -> list[Finding]:
 
 
 def test_program(tmp_path: Path) -> None:
-    """Its parent, its command, its errors, whose code they are in."""
+    """Its log tells its parent, its command, its errors, and whose code they are in."""
     child = log(tmp_path, HEADER + OBJECT + READ + summary(1) + listed(READ, 1))
     assert child.parent == 60
     assert not child.is_fork
@@ -86,13 +86,13 @@ def test_program(tmp_path: Path) -> None:
 
 
 def test_error_that_is_repeated(tmp_path: Path) -> None:
-    """Has the count of the list."""
+    """It has the count of the list."""
     (error,) = found(log(tmp_path, HEADER + OBJECT + READ + summary(3) + listed(READ, 3)))
     assert error.count == 3
 
 
 def test_fork(tmp_path: Path) -> None:
-    """What is listed at its begin is its parent's, and what it has repeated its own."""
+    """What is listed at its start is its parent's, and what it has repeated is its own."""
     text = HEADER + FORK + summary(1) + listed(READ, 1) + BEGIN
     child = log(tmp_path, text + JUMP + summary(4) + listed(JUMP, 1) + listed(READ, 3))
     jump, read = found(child)
@@ -103,7 +103,7 @@ def test_fork(tmp_path: Path) -> None:
 
 
 def test_clean(tmp_path: Path) -> None:
-    """It is known without parsing, for a fork of a process with errors as well."""
+    """That is known without parsing, for a fork of a process with errors as well."""
     assert log(tmp_path, HEADER + OBJECT + summary(0)).is_clean
     assert log(tmp_path, HEADER + FORK + summary(1) + BEGIN + summary(1)).is_clean
     assert not log(tmp_path, HEADER + FORK + summary(1) + BEGIN + summary(2)).is_clean
@@ -112,13 +112,13 @@ def test_clean(tmp_path: Path) -> None:
 
 
 def test_fork_that_executed_nothing(tmp_path: Path) -> None:
-    """Lists what is its parent's."""
+    """It lists only what is its parent's."""
     header = HEADER.replace("/home/me/prog one\\ word", Parent.command)
     assert not found(log(tmp_path, header + LEAK + summary(1) + listed(READ, 1)))
 
 
 def test_log_that_is_being_written(tmp_path: Path) -> None:
-    """A message without its end is for the next time."""
+    """A message without its end is read the next time."""
     half = JUMP.partition("\n")[0] + "\n"
     (error,) = found(log(tmp_path, HEADER + OBJECT + READ + half), has_ended=False)
     assert error.kind is Kind.INVALID_READ
@@ -126,13 +126,13 @@ def test_log_that_is_being_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kept", range(0, len(HEADER + OBJECT + READ), 7))
 def test_truncated_log(tmp_path: Path, kept: int) -> None:
-    """Is read as far as it goes."""
+    """It is read as far as it goes."""
     errors = found(log(tmp_path, (HEADER + OBJECT + READ)[:kept]))
     assert all(error.kind is Kind.INVALID_READ for error in errors)
 
 
 def test_binary_log(tmp_path: Path) -> None:
-    """Has what can be found in it."""
+    """What can be found in it is found."""
     child = log(tmp_path, b"\0\xff\xfe" * 5000 + b"\n" + (HEADER + READ).encode() + b"\x80\0")
     (error,) = found(child)
     assert error.kind is Kind.INVALID_READ
@@ -140,7 +140,7 @@ def test_binary_log(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("signal", "counts"), [("11 (SIGSEGV)", True), ("15 (SIGTERM)", False)])
 def test_death(tmp_path: Path, signal: str, *, counts: bool) -> None:
-    """Is a finding, unless somebody wanted it."""
+    """It is a finding, unless somebody wanted it."""
     crash = f"==70== Process terminating with default action of signal {signal}\n"
     errors = found(log(tmp_path, HEADER + OBJECT + crash + READ.partition("\n")[2]))
     assert [error.kind for error in errors] == ([Kind.FATAL_SIGNAL] if counts else [])
@@ -150,7 +150,7 @@ PYTHON = "**70** pytest-valgrind: object 400000 500000 /usr/bin/python3\n"
 
 
 def test_end_of_interpreter(tmp_path: Path) -> None:
-    """What it then loses is its own, unless leaks were looked for before."""
+    """What it loses then is its own, unless leaks were looked for before."""
     child = log(tmp_path, HEADER + PYTHON + LEAK)
     assert [child.is_of_interpreter(leak) for leak in found(child)] == [True]
     child = log(tmp_path, HEADER + PYTHON + "**70** pytest-valgrind: leaks\n" + LEAK)
@@ -160,7 +160,7 @@ def test_end_of_interpreter(tmp_path: Path) -> None:
 
 
 def test_program_of_the_system(tmp_path: Path) -> None:
-    """Is nobody's concern here, whatever it does."""
+    """It concerns nobody here, whatever it does."""
     system = OBJECT.replace("/home/me/prog", "/usr/bin/sort")
     child = log(tmp_path, HEADER + system + READ)
     assert [child.is_of_system(error) for error in found(child)] == [True]

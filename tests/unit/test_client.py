@@ -9,7 +9,7 @@ from conftest import INI
 
 
 def test_names_of_0x_natively() -> None:
-    """Nothing happens there."""
+    """They do nothing there."""
     import pytest_valgrind
     from pytest_valgrind import valgrind
 
@@ -21,7 +21,7 @@ def test_names_of_0x_natively() -> None:
 
 
 def test_markers_need_no_registration(pytester: pytest.Pytester) -> None:
-    """Neither do they mind one."""
+    """They may be registered, though."""
     pytester.makeini(f"{INI}markers = valgrind_known_leak: ours as well\n")
     pytester.makepyfile(
         "import pytest\n"
@@ -34,7 +34,7 @@ def test_markers_need_no_registration(pytester: pytest.Pytester) -> None:
 
 
 def test_installed_files_are_typed() -> None:
-    """For type checkers of others."""
+    """Type checkers of other projects see the types."""
     import pytest_valgrind
 
     assert (Path(pytest_valgrind.__file__).parent / "py.typed").exists()

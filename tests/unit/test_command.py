@@ -26,7 +26,7 @@ from pytest_valgrind.command import Command
     ],
 )
 def test_target(words: str, target: tuple[str, str]) -> None:
-    """What the interpreter runs, by its own options."""
+    """It is what the interpreter runs, after its own options."""
     assert command._target(words.split()) == target
 
 

@@ -76,7 +76,7 @@ def test_nothing_is_measured(option: Namespace) -> None:
 
 
 def test_tests_without_coverage() -> None:
-    """Those that began after it was saved."""
+    """Those are the ones that began after it was saved."""
     location = ("test_a.py", 1, "")
     records: list[Record] = [Began(0, "a", location), Ran(0, ()), Covered(0)]
     records += [Began(1, "b", location), Ran(1, ()), Began(2, "c", location), CRASH]

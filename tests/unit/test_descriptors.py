@@ -62,7 +62,7 @@ class Session:
 
 @pytest.mark.parametrize("version", ["3.19", "3.24", "3.27"])
 def test_list_of_each_valgrind(version: str) -> None:
-    """Each descriptor with the stack of its opening, without what was inherited."""
+    """Each descriptor has the stack of its opening; inherited ones are left out."""
     lines = list(read_lines(read_to_end(HERE / "logs" / f"{version}-descriptors.log")))
     own = [line for line in lines if line.pid == lines[0].pid]
     found = list(Parser().descriptors(own))
@@ -75,7 +75,7 @@ def test_list_of_each_valgrind(version: str) -> None:
 
 
 def test_test_that_opened_it() -> None:
-    """By the number in the stack; what has none is nobody's."""
+    """The number in the stack tells it, and a stack without one is no test's."""
     session = Session()
     session.run("a", "b")
     session.open = [descriptor(3, None), descriptor(4, 1), descriptor(5, 0)]
@@ -94,7 +94,7 @@ def test_descriptor_of_a_shared_fixture() -> None:
 
 
 def test_numbers_that_begin_again() -> None:
-    """A descriptor stays that of its test."""
+    """A descriptor stays with its test."""
     session = Session(numbers=4)
     session.run("a")
     session.open.append(descriptor(3, 0))
@@ -126,7 +126,7 @@ def test_known_error() -> None:
 
 
 def test_words() -> None:
-    """What it is, where only the interpreter's code opened it, and how many there are."""
+    """They say what it is, where only the interpreter opened it, and how many there are."""
     found = descriptor(3, 0)
     assert text.one_line([found]) == "open descriptor: file descriptor 3: /dev/null"
     assert text.total_line([found, descriptor(4, 0)]) == "2 open descriptors"
@@ -156,7 +156,7 @@ def test_descriptors_of_python(kind: Kind) -> None:
 def test_options(
     monkeypatch: pytest.MonkeyPatch, option: str, is_tracked: bool, keeps_log: bool
 ) -> None:
-    """Which of them fill the log with what is nowhere else."""
+    """Some fill the log with what stands nowhere else."""
     monkeypatch.setattr(
         "pytest_valgrind.memcheck.valgrind_info.options_from_elsewhere", lambda: iter(())
     )

@@ -43,7 +43,7 @@ def test_error_that_is_shown() -> None:
 
 
 def test_repeated_error_is_found_by_its_count() -> None:
-    """With the test that showed it first."""
+    """The test that showed it first is named."""
     valgrind = Valgrind()
     book = valgrind.book()
     book.occurred(1, [error("f")], "a")
@@ -63,7 +63,7 @@ def test_only_contexts_that_grew_are_found() -> None:
 
 
 def test_new_error_that_repeats_at_once() -> None:
-    """Shown once, counted often."""
+    """It was shown once, and counted often."""
     valgrind = Valgrind()
     book = valgrind.book()
     valgrind.contexts = [error("f", count=5)]
@@ -71,7 +71,7 @@ def test_new_error_that_repeats_at_once() -> None:
 
 
 def test_errors_before_the_first_test_are_not_its_own() -> None:
-    """What had happened is taken as known."""
+    """They are taken as known."""
     valgrind = Valgrind()
     valgrind.contexts = [error("f", count=7)]
     book = valgrind.book()
@@ -81,7 +81,7 @@ def test_errors_before_the_first_test_are_not_its_own() -> None:
 
 
 def test_last_error_where_contexts_are_not_listed() -> None:
-    """Valgrind 3.19 without -s."""
+    """Valgrind 3.19 without -s lists none."""
     valgrind = Valgrind()
     book = valgrind.book()
     book.occurred(1, [error("f")], "a")
@@ -90,7 +90,7 @@ def test_last_error_where_contexts_are_not_listed() -> None:
 
 
 def test_rest_that_nobody_can_name_is_reported_all_the_same() -> None:
-    """With what is known about it."""
+    """The finding says what is known about it."""
     valgrind = Valgrind()
     book = valgrind.book()
     book.occurred(2, [error("f"), error("g")], "a")
@@ -103,7 +103,7 @@ def test_rest_that_nobody_can_name_is_reported_all_the_same() -> None:
 
 
 def test_rest_is_noise_where_all_that_was_shown_is_noise() -> None:
-    """Whichever of them it was."""
+    """It may be any of what was shown."""
     valgrind = Valgrind()
     book = valgrind.book()
     noise = error("f", Owner.INTERPRETER)

@@ -29,14 +29,14 @@ def error(text: str, kind: Kind = Kind.UNINITIALISED, further: str = "") -> Find
 
 
 def test_same_place_by_another_way_of_the_interpreter() -> None:
-    """One finding, with both blocks."""
+    """They are one finding, with both blocks."""
     (found,) = merged([leak("malloc F G call eval", 3), leak("malloc F G vectorcall eval", 4)])
     assert (found.bytes, found.blocks) == (7, 2)
     assert found.raw == "malloc F G call eval\n\nmalloc F G vectorcall eval"
 
 
 def test_other_places_stay_apart() -> None:
-    """In their order."""
+    """Their order is kept."""
     found = merged([leak("malloc F"), leak("malloc G"), leak("malloc"), leak("malloc F")])
     assert [finding.blocks for finding in found] == [2, 1, 1]
 
@@ -48,7 +48,7 @@ def of_object(path: str) -> Finding:
 
 
 def test_object_files_of_the_same_name_are_not_one() -> None:
-    """Though both are shown by their name alone."""
+    """They differ, although only their name is shown."""
     one, other = of_object("/site/a/_speedups.so"), of_object("/site/b/_speedups.so")
     assert [str(found.stack[0]) for found in (one, other)] == ["work (in _speedups.so)"] * 2
     assert merged([one, other, one]) == [one.plus(one), other]
@@ -57,7 +57,7 @@ def test_object_files_of_the_same_name_are_not_one() -> None:
 
 
 def test_source_files_of_the_same_name_are_not_one() -> None:
-    """Where valgrind says their directories."""
+    """They differ where valgrind says their directories."""
     frames = [Frame(1, "work", "ext.c", 7, path=f"/src/{name}/ext.c") for name in "ab"]
     one, other = (Finding(Kind.INVALID_READ, "", (frame,)) for frame in frames)
     assert len(merged([one, other, one])) == 2
@@ -78,7 +78,7 @@ def test_source_files_of_the_same_name_are_not_one() -> None:
     ],
 )
 def test_noise_of_the_interpreter(finding: Finding, is_noise: bool) -> None:
-    """Uninitialised values alone, and only where no extension has to do with them."""
+    """Only uninitialised values are, and only if no extension takes part."""
     assert finding.is_interpreter_noise is is_noise
 
 
@@ -91,7 +91,7 @@ def test_noise_of_the_interpreter(finding: Finding, is_noise: bool) -> None:
     ],
 )
 def test_frame_to_name(text: str, further: str, innermost: str) -> None:
-    """The extension's innermost, wherever it stands."""
+    """It is the innermost of the extension, wherever it stands."""
     frame = error(text, further=further).innermost
     assert frame is not None
     assert frame.function == innermost

@@ -29,7 +29,7 @@ def looks(collector: Garbage, modules: int, seconds: float) -> int:
 
 
 def test_few_modules(collector: Garbage) -> None:
-    """The first ones are free."""
+    """The first looks at everything are free."""
     assert looks(collector, modules=2, seconds=0) == 2
 
 
@@ -39,5 +39,5 @@ def test_modules_of_a_single_quick_test(collector: Garbage) -> None:
 
 
 def test_modules_that_take_long(collector: Garbage) -> None:
-    """Each is followed by one."""
+    """Each is followed by a look at everything."""
     assert looks(collector, modules=50, seconds=60) == 50

@@ -37,14 +37,14 @@ plays = st.builds(
 
 @given(plays)
 def test_each_test_is_logged_once_and_in_order(played: Played) -> None:
-    """Whatever the durations and the times of the checks."""
+    """It is, whatever the durations and the times of the checks."""
     places = [test.place for test in played.logged]
     assert places == list(range(len(places)))
 
 
 @given(plays)
 def test_each_lost_block_is_reported_once(played: Played) -> None:
-    """On a test, as unsettled, or as outside of tests."""
+    """It is on a test, unsettled, or outside the tests."""
     assert played.reported == played.lost
 
 
@@ -68,7 +68,7 @@ def test_number_tells_the_test(plan: list[Step], has_clones: bool, every_test: b
 
 @given(st.lists(steps, max_size=30))
 def test_with_a_check_for_every_test_it_is_the_test_that_lost_it(plan: list[Step]) -> None:
-    """Whichever made it; such checks are always in the process."""
+    """It does not matter which test made the block, and the process itself checks."""
     played = Played(plan, has_clones=False, every_test=True)
     lost = [0] * len(plan)
     for index, step in enumerate(plan):
@@ -84,7 +84,7 @@ def loses(*losses: Loss, leaves_threads: bool = False) -> Step:
 
 
 def test_what_was_lost_before_the_first_test_is_outside() -> None:
-    """It has no number, as little as what is made by an unknown stack in a test."""
+    """It has no number, and neither has a block of an unknown stack in a test."""
     unknown = Loss(9, is_numbered=False, in_thread=False, tests_later=0)
     played = Played([loses(unknown), loses()], has_clones=True, every_test=False)
     assert [lost.blocks for lost in played.check.outside] == [3]
@@ -158,7 +158,7 @@ def ran(seconds: float, *, ends_module: bool = False) -> ItemRun:
 def test_group_is_due_when_a_check_is_cheap(
     seconds: float, ends_module: bool, is_due: bool
 ) -> None:
-    """Four per cent of its time, eight at the end of a module."""
+    """Four per cent of the group's time is cheap, and eight at the end of a module."""
     queue = Queue(100)
     queue.expect(1.0)
     queue.add(ran(seconds, ends_module=ends_module))
@@ -182,7 +182,7 @@ def test_group_must_be_worth_the_garbage_collection_as_well() -> None:
 
 
 def test_time_in_which_a_test_waits_counts_little(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else a suite that waits, and a busy machine, would have too many checks."""
+    """Otherwise a suite that waits, and a busy machine, would have too many checks."""
     monkeypatch.setattr(ran_test, "process_time", lambda: 3.0)
     monkeypatch.setattr(ran_test, "perf_counter", lambda: 50.0)
     assert ran_test.effort() == pytest.approx(8.0)
@@ -200,7 +200,7 @@ def test_no_check_while_another_is_under_way() -> None:
 
 
 def test_no_check_after_the_last_test() -> None:
-    """The one at the end of the session is near."""
+    """The check at the end of the session is near."""
     queue = Queue(100)
     last = ran(1000)
     last.is_last = True

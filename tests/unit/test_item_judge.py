@@ -49,7 +49,7 @@ def fails_anyway(
 
 
 def test_failures_that_are_known_at_once(settings: Settings) -> None:
-    """Errors, those of set-up and teardown, and ordinary ones if they are not expected."""
+    """These are errors, those of setup and teardown, and ordinary ones that are not expected."""
     assert fails_anyway(settings, outcome="passed", found=True)
     assert fails_anyway(settings, "setup")
     assert fails_anyway(settings, "teardown")
@@ -57,7 +57,7 @@ def test_failures_that_are_known_at_once(settings: Settings) -> None:
 
 
 def test_what_is_no_failure_yet(settings: Settings) -> None:
-    """Passes, expected failures, known errors, and what is not the user's."""
+    """These are passes, expected failures, known errors, and other people's findings."""
     assert not fails_anyway(settings, outcome="passed")
     assert not fails_anyway(settings)
     known = ("valgrind_known_error",)

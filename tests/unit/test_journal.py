@@ -57,7 +57,7 @@ def dead_in(place: int) -> ProcessHistory:
 
 
 def test_records_come_back(tmp_path: Path) -> None:
-    """In order, and with all that findings hold."""
+    """They come in order, and with all that findings hold."""
     path = tmp_path / "journal"
     written: list[Record] = [three_tests(), began(0), Ran(0, (PASS,)), Finished(), CRASH]
     opened = Journal(path)
@@ -67,7 +67,7 @@ def test_records_come_back(tmp_path: Path) -> None:
 
 
 def test_record_that_is_not_complete(tmp_path: Path) -> None:
-    """What is before it can be read: the process may have died while it wrote."""
+    """Those before it can be read, as the process may have died while it wrote."""
     path = tmp_path / "journal"
     opened = Journal(path)
     opened.write(began(0))
@@ -76,7 +76,7 @@ def test_record_that_is_not_complete(tmp_path: Path) -> None:
 
 
 def test_journal_that_nobody_reads() -> None:
-    """It costs nothing, and nothing is written."""
+    """It costs nothing, as nothing is written."""
     opened = Journal(None)
     opened.write(began(0))
     assert not opened.is_read
@@ -105,29 +105,29 @@ def test_test_that_was_running() -> None:
 
 
 def test_tests_that_did_not_begin() -> None:
-    """Those after it."""
+    """They are those after it."""
     assert dead_in(1).not_run == ["test_a.py::test_2"]
 
 
 def test_tests_that_were_not_checked() -> None:
-    """Those before it whose group was not settled."""
+    """They are those before it whose group was not settled."""
     assert dead_in(2).unchecked == ["test_a.py::test_0", "test_a.py::test_1"]
 
 
 def test_line_of_the_tests_that_were_not_checked() -> None:
-    """Of all processes that died."""
+    """It names those of all processes that died."""
     assert list(not_checked([dead_in(1), dead_in(0), dead_in(2)])) == [
         "3 tests not checked for leaks: test_a.py::test_0, test_a.py::test_0, test_a.py::test_1"
     ]
 
 
 def test_no_line_where_all_were_checked() -> None:
-    """There is nothing to say."""
+    """There is nothing to tell."""
     assert not list(not_checked([dead_in(0)]))
 
 
 def test_test_that_is_there_twice() -> None:
-    """Once for each time that it did not run."""
+    """It is named once for each time that it did not run."""
     tests = (("a", location("a")), ("a", location("a")))
     assert ProcessHistory([Collected(tests), Began(0, "a", location("a"))]).not_run == ["a"]
 
@@ -142,7 +142,7 @@ def test_test_that_is_there_twice() -> None:
     ],
 )
 def test_when_it_was(records: list[Record], where: str) -> None:
-    """As far as the process came."""
+    """The sentence tells how far the process came."""
     assert where in ProcessHistory([*records, CRASH]).where
 
 
@@ -156,7 +156,7 @@ def test_findings_of_settled_tests() -> None:
 
 
 def test_results_at_the_end_replace_the_parts() -> None:
-    """As they hold them."""
+    """They contain the parts."""
     news, whole = Results(), Results()
     judged = Judged("a", Verdict(Outcome.FAILED, "[VALGRIND LEAK]"), [])
     news.judged.append(judged)
@@ -278,7 +278,7 @@ def test_reports_that_say_more(pytestconfig: pytest.Config) -> None:
 
 
 def test_property_that_cannot_be_written(pytestconfig: pytest.Config) -> None:
-    """The report is there without."""
+    """The report comes back without it."""
     before = pytest.TestReport("a", location("a"), {}, "failed", None, "call")
     before.user_properties.append(("lock", lambda: None))
     (data,) = journal.packed([before], pytestconfig)

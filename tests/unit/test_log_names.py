@@ -24,7 +24,7 @@ NAMES = {
 
 @pytest.mark.parametrize(("template", "own", "fork"), NAMES.values(), ids=NAMES)
 def test_found(template: str, own: str, fork: str) -> None:
-    """By the log of one process, those of its forks are known, and theirs by a template."""
+    """The log of one process leads to those of its forks, and to the template of all."""
     names = LogNames.found(template, Path(own), 1)
     assert names is not None
     assert names.of(1) == Path(own)

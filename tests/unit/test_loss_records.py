@@ -31,7 +31,7 @@ def test_lost_block_is_new_once() -> None:
 
 
 def test_another_block_of_the_same_stack_is_new() -> None:
-    """By as much as the record grew."""
+    """It has the size by which the record grew."""
     assert grown([record(8, 1)], [record(24, 3)]) == [(16, 2)]
 
 
@@ -42,7 +42,7 @@ def test_what_hangs_on_a_lost_block_may_change(size: int) -> None:
 
 
 def test_records_are_told_apart_by_their_stacks() -> None:
-    """Whatever their sizes."""
+    """Their sizes do not matter."""
     assert grown([record(8, 1)], [record(8, 1), record(8, 1, site=2)]) == [(8, 1)]
 
 

@@ -9,7 +9,7 @@ from pytest_valgrind.memcheck.log_lines import read_lines
 
 
 def test_objects_of_records() -> None:
-    """By the number of the loss record, in the order in which they were printed."""
+    """They are listed by the number of the loss record, in the order of printing."""
     log = [
         "**7** pytest-valgrind: types in loss record 12: 2 list",
         "**7** pytest-valgrind: in loss record 12: list: []  (1 reference, 56 bytes)",
@@ -35,5 +35,5 @@ def test_objects_of_records() -> None:
     ],
 )
 def test_number_of_a_record(message: str, number: int | None) -> None:
-    """Only of what is definitely lost."""
+    """Only records that are definitely lost have one."""
     assert record_number(message) == number

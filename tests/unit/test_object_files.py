@@ -69,7 +69,7 @@ def test_map_is_read_again_for_an_unknown_address() -> None:
     ],
 )
 def test_owner(path: str | None, owner: Owner) -> None:
-    """The interpreter's, a library's or an extension's."""
+    """It is the interpreter, a library or an extension."""
     assert made().owner(path, "f") is owner
 
 
@@ -81,7 +81,7 @@ def test_own_frames_are_told_from_the_deliberate_defects() -> None:
 
 
 def test_modules_of_the_standard_library_are_the_interpreters() -> None:
-    """In a virtual environment as well."""
+    """They are in a virtual environment as well."""
     import _ctypes
 
     files = ObjectFiles()

@@ -47,12 +47,12 @@ def created_by(owner: Owner) -> Finding:
     ],
 )
 def test_what_is_unexplained(finding: Finding, is_unexplained: bool) -> None:
-    """Noise that is about uninitialised values, in the process of the tests."""
+    """It is noise about uninitialised values, in the process of the tests."""
     assert finding.is_unexplained is is_unexplained
 
 
 def test_whose_value_it_is() -> None:
-    """An extension's, by the stack of its creation only."""
+    """It is an extension's only by the stack of its creation."""
     assert created_by(Owner.EXTENSION).is_handed_over
     assert not created_by(Owner.INTERPRETER).is_handed_over
     assert not created_by(Owner.LIBRARY).is_handed_over
@@ -104,7 +104,7 @@ def test_run_that_comes_to_no_end_fails_nothing(settings: Settings, results: Res
 
 
 def test_what_is_found_is_no_noise_any_more(settings: Settings, results: Results) -> None:
-    """It is the test's, at the time when it was in case."""
+    """It belongs to the test, at its place in the summary."""
     answers = {"test_it.py::test_it": [created_by(Owner.EXTENSION)]}
     Answered(settings, answers, "").settle(results, hook(), str)
     assert not results.noise
@@ -131,7 +131,7 @@ def test_settings_of_the_further_run(settings: Settings, tmp_path: Path) -> None
 
 
 def test_arguments_of_the_further_run(tmp_path: Path) -> None:
-    """One process, no coverage, and other temporary files."""
+    """There is one process, no coverage, and another temporary directory."""
     known = argparse.Namespace(numprocesses=2, dist="load", no_cov=False, basetemp="mine")
     arguments = ["-n2", "--basetemp=mine"]
     adapt_arguments(arguments, known, tmp_path)

@@ -57,7 +57,7 @@ def frame_of(line: str) -> Frame:
 
 
 def test_error() -> None:
-    """What happened, and where."""
+    """It says what happened, and where."""
     (found,) = findings(INVALID_WRITE)
     assert found.kind is Kind.INVALID_WRITE
     assert found.message == "Invalid write of size 1"
@@ -69,7 +69,7 @@ def test_error() -> None:
 
 
 def test_further_stacks() -> None:
-    """Where the block was freed, and where allocated."""
+    """They say where the block was freed, and where it was allocated."""
     (found,) = findings(INVALID_WRITE)
     captions = [further.caption for further in found.further]
     assert captions == [
@@ -86,7 +86,7 @@ def test_raw_lines_are_kept() -> None:
 
 
 def test_loss_record_counts_what_was_lost_since() -> None:
-    """Not what was lost before."""
+    """What was lost before does not count."""
     (found,) = findings(LOSS_RECORD)
     assert (found.kind, found.bytes, found.blocks) == (Kind.DEFINITE, 88, 1)
 
@@ -134,7 +134,7 @@ def test_kinds_of_error(message: str, kind: Kind) -> None:
 
 
 def test_fatal_signal_keeps_what_stands_before_its_stack() -> None:
-    """What the address was."""
+    """These lines say what the address was."""
     (found,) = findings(
         "==1== Process terminating with default action of signal 11 (SIGSEGV)\n"
         "==1==  Access not within mapped region at address 0x0\n"
@@ -161,13 +161,13 @@ def test_fatal_signal_keeps_what_stands_before_its_stack() -> None:
     ],
 )
 def test_frames(line: str, function: str, place: str) -> None:
-    """Names of C, C++ and Rust, with and without debug information."""
+    """They have names of C, C++ and Rust, with and without debug information."""
     frame = frame_of(line)
     assert (frame.function, frame.place) == (function, place)
 
 
 def test_object_file_is_looked_up_where_valgrind_names_a_source_file() -> None:
-    """By the address of the frame."""
+    """The address of the frame tells it."""
     parser = Parser(lambda address: f"/{address:x}.so", lambda _path, _function: Owner.EXTENSION)
     (found,) = parser.findings(read_lines(INVALID_WRITE.splitlines()))
     assert found.stack[0].object == "/109403.so"
@@ -176,7 +176,7 @@ def test_object_file_is_looked_up_where_valgrind_names_a_source_file() -> None:
 
 
 def test_contexts_have_counts() -> None:
-    """As v.info all_errors lists them."""
+    """They are read as v.info all_errors lists them."""
     found = Parser().contexts(read_lines(CONTEXTS.splitlines()))
     assert [(context.count, context.stack[0].line) for context in found] == [(1002, 4), (3, 5)]
 
@@ -206,7 +206,7 @@ def test_processes_are_told_apart() -> None:
     ],
 )
 def test_other_lines_are_passed_over(noise: str) -> None:
-    """Whatever else is in a log."""
+    """Anything else may be in a log."""
     assert len(findings(noise + INVALID_WRITE + noise + LOSS_RECORD + noise)) == 2
 
 
@@ -218,7 +218,7 @@ def test_thread_is_no_message() -> None:
 
 
 def test_time_stamps() -> None:
-    """As --time-stamp=yes prints them."""
+    """They are read as --time-stamp=yes prints them."""
     assert findings(INVALID_WRITE.replace("==42==", "==00:00:00:01.234 42=="))
 
 
@@ -243,7 +243,7 @@ def below(*functions: str) -> Finding:
 
 
 def test_number_of_the_test() -> None:
-    """Two digits, the low one first, in octal notation."""
+    """It has two octal digits, the low one first."""
     assert below("pvg_low_17", "pvg_high_03").origin == Origin(0o0317)
 
 
@@ -254,12 +254,12 @@ def test_number_of_the_test_in_a_thread() -> None:
 
 
 def test_between_two_tests() -> None:
-    """A frame without a number."""
+    """The frame has no number."""
     assert below("pvg_between").origin == Origin(None)
 
 
 def test_nearest_number_counts() -> None:
-    """One test within another's frame, as pytester runs them."""
+    """One test may run within the frame of another, as with pytester."""
     functions = ("pvg_low_02", "pvg_high_00", "pvg_edge", "pvg_low_01", "pvg_high_00")
     assert below(*functions).origin == Origin(2)
 
@@ -293,7 +293,7 @@ def test_frames_of_pytest_are_cut() -> None:
     ],
 )
 def test_path_of_a_source_file(shown: str, function: str, file: str) -> None:
-    """May be whole, and have parentheses in it, as names of functions have."""
+    """It may be whole, and have parentheses in it, as names of functions have."""
     frame = Frames(None, None).read(f"   at 0x12: {shown}")
     assert frame is not None
     assert (frame.function, frame.file, frame.line) == (function, file, 12)

@@ -25,7 +25,7 @@ from pytest_valgrind.settings import Settings
 
 
 def test_platform_without_valgrind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where to go instead."""
+    """The message says where to go instead."""
     monkeypatch.setattr(sys, "platform", "win32")
     config: Any = SimpleNamespace(known_args_namespace=SimpleNamespace(valgrind=True))
     with pytest.raises(pytest.UsageError, match=r"works on Linux, and this is win32: .*WSL"):
@@ -33,7 +33,7 @@ def test_platform_without_valgrind(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_shim_in_the_place_of_python(tmp_path: Path, settings: Settings) -> None:
-    """Which program to start instead."""
+    """The message says which program to start instead."""
     shim = tmp_path / "python"
     shim.write_text("#!/bin/sh\nexec python3\n")
     with pytest.raises(pytest.UsageError, match=r"is a script that starts Python.*-m pytest"):
@@ -41,7 +41,7 @@ def test_shim_in_the_place_of_python(tmp_path: Path, settings: Settings) -> None
 
 
 def test_setuid_interpreter(tmp_path: Path, settings: Settings) -> None:
-    """Valgrind refuses it, so we say so first."""
+    """Valgrind refuses it, so the launcher says so first."""
     program = tmp_path / "python"
     shutil.copy("/bin/true", program)
     program.chmod(program.stat().st_mode | stat.S_ISUID)
@@ -73,7 +73,7 @@ def test_loader_is_recognised() -> None:
 
 @pytest.mark.parametrize("option", ["--log-fd=2", "--log-socket=127.0.0.1", "--xml=yes"])
 def test_log_that_nobody_can_read(settings: Settings, option: str) -> None:
-    """Which option it is."""
+    """The message says which option it is."""
     settings = settings._replace(args=(option,))
     with pytest.raises(pytest.UsageError, match=rf"{option} stands in the way: leave it out"):
         ValgrindLaunch(Command([sys.executable]), settings)
@@ -89,7 +89,7 @@ def test_descriptor_limit_is_lowered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_build_without_headers(tmp_path: Path) -> None:
-    """The package that has them, for apt, dnf, pacman and brew."""
+    """The message names the package that has them, for apt, dnf, pacman and brew."""
     source = HERE.parent
     for name in ("csrc", "pytest_valgrind"):
         shutil.copytree(source / name, tmp_path / name)

@@ -13,7 +13,7 @@ from pytest_valgrind import preload
 
 
 def test_object_stands_under_its_own_name(tmp_path: Path) -> None:
-    """Before what is there already; what is not built is left out."""
+    """It stands before what is there already; what is not built is left out."""
     path = tmp_path / "x.so"
     assert preload.changes([path, None], None) == {"LD_PRELOAD": str(path)}
     assert preload.changes([path, path], "y.so") == {"LD_PRELOAD": f"{path} {path} y.so"}
@@ -24,7 +24,7 @@ def test_object_stands_under_its_own_name(tmp_path: Path) -> None:
 def test_path_that_the_loader_would_take_apart(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A link stands for it, in the directory that is given, in TMPDIR, or where it is possible."""
+    """A link stands for it, in the given directory, in TMPDIR, or elsewhere."""
     bad = tmp_path / name
     bad.mkdir()
     (bad / "x.so").touch()
@@ -43,7 +43,7 @@ def test_path_that_the_loader_would_take_apart(
 
 
 def test_links_go_with_the_process(tmp_path: Path) -> None:
-    """And not with one that it forked."""
+    """They are removed at its end, and not at that of a fork."""
     code = (
         "import os; from pathlib import Path; from pytest_valgrind import preload\n"
         "link = preload.changes([Path('/a b/x.so')], None)['LD_PRELOAD']\n"

@@ -50,7 +50,7 @@ def test_none_waits(shown: WaitingTests, terminal: io.StringIO) -> None:
 
 
 def test_number(check: Waiting, shown: WaitingTests, terminal: io.StringIO) -> None:
-    """The cursor is where it was afterwards."""
+    """The cursor ends where it began."""
     check.waiting = 3
     run_test(shown)
     text = " 3 tests waiting for a leak check"
@@ -74,7 +74,7 @@ def test_number_is_not_written_for_each_test(
 def test_number_goes_before_pytest_writes(
     check: Waiting, shown: WaitingTests, terminal: io.StringIO, hook: str
 ) -> None:
-    """Once."""
+    """It is erased once."""
     check.waiting = 1
     run_test(shown)
     before = len(terminal.getvalue())

@@ -68,7 +68,7 @@ def frames(further: tuple[Frame, ...]) -> list[str]:
 
 
 def test_stacks_of_python() -> None:
-    """That of the test first, without what runs tests and threads."""
+    """The stack of the test is first, without what runs tests and threads."""
     own, other = with_python_stacks(HUNG, WRITTEN).further
     assert own.caption == "in Python, the most recent call first:"
     assert frames(own.stack) == ["test_lock (/src/my tests/test_lock.py:15)"]
@@ -83,12 +83,12 @@ def test_stacks_of_python() -> None:
     "written", ["", "\n\n", "Current thr", "Thread 0x1 (most recent call first):"]
 )
 def test_stacks_of_python_that_are_not_there(written: str) -> None:
-    """There is still the native one."""
+    """The C stack is still there."""
     assert with_python_stacks(HUNG, written) == HUNG
 
 
 def test_lines_of_python_are_shown(tmp_path: Path) -> None:
-    """As those of extensions are."""
+    """Their source is shown as that of extensions is."""
     source = tmp_path / "test_it.py"
     source.write_text("def test_it():\n    hang()\n")
     head = "Current thread 0x1 (most recent call first):\n"
@@ -98,7 +98,7 @@ def test_lines_of_python_are_shown(tmp_path: Path) -> None:
 
 
 def test_native_stack() -> None:
-    """Begins with what was interrupted, and is no error."""
+    """It begins with what was interrupted, and is no error."""
     error, hang = Parser().findings(read_lines(LOG.splitlines()))
     assert error.kind is Kind.INVALID_READ
     assert (hang.kind, hang.message) == (Kind.TIMEOUT, HUNG.message)
@@ -115,21 +115,21 @@ def test_native_stack() -> None:
     ],
 )
 def test_hang_is_never_known(findings: list[Finding], header: str) -> None:
-    """Whatever markers there are."""
+    """No marker makes it known."""
     failed = verdict(findings, KNOWN_ERROR, KNOWN_LEAK)
     assert (failed.outcome, failed.header) == (Outcome.FAILED, header)
     assert not failed.knows(HUNG)
 
 
 def test_hang_is_of_concern_everywhere() -> None:
-    """In the interpreter, and in code that --valgrind-only does not mean."""
+    """It counts in the interpreter, and in code that --valgrind-only leaves out."""
     stack = (Frame(1, "sem_wait", owner=Owner.LIBC), Frame(2, "wait", owner=Owner.INTERPRETER))
     hang = Finding(Kind.TIMEOUT, HUNG.message, stack)
     assert Scope(("mine/*.so",)).relevance(hang) is Relevance.OWN
 
 
 def test_total() -> None:
-    """Hangs are counted apart, and only named where there is one."""
+    """Timeouts are counted apart, and named only where there is one."""
     assert total_line([HUNG]) == "1 timeout"
     assert total_line([ERROR]) == "1 error"
     assert total_line([HUNG, ERROR]) == "1 timeout, 1 error"
@@ -145,7 +145,7 @@ def timeouts() -> Iterator[Timeouts]:
 
 
 def test_handler_raises_in_a_phase(timeouts: Timeouts) -> None:
-    """What pytest takes as a failure; and the line is known."""
+    """The exception is a failure to pytest, and the line is known."""
     phase = timeouts.limited(
         lambda: pytest.CallInfo.from_call(lambda: time.sleep(1000), when="call")
     )
@@ -160,7 +160,7 @@ def test_handler_raises_in_a_phase(timeouts: Timeouts) -> None:
 
 
 def test_debugger_stops_the_timer(timeouts: Timeouts) -> None:
-    """Whoever debugs takes his time."""
+    """A debugging session may take long."""
 
     def debug() -> None:
         timeouts.pytest_enter_pdb()

@@ -64,7 +64,7 @@ def heads(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
 
 @pytest.mark.parametrize("path", LOGS, ids=lambda path: path.stem)
 def test_nothing_is_lost_and_nothing_invented(path: Path) -> None:
-    """As many findings as there are first lines of errors, word by word."""
+    """There are as many findings as first lines of errors, word by word."""
     found = Counter((finding.pid, finding.message) for finding in of_file(path))
     # One stands at the end of the program's own line, which only the parser looks at; and when
     # valgrind itself dies, a stack of the program's stands alone.
@@ -97,7 +97,7 @@ def test_every_kind(version: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_kinds_of_cxx(version: str) -> None:
-    """What only C++ can do wrong."""
+    """Only C++ can do these wrong."""
     kinds = {finding.kind for finding in of_file(log(version, "names"))}
     assert Kind.MISMATCHED_FREE in kinds
 
@@ -127,7 +127,7 @@ def test_origins(version: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_growing_losses_add_up(version: str) -> None:
-    """What "(+n)" says, not the sum of all checks."""
+    """The sum is of what "(+n)" says, not of all checks."""
     grown = [f for f in of_file(log(version, "plain")) if "(+" in f.message]
     assert grown
     assert all(
@@ -158,14 +158,14 @@ def test_names_of_cxx_and_rust(version: str, function: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_stripped_frames(version: str) -> None:
-    """No name, but an object file."""
+    """They have no name, but an object file."""
     frames = [frame for finding in of_file(log(version, "frames")) for frame in finding.stack]
     assert any(frame.function == "???" and frame.object for frame in frames)
 
 
 @pytest.mark.parametrize("version", VERSIONS[1:])
 def test_misused_descriptor(version: str) -> None:
-    """The own stack comes last in 3.24, after those of the further ones."""
+    """Its own stack comes last in 3.24, after the further ones."""
     found = next(
         finding
         for finding in of_file(log(version, "descriptors"))
@@ -184,7 +184,7 @@ def test_processes_in_one_log(version: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_suppressions_belong_to_their_findings(version: str) -> None:
-    """A line for each frame."""
+    """Each has a line for each frame."""
     found = [f for f in of_file(log(version, "suppressions")) if f.suppression]
     assert found
     for finding in found:
@@ -195,7 +195,7 @@ def test_suppressions_belong_to_their_findings(version: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_list_of_errors(version: str) -> None:
-    """Counts by context; those that are suppressed are not among them."""
+    """It has the counts by context, without those that are suppressed."""
     lines = list(read_to_end(log(version, "list")))
     counts = [
         int(match[1].replace(",", ""))
@@ -209,7 +209,7 @@ def test_list_of_errors(version: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_suppressions_in_use(version: str) -> None:
-    """Name, file and line of each."""
+    """They have name, file and line."""
     used = used_suppressions(read_lines(read_to_end(log(version, "list"))))
     assert used == {"ours (the first): x ours.supp:2", "ours, of leaks ours.supp:7"}
 
@@ -279,7 +279,7 @@ def _place(lines: list[str], part: list[str]) -> int:
 
 @given(st.binary(max_size=2000))
 def test_anything_can_be_read(tmp_path_factory: pytest.TempPathFactory, text: bytes) -> None:
-    """Binary files as well."""
+    """That holds for binary files as well."""
     path = tmp_path_factory.mktemp("log") / "log"
     path.write_bytes(text)
     list(Parser().findings(read_lines(read_to_end(path))))
@@ -306,7 +306,7 @@ def test_log_that_grows_while_it_is_read(
 
 
 def test_memory_does_not_grow_with_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither for findings nor for what is none."""
+    """It grows neither for findings nor for other lines."""
     monkeypatch.setattr(log_file, "_CHUNK", 1 << 14)
     text = log("3.19", "plain").read_bytes()
 

@@ -86,7 +86,7 @@ def test_not_the_interpreters_alone(finding: Finding) -> None:
     ],
 )
 def test_files_that_fit(glob: str) -> None:
-    """An object or source file, a name, the end of a path, a directory."""
+    """A pattern may be an object or source file, a name, the end of a path, or a directory."""
     assert Scope((glob,)).relevance(error(OWN)) is Relevance.OWN
 
 
@@ -115,5 +115,5 @@ def test_files_that_do_not(glob: str) -> None:
     ],
 )
 def test_only_some_code_is_meant(finding: Finding, relevance: Relevance) -> None:
-    """Any frame of an error counts; of a leak, who allocated; an object may be lost by anybody."""
+    """Any frame of an error counts, the allocating one of a leak, and any lost object."""
     assert Scope(("mine",)).relevance(finding) is relevance

@@ -49,6 +49,6 @@ def test_what_the_last_process_found_in_the_end(
 
 
 def test_failures_before_a_death() -> None:
-    """With the death itself, as -x counts them."""
+    """The crash itself counts, as -x counts it."""
     records: list[Record] = [Began(0, "a", LOCATION), Ran(0, (FAILED,))]
     assert failures([ProcessHistory([*records, Began(1, "b", LOCATION), CRASH])]) == 2

@@ -24,7 +24,7 @@ def report() -> pytest.TestReport:
 
 
 def test_report_comes_back() -> None:
-    """With all that it has."""
+    """It has all that it had."""
     data = packed(report())
     assert data is not None
     made = unpacked(data)
@@ -33,7 +33,7 @@ def test_report_comes_back() -> None:
 
 
 def test_what_xdist_adds() -> None:
-    """It can be read on the report, as by other plugins."""
+    """It can be read on the report, as for other plugins."""
     data = packed(report())
     assert data is not None
     made = unpacked({**data, "worker_id": "gw1"})
@@ -53,7 +53,7 @@ def test_report_of_another_kind() -> None:
 
 
 def test_property_that_cannot_be_sent() -> None:
-    """What to say about it is execnet's affair."""
+    """The report is sent as it is, and execnet says what is wrong with it."""
     made = report()
     made.user_properties.append(("lock", lambda: None))
     assert packed(made) is None

@@ -59,7 +59,7 @@ def test_failure() -> None:
 
 
 def test_many_findings() -> None:
-    """The first ones in full, the others in a line each, and in one line not all of them."""
+    """The first are in full, the others in a line each, and one line does not have them all."""
     many = [replace(LEAK, bytes=size) for size in range(1, 51)]
     shown = text(FAILED, many)
     assert shown.count("  > work (ext.c:7)") == 20
@@ -68,7 +68,7 @@ def test_many_findings() -> None:
 
 
 def test_paths_of_object_files_are_said_once() -> None:
-    """Below all stacks; in them, and in one line, the name is enough."""
+    """They stand below all stacks; elsewhere the name is enough."""
     path = "/usr/lib/python3/site-packages/numpy/_core/_multiarray_umath.so"
     frame = Frame(1, "array_new", object=path, owner=Owner.EXTENSION)
     malloc = Frame(1, "malloc", object="/usr/vgpreload_memcheck.so", owner=Owner.VALGRIND)
@@ -96,7 +96,7 @@ def test_summary_tells_object_files_of_the_same_name_apart() -> None:
 
 
 def test_long_name_leaves_room_for_the_place() -> None:
-    """In one line; a stack has all of it."""
+    """It is cut in one line, and whole in a stack."""
     frame = EXTENSION._replace(function="ns::vector<" + "int, " * 100 + ">")
     error = replace(ERROR, stack=(frame,))
     assert one_line([error]).endswith("... (ext.c:7)")
@@ -105,7 +105,7 @@ def test_long_name_leaves_room_for_the_place() -> None:
 
 
 def test_failure_in_one_line() -> None:
-    """For the summary of failures, and for JUnit XML."""
+    """The summary of failures and JUnit XML have it."""
     _, call, teardown = given(FAILED)
     assert call.longrepr.reprcrash.message == (  # type: ignore[union-attr]
         "[VALGRIND LEAK] definitely lost 1,234 bytes in 1 block: work (ext.c:7)"
@@ -120,7 +120,7 @@ def test_failure_of_a_test_that_fails_by_itself() -> None:
 
 
 def test_known_defect_is_an_expected_failure() -> None:
-    """With the reason and the evidence."""
+    """It shows the reason and the evidence."""
     _, call, _ = given(KNOWN)
     assert call.skipped
     assert call.wasxfail.startswith("known since May [VALGRIND LEAK] definitely lost")
@@ -137,14 +137,14 @@ def test_known_defect_does_not_hide_a_failure_that_is_to_be_reported() -> None:
 
 @pytest.mark.parametrize(("xfail_failures", "outcome"), [(True, "skipped"), (False, "failed")])
 def test_ordinary_failure_of_a_clean_test(xfail_failures: bool, outcome: str) -> None:
-    """As asked for, in its own words."""
+    """It is reported as asked for, in its own words."""
     _, call, _ = given(CLEAN, outcome="failed", xfail_failures=xfail_failures)
     assert call.outcome == outcome
     assert call.longrepr == "its own words"
 
 
 def test_failing_setup_of_a_clean_test_stays_an_error() -> None:
-    """As in 0.x."""
+    """It was one in 0.x."""
     reports = [report("setup", "failed", "no setup"), report("teardown", "passed")]
     give(CLEAN, [], reports, xfail_failures=True)
     assert reports[0].failed
@@ -156,13 +156,13 @@ def test_clean_test() -> None:
 
 
 def test_error_in_words() -> None:
-    """How often, when, and where it was seen before."""
+    """The words say how often, when, and where it was seen before."""
     first, *_ = rendered(ERROR)
     assert first == "Invalid read of size 1  (3 times, during setup)"
 
 
 def test_further_stacks_in_words() -> None:
-    """Each below its caption."""
+    """Each stands below its caption."""
     further = Further("Block was alloc'd at", (EXTENSION,))
     finding = Finding(Kind.INVALID_READ, "Invalid read of size 1", (EXTENSION,), (further,))
     assert list(rendered(finding))[2:] == ["  Block was alloc'd at", "  > work (ext.c:7)"]
@@ -172,7 +172,7 @@ AT = PythonLine("test_it.py", 3, "test_it")
 
 
 def test_stacks_end_in_python() -> None:
-    """Each of them, in what is known about it."""
+    """Each ends in what is known of its caller."""
     further = Further("Block was alloc'd at", (EXTENSION,), caller=Caller(AT, is_test=True))
     finding = replace(ERROR, further=(further,), caller=Caller(AT))
     assert list(rendered(finding))[1:] == [
@@ -197,7 +197,7 @@ def test_stacks_end_in_python() -> None:
 
 
 def test_frames_of_the_interpreter_are_folded() -> None:
-    """All but the first two of a run; our own are left out."""
+    """The first two of a run are shown; frames of the checker are left out."""
     other = Frame(1, "eval", "ceval.c", 1, owner=Owner.INTERPRETER)
     ours = Frame(1, "pvg_inside_test", owner=Owner.CHECKER)
     assert list(stack_lines((other, EXTENSION, *[other] * 7, ours))) == [

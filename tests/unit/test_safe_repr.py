@@ -146,7 +146,7 @@ QUALIFIED = sys.version_info >= (3, 11)  # code knows only the short name before
     ],
 )
 def test_builtin_types_are_shown(thing: object, expected: str) -> None:
-    """In short."""
+    """The representation is short."""
     assert safe_repr(thing) == expected
 
 
@@ -233,7 +233,7 @@ def test_builtin_types_are_shown(thing: object, expected: str) -> None:
     ],
 )
 def test_types_of_the_interpreter_are_described(make: Callable[[], object], expected: str) -> None:
-    """By name and place, or by what is in them."""
+    """The words are name and place, or what is in them."""
     expected = expected.format(__name__, weakref=type_name(weakref.ref))
     shown = safe_repr(make())
     if expected.endswith(">"):
@@ -243,7 +243,7 @@ def test_types_of_the_interpreter_are_described(make: Callable[[], object], expe
 
 
 def test_frame_and_traceback() -> None:
-    """Where they are, by lines."""
+    """The line says where they are."""
     frame = sys._getframe()
     code = frame.f_code
     assert safe_repr(frame) == f"<frame {code.co_name}, {code.co_filename}:{frame.f_lineno}>"
@@ -259,7 +259,7 @@ def test_frame_and_traceback() -> None:
 
 
 def test_open_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By its name, however many objects it is made of."""
+    """Its name stands for all objects that it is made of."""
     monkeypatch.chdir(tmp_path)
     with Path("new").open("w") as file:
         assert safe_repr(file) == "<_io.TextIOWrapper <_io.BufferedWriter <_io.FileIO 'new'>>>"
@@ -267,7 +267,7 @@ def test_open_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="a class written in Python")
 def test_type_variable() -> None:
-    """By its name."""
+    """Its name describes it."""
     assert safe_repr(typing.TypeVar("Some")) == "<typing.TypeVar Some>"
 
 
@@ -305,7 +305,7 @@ def test_no_code_of_an_object_runs(make: Callable[[], object], expected: str) ->
 
 @pytest.mark.parametrize("wrap", [lambda x: [x], functools.partial, types.CellType, staticmethod])
 def test_deep_nesting(wrap: Callable[[object], object]) -> None:
-    """Is not followed to its end."""
+    """It is not followed to its end."""
     thing: object = function
     for _ in range(50):
         thing = wrap(thing)
@@ -313,13 +313,13 @@ def test_deep_nesting(wrap: Callable[[object], object]) -> None:
 
 
 def test_list_that_holds_itself() -> None:
-    """Is not followed for ever."""
+    """It is not followed for ever."""
     items: list[object] = []
     items.append(items)
     assert safe_repr(items) == "[[[...]]]"
 
 
 def test_proxy_of_a_dead_object() -> None:
-    """Would raise ReferenceError if it were asked for its class."""
+    """It would raise ReferenceError if it were asked for its class."""
     proxy = weakref.proxy(type("Local", (), {})())
     assert safe_repr(proxy) == f"<{type_name(type(proxy))}>"

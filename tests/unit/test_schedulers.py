@@ -75,7 +75,7 @@ KINDS = [
 def test_rest_is_handed_out_again(
     pytester: pytest.Pytester, kind: Any, dist: str, begun: int
 ) -> None:
-    """To the next worker, without what began, and no test is taken for the one to blame."""
+    """The next worker gets it, without what began, and no test is blamed for the crash."""
     scheduler, node = started(pytester, kind, dist)
     scheduler.mark_test_complete(node, 0)
     node.shutting_down = True

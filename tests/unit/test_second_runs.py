@@ -49,14 +49,14 @@ def first_process() -> ProcessHistory:
 
 
 def test_what_runs_again() -> None:
-    """All that ran and was not judged; not the test that the process died of."""
+    """All tests do that ran and were not judged, except the one that crashed."""
     first = first_process()
     assert [run.nodeid for run in to_run_again([first])] == ["a", "b"]
     assert left_to_do([first]) == "what is left, 1 test, and 2 tests again, to check for leaks"
 
 
 def test_errors_go_with_a_test() -> None:
-    """Without the numbers in their stacks, which stand for other tests in the next process."""
+    """They lose the numbers in their stacks, which mean other tests in the next process."""
     (_, run) = to_run_again([first_process()])
     (error,) = run.findings
     assert error.stack == ERROR.stack
@@ -71,7 +71,7 @@ def test_all_is_known() -> None:
 
 
 def test_second_run_counts(settings: Settings) -> None:
-    """And nothing of the first, so that each test is there once."""
+    """Nothing of the first run counts, so that each test is there once."""
     first = first_process()
     second = ProcessHistory(
         [
@@ -93,7 +93,7 @@ def test_second_run_counts(settings: Settings) -> None:
 
 
 def test_no_third_run() -> None:
-    """If the process dies again before they are checked: they are named as not checked."""
+    """Tests that were not checked when the process crashes again are named as such."""
     first = first_process()
     second = ProcessHistory(
         [collected("d"), began(0, "a", ()), Ran(0, (PASS,)), began(1, "b", ()), CRASH]
@@ -106,7 +106,7 @@ def test_no_third_run() -> None:
 
 
 def test_second_run_that_did_not_begin() -> None:
-    """It is left to the process after that."""
+    """The process after that runs it."""
     first = first_process()
     second = ProcessHistory([collected("d"), began(0, "a", ()), CRASH])
     replace_first_runs([first], second)
@@ -114,7 +114,7 @@ def test_second_run_that_did_not_begin() -> None:
 
 
 def test_death_in_a_second_run() -> None:
-    """The errors of the first are with it, unless they are what it shows by itself."""
+    """The errors of the first run are reported with it, unless it shows them itself."""
     dead = ProcessHistory([began(0, "b", (ERROR, CRASH.findings[0])), CRASH])
     assert dead.crash
     assert dead.crash.findings == (ERROR, *CRASH.findings)
@@ -138,6 +138,6 @@ def test_sent_to_another_process() -> None:
 
 
 def test_error_that_occurs_again() -> None:
-    """It is there once."""
+    """It is reported once."""
     assert second_runs.not_again([ERROR], [ERROR]) == []
     assert second_runs.not_again([ERROR], []) == [ERROR]

@@ -37,13 +37,13 @@ def places(finding: Finding) -> tuple[str, ...]:
 
 
 def test_stack_down_to_the_extension() -> None:
-    """What is below the outermost frame of an extension is not the extension's affair."""
+    """What is below the outermost frame of an extension does not matter."""
     found = finding(("f", O.EXTENSION), ("g", O.EXTENSION), ("eval", O.INTERPRETER), rest=5)
     assert places(found) == ("fun:f", "fun:g")
 
 
 def test_frames_of_the_interpreter_stand_for_any_number() -> None:
-    """But the first, in which it happened."""
+    """The first, in which it happened, is kept."""
     found = finding(
         *(("malloc", O.VALGRIND), ("new", O.INTERPRETER), ("list", O.INTERPRETER)),
         *(("f", O.EXTENSION), ("call", O.INTERPRETER), ("g", O.EXTENSION)),
@@ -53,13 +53,13 @@ def test_frames_of_the_interpreter_stand_for_any_number() -> None:
 
 
 def test_without_an_extension_the_stack_is_kept() -> None:
-    """So that it suppresses as little else as possible."""
+    """So it suppresses as little else as possible."""
     found = finding(*[(f"f{n}", O.INTERPRETER) for n in range(40)], rest=5)
     assert places(found) == tuple(f"fun:f{n}" for n in range(24))
 
 
 def test_directories_are_left_out() -> None:
-    """They are others on another machine."""
+    """They differ on another machine."""
     stack = (Frame(1, "???", object="/home/me/ext.so", owner=O.EXTENSION),)
     found = Finding(
         Kind.UNINITIALISED, "", stack, suppression=("<>", "Memcheck:Cond", "obj:/home/me/ext.so")
@@ -68,7 +68,7 @@ def test_directories_are_left_out() -> None:
 
 
 def test_more_about_the_kind_is_kept() -> None:
-    """The parameter of a system call, the kinds of leak."""
+    """That is the parameter of a system call, or the kinds of leak."""
     found = Finding(
         Kind.SYSCALL,
         "",
@@ -81,12 +81,12 @@ def test_more_about_the_kind_is_kept() -> None:
 
 
 def test_finding_without_a_suppression() -> None:
-    """As of a process that died."""
+    """A process that died has printed none."""
     assert Suppression.of(Finding(Kind.FATAL_SIGNAL, "died")) is None
 
 
 def test_noise_goes_down_to_python_code() -> None:
-    """And has at least four frames, by which valgrind tells errors apart."""
+    """It has at least four frames, by which valgrind tells errors apart."""
     loop = ("_PyEval_EvalFrameDefault", O.INTERPRETER)
     others = [(f"f{n}", O.INTERPRETER) for n in range(9)]
     deep = Suppression.of_noise(finding(*others[:5], loop, *others))
@@ -98,7 +98,7 @@ def test_noise_goes_down_to_python_code() -> None:
 
 
 def test_written_file(tmp_path: Path) -> None:
-    """Each suppression once, named after the first test that needs it, with the finding."""
+    """It has each suppression once, named after its first test, with the finding."""
     path = tmp_path / "file"
     one, two = finding(("f", O.EXTENSION)), finding(("g", O.EXTENSION))
     particular = finding(("f", O.EXTENSION), ("h", O.EXTENSION))
@@ -154,7 +154,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_names_in_a_file(file: Path) -> None:
-    """With the lines in which they stand, as valgrind counts them."""
+    """They come with their lines, as valgrind counts them."""
     assert [(named.name, named.line) for named in named_in(file)] == [
         ("first: with a colon", 3),
         ("of two tools", 16),
@@ -163,7 +163,7 @@ def test_names_in_a_file(file: Path) -> None:
 
 
 def test_unused(file: Path) -> None:
-    """Those that valgrind does not list."""
+    """These are the ones that valgrind does not list."""
     used = {f"first: with a colon {file}:3", "of two tools /another:16"}
     assert [named.name for named in unused([file], used)] == ["of two tools", "of the core"]
 

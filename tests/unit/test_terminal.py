@@ -31,7 +31,7 @@ def results(*judged: Judged, tests: int = 3, completed: int = 3) -> Results:
 
 
 def test_nothing_found() -> None:
-    """Said where something was checked, and nothing found anywhere."""
+    """The line says so if something was checked, and nothing found anywhere."""
     assert list(summary(results())) == ["nothing found, 3 tests checked"]
 
 
@@ -42,7 +42,7 @@ def test_found_in_tests() -> None:
 
 
 def test_only_known_findings() -> None:
-    """No zeros before them."""
+    """There are no zeros before them."""
     *_, line = summary(results(Judged("t", KNOWN, [LEAK])))
     assert line == "known findings in 1 test; 3 tests checked"
 
@@ -58,7 +58,7 @@ def test_found_where_it_fails_nothing(name: str) -> None:
 
 
 def test_found_at_import() -> None:
-    """Though no test was checked."""
+    """It is counted, although no test was checked."""
     found = results(tests=0, completed=0)
     found.modules["test_a.py"] = [ERROR]
     _, line = summary(found)
@@ -66,7 +66,7 @@ def test_found_at_import() -> None:
 
 
 def test_found_in_one_of_several_tests() -> None:
-    """Of which it is not known which."""
+    """It is not known which test it was."""
     found = results()
     found.undecided.append(Undecided(LEAK, ("t", "u")))
     _, line = summary(found)
@@ -86,7 +86,7 @@ def test_no_test_ran_to_its_end() -> None:
 
 
 def test_crash() -> None:
-    """How and where in one line; it is no error, the error before it is."""
+    """One line says how and where; it is not counted as an error, and the error before it is."""
     died = Judged("t", crashed("died of SIGSEGV"), [ERROR, CRASH])
     assert list(summary(results(died))) == [
         "t: [VALGRIND CRASH] died of SIGSEGV in work (ext.c:7)",
@@ -96,14 +96,14 @@ def test_crash() -> None:
 
 
 def test_crash_without_findings() -> None:
-    """No zeros."""
+    """There are no zeros."""
     first, second = summary(results(Judged("t", crashed("died of SIGTERM"), []), tests=0))
     assert first == "t: [VALGRIND CRASH] died of SIGTERM"
     assert second == "1 crash; no test checked"
 
 
 def test_hang() -> None:
-    """A timeout, and no crash."""
+    """It is a timeout, and not a crash."""
     hang = replace(LEAK, kind=Kind.TIMEOUT)
     *_, line = summary(results(Judged("t", crashed("was ended", hung=True), [hang])))
     assert line == "1 timeout in 1 test; 3 tests checked"
@@ -116,7 +116,7 @@ def test_fatal_signal_of_a_child() -> None:
 
 
 def test_leak_checks_without_groups() -> None:
-    """As there were no tests to put into groups."""
+    """There were no tests to put into groups."""
     found = results(tests=0, completed=0)
     found.checks = 2
     *_, line = summary(found)

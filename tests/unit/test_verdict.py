@@ -30,12 +30,12 @@ def verdict(findings: list[Finding], *marked: str, **options: Any) -> Verdict:
     ],
 )
 def test_header_tells_what_was_found(findings: list[Finding], header: str) -> None:
-    """The headers of 0.x."""
+    """The headers are those of 0.x."""
     assert verdict(findings) == Verdict(Outcome.FAILED, header)
 
 
 def test_nothing_found() -> None:
-    """Clean."""
+    """The outcome is clean."""
     assert verdict([]).outcome is Outcome.CLEAN
 
 
@@ -48,7 +48,7 @@ def test_known_defect(finding: Finding, marker: str) -> None:
 
 @pytest.mark.parametrize(("finding", "marker"), [(LEAK, KNOWN_ERROR), (ERROR, KNOWN_LEAK)])
 def test_marker_of_the_other_kind(finding: Finding, marker: str) -> None:
-    """Does not help, and is not used."""
+    """It does not help, and is not used."""
     failed = verdict([finding], marker)
     assert failed.outcome is Outcome.FAILED
     assert failed.unused_markers == (marker,)
@@ -61,18 +61,18 @@ def test_both_where_one_is_known() -> None:
 
 
 def test_both_known() -> None:
-    """Both reasons."""
+    """Both reasons are given."""
     known = verdict([ERROR, LEAK], KNOWN_LEAK, KNOWN_ERROR)
     assert known.reason == f"why {KNOWN_ERROR}, why {KNOWN_LEAK}"
 
 
 def test_unused_marker_is_named() -> None:
-    """And no more."""
+    """The test does not fail for it."""
     assert verdict([], KNOWN_LEAK) == Verdict(Outcome.CLEAN, unused_markers=(KNOWN_LEAK,))
 
 
 def test_unused_marker_fails_if_strict() -> None:
-    """With what to do."""
+    """The failure says what to do."""
     failed = verdict([], KNOWN_LEAK, strict=True)
     assert failed.outcome is Outcome.FAILED
     assert "remove the marker" in failed.reason

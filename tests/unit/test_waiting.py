@@ -106,7 +106,7 @@ def test_interrupt_while_the_process_starts() -> None:
 
 
 def test_interrupts_that_are_ignored() -> None:
-    """As a shell has it for what runs in the background."""
+    """A shell starts background jobs like this."""
     ignoring = "signal.signal(signal.SIGINT, signal.SIG_IGN)"
     child = f"assert signal.getsignal(2) is not None; {INTERRUPT_PARENT}"
     assert wait(("runs", "runs"), child, first=ignoring, seconds=1) == ["0", "0 False"]
@@ -118,7 +118,7 @@ def test_termination() -> None:
 
 
 def test_children_that_are_ignored() -> None:
-    """By whoever started the process; the exit code is known, and a child inherits the state."""
+    """Their exit code is known all the same, and a child inherits the state."""
     ignoring = "signal.signal(signal.SIGCHLD, signal.SIG_IGN)"
     child = "print(signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN, flush=True); os._exit(7)"
     assert wait(("runs",), child, first=ignoring) == ["True", "7 False"]
@@ -131,7 +131,7 @@ def test_child_has_the_mask_of_its_parent() -> None:
 
 
 def test_child_dies_with_its_parent(tmp_path: Path) -> None:
-    """Whatever ends the parent."""
+    """It does, whatever ends the parent."""
     life, ours = os.pipe()
     code = (
         "import os, signal, subprocess, sys\n"

@@ -6,7 +6,7 @@ from pytest_valgrind.settings import without_effect
 
 
 def test_options_that_are_meant() -> None:
-    """Ours and those of 0.x, each once, up to the end of the options."""
+    """They are those of now and of 0.x, each once, up to the end of the options."""
     given = ["--valgrind-leak-check=exact", "-k", "x", "--no-memcheck", "--valgrind-args", "--x"]
     given += ["--valgrind-args=--y", "--", "--valgrind-log"]
     assert without_effect(given) == ["--valgrind-leak-check", "--no-memcheck", "--valgrind-args"]
