@@ -1,7 +1,7 @@
 /* Python callables that cffi cannot make: it drops the GIL around a call, and
    no exception passes through. */
-#ifndef PVG_CALLS_H
-#define PVG_CALLS_H
+#ifndef PVG_CALLABLES_H
+#define PVG_CALLABLES_H
 
 /* Puts them into a dict:
 

@@ -1,6 +1,6 @@
 /* What Python's limited API lacks. */
-#ifndef PVG_INTERNALS_H
-#define PVG_INTERNALS_H
+#ifndef PVG_CPYTHON_H
+#define PVG_CPYTHON_H
 
 /* 12 in Python 3.12. Call with the GIL, as the other. */
 long pvg_minor_version(void);

@@ -1,6 +1,6 @@
 /* Blocks that have been lost, and the objects in them. */
-#ifndef PVG_LOST_H
-#define PVG_LOST_H
+#ifndef PVG_LOST_BLOCKS_H
+#define PVG_LOST_BLOCKS_H
 
 /* Has valgrind list the blocks of each loss record that is definitely lost, by
    the records of this process that a leak check has just printed. Allocates

@@ -1,6 +1,6 @@
 /* Fatal signals whose handlers hide where they came from. */
-#ifndef PVG_DEATHS_H
-#define PVG_DEATHS_H
+#ifndef PVG_SIGNALS_H
+#define PVG_SIGNALS_H
 
 /* Has the handlers of fatal signals, such as faulthandler's, run on the stack of
    what was interrupted. From a stack of their own valgrind finds no way back, and the

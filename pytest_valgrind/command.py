@@ -130,8 +130,8 @@ def _is_stream(path: str) -> bool:
 def _starting_directory() -> Path | None:
     """Return where this process was started if its program has gone elsewhere since.
 
-    The words of the command are relative to it, and what Python made of them is absolute. PWD is
-    no witness: who starts a process elsewhere (``subprocess.run(cwd=...)``) leaves it as it is.
+    The words of the command are relative to it, and what Python made of them is absolute. PWD
+    does not tell: who starts a process elsewhere (``subprocess.run(cwd=...)``) leaves it as it is.
     """
     for word, path in _words_and_paths():
         for end in (f"/{word}", f"/{word.removeprefix('./')}"):

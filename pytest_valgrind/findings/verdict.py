@@ -96,7 +96,7 @@ def judge(  # noqa: PLR0913
         return Verdict(
             Outcome.FAILED,
             f"[{label} STRICT]",
-            f"Marked {names}, but it did not occur: remove the marker.",
+            f"Unused marker {names}: no such finding.",
             unused,
             used,
         )

@@ -28,7 +28,7 @@ class GroupCheck:
     The frame below which a test ran tells which of its group's tests allocated a lost block. With
     a group for each test, whatever is lost was lost by that test.
 
-    :param checker: does the check.
+    :param backend: does the checks.
     :param state: what earlier checks of this process know.
     :param every_test: whether each test is a group of its own, and checked in the process.
     :param also_before: whether to check before every test as well, so that a block lost between
@@ -39,7 +39,7 @@ class GroupCheck:
 
     def __init__(
         self,
-        checker: CheckBackend,
+        backend: CheckBackend,
         state: ProcessState,
         *,
         every_test: bool = False,
@@ -50,14 +50,14 @@ class GroupCheck:
         self.unsettled: list[Unsettled] = []
         self.checks = 0
         self.groups = 0
-        self._checker = checker
+        self._backend = backend
         self._garbage = state.garbage
         self._item_numbers = item_numbers = state.item_numbers
         self.settles_at_once = every_test
         self._also_before = also_before
         self._settles_later = settles_later
         # Half of the numbers, as two groups are under way.
-        self._queue = Queue(1 if every_test else item_numbers.numbers // 2, checker.share)
+        self._queue = Queue(1 if every_test else item_numbers.numbers // 2, backend.share)
         self._loss_records = state.loss_records
         # Those before are of earlier sessions.
         self._first = item_numbers.last + 1
@@ -71,7 +71,7 @@ class GroupCheck:
         self._queue.expect((process_time() - start) * _CHECK_TO_COLLECTION)
         overwrite_stale_pointers()
         self.checks += 1
-        if (checked := self._checker.remember()) is not None:
+        if (checked := self._backend.remember()) is not None:
             self._lost_outside(checked)
             self._knows_begin = True
 
@@ -87,8 +87,8 @@ class GroupCheck:
         if self._also_before:
             overwrite_stale_pointers()
             self.checks += 1
-            self._checker.start(in_process=False)
-            self._lost_outside(self._checker.wait())
+            self._backend.start(in_process=False)
+            self._lost_outside(self._backend.wait())
 
     def may_follow(self, test: ItemRun) -> bool:
         """Whether the group is likely to close, if that takes that there is no garbage.
@@ -96,7 +96,7 @@ class GroupCheck:
         What has been taken out of collections and became garbage only then looks as lost as an
         object of which a reference was lost.
         """
-        if self._checker.sees_references and self._queue.would_be_due(test):
+        if self._backend.sees_references and self._queue.would_be_due(test):
             self._is_free_of_garbage = True
         return self._is_free_of_garbage
 
@@ -108,9 +108,9 @@ class GroupCheck:
         """Return the tests whose leaks are known by now; begin a check if it is time for one."""
         tests = self._ended()
         if self._queue.is_full and self._queue.checked is not None:
-            tests += self._settle(self._checker.wait())
+            tests += self._settle(self._backend.wait())
         if self._queue.is_full or self._queue.is_due:
-            repeats = len(self._loss_records) > _MOST_REPEATED and not self._checker.sees_references
+            repeats = len(self._loss_records) > _MOST_REPEATED and not self._backend.sees_references
             self._close(in_process=repeats)
             tests += self._ended()
         self._is_free_of_garbage = False
@@ -120,31 +120,31 @@ class GroupCheck:
         """Check what has not been checked, and what was lost after the last test."""
         tests = []
         if self._queue.checked is not None:
-            tests += self._settle(self._checker.wait())
+            tests += self._settle(self._backend.wait())
         self._close(in_process=False)
         self._is_free_of_garbage = False
-        return tests + self._settle(self._checker.wait())
+        return tests + self._settle(self._backend.wait())
 
     def _close(self, *, in_process: bool) -> None:
-        if self._checker.sees_references and not self._is_free_of_garbage:
+        if self._backend.sees_references and not self._is_free_of_garbage:
             self._garbage.settle_everything()
         overwrite_stale_pointers()
         self.checks += 1
         self.groups += bool(self._queue.open.tests)
         self._queue.close()
-        self._checker.start(in_process=in_process)
+        self._backend.start(in_process=in_process)
 
     def _ended(self) -> list[ItemRun]:
         if self._queue.checked is None:
             return []
-        checked = self._checker.ended()
+        checked = self._backend.ended()
         return [] if checked is None else self._settle(checked)
 
     def _settle(self, checked: CheckResult) -> list[ItemRun]:
         if checked.is_late:
             self._queue.merge()
         # What it takes besides: that there is no garbage which it would take for lost.
-        besides = self._garbage.price if self._checker.sees_references else 0.0
+        besides = self._garbage.price if self._backend.sees_references else 0.0
         group = self._queue.settle(checked.seconds + besides)
         self._compare_with_begin(checked, group)
         for lost in self._loss_records.grown(checked.records, in_process=checked.in_process):
@@ -161,9 +161,9 @@ class GroupCheck:
         self._knows_begin = True
         new = self._loss_records.would_grow(checked.records)
         if all(self._was_made_since(record.origin, group) for record in new):
-            self._checker.forget()
+            self._backend.forget()
         else:
-            self._lost_outside(self._checker.remembered())
+            self._lost_outside(self._backend.remembered())
 
     def _was_made_since(self, origin: Origin | None, group: Group) -> bool:
         if origin is None or origin.number is None:

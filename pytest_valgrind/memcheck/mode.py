@@ -44,14 +44,14 @@ def choose(
     description = "errors, and leaks in groups of tests"
     if why_at_once := _reason_to_wait(settings, monitor.info):
         description += f" (tests wait for each check: {why_at_once})"
-    checker = InClone(
+    backend = InClone(
         monitor,
         untracks=settings.references,
         at_once=bool(why_at_once),
         is_crowded=workers >= cores(),
     )
     check = GroupCheck(
-        checker,
+        backend,
         state,
         settles_later=settings.exact_rerun,
     )
@@ -69,10 +69,10 @@ def exact(
 
     :param references: whether lost references are looked for, which only a clone can do.
     """
-    checker: CheckBackend = InProcess(monitor)
+    backend: CheckBackend = InProcess(monitor)
     if references and monitor.log_of_clone:
-        checker = InClone(monitor, untracks=True, at_once=True)
-    return GroupCheck(checker, state, every_test=True, also_before=also_before)
+        backend = InClone(monitor, untracks=True, at_once=True)
+    return GroupCheck(backend, state, every_test=True, also_before=also_before)
 
 
 def _reason_to_wait(settings: Settings, info: ValgrindInfo) -> str:

@@ -248,7 +248,8 @@ def _in_words(ran: int, cases: Iterable[Unexplained]) -> str:
     imports = {case.nodeid for case in cases if not case.location}
     found = [plural(len(tests), "test")] if tests else []
     found += [plural(len(imports), "import")] if imports else []
-    return f"{plural(ran, 'test')} run once more, an extension's in {' and '.join(found) or 'none'}"
+    where = " and ".join(found) or "none"
+    return f"{plural(ran, 'test')} run once more; an extension created the value in {where}"
 
 
 def _is_of(judged: Judged, case: Unexplained) -> bool:

@@ -91,7 +91,7 @@ def of_void_run(hidden: int, label: str = "VALGRIND") -> pytest.CollectReport:
         Outcome.FAILED,
         f"[{label}]",
         f"No test got to its end, so next to nothing was checked: {plural(hidden, 'test')} failed "
-        "without valgrind's doing. --valgrind-failures=report shows why.",
+        "for other reasons. --valgrind-failures=report shows why.",
     )
     report = pytest.CollectReport("", "failed", _longrepr(verdict, (), "", 0), result=[])
     return show_as(report, "the end")

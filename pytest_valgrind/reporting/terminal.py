@@ -50,7 +50,7 @@ def summary(results: Results) -> Iterator[str]:
     yield from _unused_markers(results)
     yield _totals(results)
     yield from _elsewhere("outside tests", results.outside)
-    yield from _elsewhere("other code than --valgrind-only means", results.elsewhere)
+    yield from _elsewhere("outside --valgrind-only", results.elsewhere)
     yield from _elsewhere("interpreter only", results.noise)
     if results.origins:
         yield results.origins
@@ -64,8 +64,8 @@ def summary(results: Results) -> Iterator[str]:
     if results.checks:
         groups = f" for {plural(results.groups, 'group')} of tests" if results.groups else ""
         yield (
-            f"{plural(results.checks, 'leak check')}{groups}; {results.watch.seconds:.1f} s of the "
-            "tests' process went into them and into garbage collection"
+            f"{plural(results.checks, 'leak check')}{groups}: "
+            f"{results.watch.seconds:.1f} s with garbage collection"
         )
 
 
@@ -173,10 +173,12 @@ def _is_fatal_signal(finding: Finding) -> bool:
 
 
 def _hidden_failures(results: Results) -> str:
+    shown = "is shown as an expected failure"
+    if results.hidden > 1:
+        shown = "are shown as expected failures"
     return (
-        f"{plural(results.hidden, 'test')} failed without valgrind's doing and "
-        f"{'is' if results.hidden == 1 else 'are'} not shown as failed: "
-        "--valgrind-failures=report does"
+        f"{plural(results.hidden, 'test')} failed for other reasons and {shown} "
+        "(--valgrind-failures=report shows failures)"
     )
 
 

@@ -8,7 +8,7 @@ from pytest_valgrind import client
 from pytest_valgrind.items.hook_chain import HookChain
 from pytest_valgrind.session.process import SessionChecker
 
-_PART = "valgrind: a session that runs already in this process is checked, and this is part of it"
+_PART = "valgrind: this session is part of one that is already checked"
 
 
 class InnerSession:

@@ -122,8 +122,8 @@ def test_it_is_said(run: Run) -> None:
     assert "valgrind: 5 tests once more with --track-origins=yes" in run.output
     (line,) = [line for line in run.summary if "once more" in line]
     assert line == (
-        "origins of uninitialised values: 5 tests run once more, an extension's in 3 tests and "
-        "1 import"
+        "origins of uninitialised values: 5 tests run once more; an extension created the "
+        "value in 3 tests and 1 import"
     )
 
 

@@ -73,7 +73,7 @@ def test_main(inner, monkeypatch, capsys):
     assert pytest.main([inner]) == 0
     output = capsys.readouterr().out
     assert output.count("valgrind: ") == 1
-    assert "is part of it" in output
+    assert "is part of one that is already checked" in output
 
 def test_collect_only(inner):
     assert pytest.main(["--valgrind", "--collect-only", inner]) == 0

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simulated_process import NUMBERS, Loss, NoGarbage, Played, Process, Step
 
-from pytest_valgrind.items import item_run as ran_test
+from pytest_valgrind.items import item_run
 from pytest_valgrind.items.fixtures import FixturePhase
 from pytest_valgrind.items.item_numbers import ItemNumbers
 from pytest_valgrind.items.item_run import ItemRun
@@ -183,9 +183,9 @@ def test_group_must_be_worth_the_garbage_collection_as_well() -> None:
 
 def test_time_in_which_a_test_waits_counts_little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise a suite that waits, and a busy machine, would have too many checks."""
-    monkeypatch.setattr(ran_test, "process_time", lambda: 3.0)
-    monkeypatch.setattr(ran_test, "perf_counter", lambda: 50.0)
-    assert ran_test.effort() == pytest.approx(8.0)
+    monkeypatch.setattr(item_run, "process_time", lambda: 3.0)
+    monkeypatch.setattr(item_run, "perf_counter", lambda: 50.0)
+    assert item_run.effort() == pytest.approx(8.0)
 
 
 def test_no_check_while_another_is_under_way() -> None:

@@ -96,8 +96,8 @@ def test_run_that_comes_to_no_end_fails_nothing(settings: Settings, results: Res
         "are from (up to 600 s)"
     ]
     assert results.origins == (
-        "origins of uninitialised values: 0 tests run once more, an extension's in none; not "
-        "known of 1 test: it took more than 600 s"
+        "origins of uninitialised values: 0 tests run once more; an extension created the "
+        "value in none; not known of 1 test: it took more than 600 s"
     )
     assert results.noise == [NOISE]
     assert not results.judged
@@ -111,7 +111,7 @@ def test_what_is_found_is_no_noise_any_more(settings: Settings, results: Results
     (judged,) = results.judged
     assert judged.verdict.header == "[VALGRIND ERROR]"
     assert judged.findings[0].phase == "call"
-    assert results.origins.endswith("1 test run once more, an extension's in 1 test")
+    assert results.origins.endswith("an extension created the value in 1 test")
 
 
 def test_stopped_session_is_not_prolonged(settings: Settings, results: Results) -> None:

@@ -120,7 +120,7 @@ def test_leak_checks_without_groups() -> None:
     found = results(tests=0, completed=0)
     found.checks = 2
     *_, line = summary(found)
-    assert line.startswith("2 leak checks; ")
+    assert line.startswith("2 leak checks: ")
 
 
 def test_counts_since() -> None:
