@@ -23,6 +23,7 @@ WINGS = (
         "pytest_internals",
         "session_kind",
         "command",
+        "fork",
         "parent_death",
         "preload",
         "package",

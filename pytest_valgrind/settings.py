@@ -80,7 +80,17 @@ class Settings(NamedTuple):
     @property
     def label(self) -> str:
         """Of the engine, for the header of a verdict."""
-        return "HEAP" if self.heapcheck else "VALGRIND"
+        return "VALGRIND" if self.enabled else "HEAP"
+
+    @property
+    def name(self) -> str:
+        """Of the engine, for sections of reports and of the summary."""
+        return "valgrind" if self.enabled else "heapcheck"
+
+    @property
+    def option(self) -> str:
+        """By which the user asked for the engine."""
+        return f"--{self.name}"
 
     @classmethod
     def of(cls, config: pytest.Config, option: argparse.Namespace) -> Settings:

@@ -19,7 +19,5 @@ class Crash(NamedTuple):
     log: str
     #: Whether it was ended because a test hung.
     hung: bool = False
-    #: Python's stacks, as faulthandler wrote them; empty if it did not.
-    python_stacks: str = ""
     #: Of the engine that watched the process.
     label: str = "VALGRIND"

@@ -51,6 +51,9 @@ class Launch(ABC):
         self._command = command
         self._settings = settings
 
+    def calibrate(self) -> None:  # noqa: B027 (an engine need not)
+        """Find out, once for all that are launched, what is nobody's defect."""
+
     @abstractmethod
     def prepare(self) -> None:
         """Do what must be done before anything is there that would be left behind."""

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_valgrind import session_kind
 from pytest_valgrind.command import Command
-from pytest_valgrind.launching.heap_launch import HeapLaunch
+from pytest_valgrind.launching.engines import launch_of
 from pytest_valgrind.launching.launcher import Launch
 from pytest_valgrind.launching.rehearsal import rehearse
 from pytest_valgrind.launching.valgrind_launch import ValgrindLaunch
@@ -63,11 +63,7 @@ def restart(
         # It reports nothing, however it ends.
         further = ValgrindLaunch(command, further_run.adapt(settings), further_run.home)
         raise SystemExit(further.run().code)
-    launched: Launch
-    if option.valgrind:
-        launched = ValgrindLaunch(command, settings)
-    else:
-        launched = HeapLaunch(command, settings)
+    launched = launch_of(command, settings)
     try:
         with ending_orderly():
             rehearse(config)

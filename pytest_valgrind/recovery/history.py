@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pytest_valgrind.recovery.records import Record
     from pytest_valgrind.settings import Settings
 
-_UNCHECKED = "Not checked for leaks: the process under valgrind died before."
+_UNCHECKED = "Not checked for leaks: the process died before."
 
 
 class ProcessHistory:
@@ -140,7 +140,7 @@ class ProcessHistory:
             give(late.verdict, late.findings, reports, xfail_failures=settings.xfail_failures)
         if place not in self.settled:
             for made in reports:
-                made.sections.append(("valgrind", _UNCHECKED))
+                made.sections.append((settings.name, _UNCHECKED))
         return reports
 
     @property
@@ -167,8 +167,9 @@ class ProcessHistory:
     def crash_message(self) -> str:
         """How and when the process died, in a few sentences."""
         assert self.crash
+        process = "The process under valgrind" if self.crash.log else "The process"
         was = "was " if self.crash.hung else ""
-        sentences = [f"The process under valgrind {was}{self.crash.words}.", self.where]
+        sentences = [f"{process} {was}{self.crash.words}.", self.where]
         return " ".join([*sentences, *filter(None, [self.crash.advice])])
 
     @property
@@ -236,7 +237,7 @@ class ProcessHistory:
         self.crash = crash
         self.log = crash.log
         nodeid = running.nodeid if running else "the process"
-        verdict = crashed(crash.words, hung=crash.hung)
+        verdict = crashed(crash.words, hung=crash.hung, label=crash.label)
         self.results.judged.append(Judged(nodeid, verdict, list(crash.findings)))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import signal
 from collections import deque
@@ -83,20 +82,26 @@ def native_crash(code: int, stacks_of_hang: Path, stacks_of_crash: Path) -> Cras
     :param stacks_of_crash: the file with them, if a fatal signal ended it.
     """
     hung = _stacks_of_hang(code, stacks_of_hang)
-    stacks = hung
-    if not hung:
-        with contextlib.suppress(OSError):
-            stacks = stacks_of_crash.read_text(encoding="utf-8", errors="replace")
-    advice = _KILLED if code == -signal.SIGKILL else ""
+    kind, stacks = (Kind.TIMEOUT, hung) if hung else (Kind.FATAL_SIGNAL, _text_of(stacks_of_crash))
     words = _HUNG if hung else _how(code)
-    return Crash(code, words, (), advice, "", bool(hung), stacks, label="HEAP")
+    findings: tuple[Finding, ...] = ()
+    if stacks:
+        findings = (with_python_stacks(Finding(kind, f"The process {words}"), stacks),)
+    advice = _KILLED if code == -signal.SIGKILL else ""
+    return Crash(code, words, findings, advice, "", bool(hung), label="HEAP")
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _stacks_of_hang(code: int, python_stacks: Path) -> str:
     """Return what is in the file of Python stacks if a hang is why the process ended."""
     if code == -signal.SIGABRT:
-        with contextlib.suppress(OSError):
-            return python_stacks.read_text(encoding="utf-8", errors="replace")
+        return _text_of(python_stacks)
     return ""
 
 

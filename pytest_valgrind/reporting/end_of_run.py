@@ -77,7 +77,7 @@ class EndOfRun(NamedTuple):
             self.results,
             sorted(self.hints),
             logs,
-            title="heapcheck" if settings.heapcheck else "valgrind",
+            title=settings.name,
             offers_pinpoint=not (settings.pinpoint or settings.heapcheck),
         )
         for line in more:

@@ -197,8 +197,6 @@ def _of_crash(crash: Crash, crash_message: str, path: str, line: int) -> Longrep
     made = _longrepr(verdict, crash.findings, path, line, message)
     if crash.log:
         made.addsection("valgrind's log", crash.log)
-    if crash.python_stacks:
-        made.addsection("Python's stacks", crash.python_stacks)
     return made
 
 

@@ -184,8 +184,11 @@ class Heapcheck:
 
     def session_begins(self) -> None:
         """Have Python's stack of a crash written where the launcher reads it."""
-        if self._run_directory and not faulthandler.is_enabled():
-            faulthandler.enable(all_threads=True)
+        if self._run_directory:
+            # pytest's own would print them amid what it has written by then.
+            path = self._run_directory.crash_stacks
+            self._stacks = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            faulthandler.enable(self._stacks, all_threads=True)
 
     def can_find_origins(self, settings: Settings) -> bool:  # noqa: ARG002
         """Return False: uninitialised values are not seen."""

@@ -15,7 +15,7 @@ from pytest_valgrind import pytest_internals
 from pytest_valgrind.command import Command
 from pytest_valgrind.findings.finding import plural
 from pytest_valgrind.findings.results import Results
-from pytest_valgrind.launching.valgrind_launch import ValgrindLaunch
+from pytest_valgrind.launching.engines import launch_of
 from pytest_valgrind.origins.origins import Origins
 from pytest_valgrind.recovery import journal
 from pytest_valgrind.recovery.coverage_data import not_covered
@@ -67,9 +67,8 @@ class Controller:
         #: The workers that died, by their names, and what they left, by where they ran.
         self._nodes: dict[str, WorkerController] = {}
         self._dead_of: dict[WorkerLocation, list[ProcessHistory]] = {}
-        launch = ValgrindLaunch(Command([sys.executable]), settings)
         # Once for all workers, as far as they have this interpreter.
-        launch.calibrate()
+        launch_of(Command([sys.executable]), settings).calibrate()
         self._settings_of_workers = settings._replace(calibrate=False)
         self._origins = Origins(settings, os.environ.copy())
 
@@ -87,7 +86,9 @@ class Controller:
 
     def pytest_report_header(self) -> str:
         """Say who is checked."""
-        return "valgrind: the workers of pytest-xdist run under memcheck"
+        if self._settings.enabled:
+            return "valgrind: the workers of pytest-xdist run under memcheck"
+        return "heapcheck: the workers of pytest-xdist run with the native heap engine"
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionstart(self) -> Generator[None, object, object]:
@@ -98,9 +99,10 @@ class Controller:
             return (yield)
         except (EOFError, OSError, AssertionError, HostNotFound) as error:
             raise pytest.UsageError(
-                "--valgrind: a worker of pytest-xdist could not be started under valgrind; it "
-                "takes pytest-valgrind, valgrind and pytest-xdist on its machine, and what it has "
-                f"said is above ({type(error).__name__}: {error})."
+                f"{self._settings.option}: a worker of pytest-xdist could not be started; it takes "
+                f"{'pytest-valgrind, valgrind' if self._settings.enabled else 'pytest-valgrind'} "
+                "and pytest-xdist on its machine, and what it has said is above "
+                f"({type(error).__name__}: {error})."
             ) from error
 
     @pytest.hookimpl(optionalhook=True)
@@ -179,7 +181,7 @@ class Controller:
         if history.crash is None:
             return
         if running is None or running.nodeid != crashitem:
-            report.sections.append(("valgrind", history.where))
+            report.sections.append((self._settings.name, history.where))
             return
         made = of_crash(running.nodeid, running.location, history.crash, history.crash_message)
         report.location, report.longrepr, report.when = made.location, made.longrepr, made.when

@@ -19,7 +19,7 @@ import pytest
 
 from pytest_valgrind.command import Command
 from pytest_valgrind.findings.kind import Kind
-from pytest_valgrind.launching.valgrind_launch import ValgrindLaunch
+from pytest_valgrind.launching.engines import launch_of
 from pytest_valgrind.settings import Settings
 
 
@@ -73,7 +73,7 @@ def main() -> int:
         settings = settings._replace(log=log.with_name(f"{log.stem}.%p{log.suffix}"))
     try:
         command = Command([sys.executable, *arguments], program="execnet")
-        return ValgrindLaunch(command, settings, directory(request.token)).run().code
+        return launch_of(command, settings, directory(request.token)).run().code
     except pytest.UsageError as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return pytest.ExitCode.USAGE_ERROR

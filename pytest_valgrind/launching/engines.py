@@ -1,0 +1,23 @@
+"""The launch for the engine that the user asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytest_valgrind.command import Command
+from pytest_valgrind.launching.heap_launch import HeapLaunch
+from pytest_valgrind.launching.launcher import Launch
+from pytest_valgrind.launching.valgrind_launch import ValgrindLaunch
+from pytest_valgrind.settings import Settings
+
+
+def launch_of(command: Command, settings: Settings, directory: Path | None = None) -> Launch:
+    """Return a command that runs once more, below an engine.
+
+    :param directory: for all that belongs to the process; must not exist. A temporary one if
+        there is none.
+    :raises pytest.UsageError: if this cannot work here, with what to do about it.
+    """
+    if settings.enabled:
+        return ValgrindLaunch(command, settings, directory)
+    return HeapLaunch(command, settings, directory)
