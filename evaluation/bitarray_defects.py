@@ -1,6 +1,6 @@
 """Plants defects in the C source of bitarray, one at a time, and checks that each is found.
 
-    python evaluation/bitarray_defects.py --work /tmp/tools-work [INTERPRETER...]
+    python evaluation/bitarray_defects.py --work /tmp/evaluation [INTERPRETER...]
 
 For each interpreter, bitarray's sdist is downloaded and compiled as it is and once with each
 defect. Always the same small suite runs under ``pytest --valgrind``: of its tests, exactly those
@@ -325,7 +325,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("interpreters", nargs="*", default=INTERPRETERS)
-    parser.add_argument("--work", type=Path, default=Path("/tmp/pytest-valgrind-tools"))
+    parser.add_argument("--work", type=Path, default=Path("/tmp/pytest-valgrind-evaluation"))
     parser.add_argument("--timeout", type=float, default=300, metavar="SECONDS", help="of a run")
     return parser.parse_args()
 

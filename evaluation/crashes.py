@@ -1,11 +1,11 @@
-"""Prints what becomes of a suite whose tests end the process: kinds of death by ways to run it.
+"""Prints how each kind of crash is reported, for each way to run the tests.
 
     python evaluation/crashes.py [--work DIR] [--python INTERPRETER]
 
-tests/suites/crashes is run in three ways: in one process at a time, each kind of death by itself
-between tests that are harmless; in one run that goes on after each death; and with two workers of
+tests/suites/crashes is run in three ways: in one process at a time, each kind of crash by itself
+between tests that are harmless; in one run that goes on after each crash; and with two workers of
 pytest-xdist. So are two modules in which the process dies at import and at its end. Prints a
-Markdown table: a row for each kind. The exit code is 1 if a death was not reported on its test with
+Markdown table: a row for each kind. The exit code is 1 if a crash was not reported on its test with
 its stack, if another outcome was lost, or if pytest's exit code was not that of failed tests.
 """
 

@@ -1,6 +1,6 @@
 """The false-positive check: the tests of sound packages, run under ``pytest --valgrind``.
 
-    python evaluation/packages.py --work /tmp/tools-work [PACKAGE...] [--python INTERPRETER...]
+    python evaluation/packages.py --work /tmp/evaluation [PACKAGE...] [--python INTERPRETER...]
 
 Each package is compiled from its sdist with debug information, and its tests run from the sdist,
 to their end. What fails because of what valgrind found is either a defect of the package, to be
@@ -327,7 +327,7 @@ def _options() -> argparse.Namespace:
         dest="plain",
         help="do not run the tests under plain valgrind as well",
     )
-    parser.add_argument("--work", type=Path, default=Path("/tmp/pytest-valgrind-tools"))
+    parser.add_argument("--work", type=Path, default=Path("/tmp/pytest-valgrind-evaluation"))
     return parser.parse_args()
 
 

@@ -1,6 +1,6 @@
 """Runs the real bugs of a folder of cases, and compares what is found with what should be.
 
-    python evaluation/real_bugs.py FOLDER [CASE...] --work /tmp/tools-work
+    python evaluation/real_bugs.py FOLDER [CASE...] --work /tmp/evaluation
 
 A case is a folder with a ``case.json`` and a ``test_case.py``; the folder's ``setup.sh`` builds an
 environment with the bad and one with the good version of the case's package (which takes a while,
@@ -106,7 +106,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path, nargs="?", default=os.environ.get("CASES"))
     parser.add_argument("cases", nargs="*", help="the cases to run (default: all)")
-    parser.add_argument("--work", type=Path, default=Path("/tmp/pytest-valgrind-tools"))
+    parser.add_argument("--work", type=Path, default=Path("/tmp/pytest-valgrind-evaluation"))
     parser.add_argument("--timeout", type=float, default=600, metavar="SECONDS", help="of a run")
     options = parser.parse_args()
     if options.folder is None or not Path(options.folder).is_dir():

@@ -106,7 +106,7 @@ class ValgrindChecker:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
-        """Have stacks of deaths complete, although pytest has enabled faulthandler by now."""
+        """Keep the stacks of crashes complete, although pytest has enabled faulthandler by now."""
         self._engine.session_begins()
 
     @pytest.hookimpl(wrapper=True)

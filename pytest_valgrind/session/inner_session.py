@@ -27,7 +27,7 @@ class InnerSession:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
-        """Have stacks of deaths complete, although pytest has enabled faulthandler once more."""
+        """Keep the stacks of crashes complete, although pytest has enabled faulthandler again."""
         client.handle_signals_on_stack()
 
     @pytest.hookimpl(tryfirst=True)

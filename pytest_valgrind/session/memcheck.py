@@ -201,7 +201,7 @@ class Memcheck:
         return settings.origins and not (settings.all_errors or knows or traces)
 
     def look_back(self, settings: Settings, results: Results) -> None:
-        """Find the user's suppressions that were of no use, and whether valgrind had enough."""
+        """Find suppressions of the user that were of no use, and limits that valgrind reached."""
         self.monitor.look_for_limits()
         used = self.monitor.used_suppressions()
         given = self.given_suppressions(settings)
