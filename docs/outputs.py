@@ -15,10 +15,11 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "pytest_valgrind"
 #: Wings, and modules beside them, from the top down: tests/unit/test_house.py checks the imports.
 WINGS = (
-    "plugin session workers launching recovery origins children pinpoint false_alarms heap "
-    "memcheck leaks objects items reporting settings findings markers pytest_internals "
-    "session_kind command fork parent_death preload package valgrind client"
-).split()
+    *("plugin", "session", "workers", "launching", "recovery", "origins", "children", "pinpoint"),
+    *("false_alarms", "heap", "memcheck", "leaks", "objects", "items", "reporting", "settings"),
+    *("findings", "markers", "pytest_internals", "session_kind", "command", "fork"),
+    *("parent_death", "preload", "package", "valgrind", "client"),
+)
 
 
 def example(test: str) -> str:
