@@ -205,19 +205,21 @@ change(PyObject *dict)
     return ((uint64_t *)dict)[DICT_VERSION];
 }
 
-void
+int
 pvg_move_dict_versions(void)
 {
     static const uint64_t NO_ADDRESS = (uint64_t)1 << 56;
     PyGILState_STATE gil = PyGILState_Ensure();
     PyObject *dict = pvg_minor_version() == 12 ? PyDict_New() : NULL;
+    int is_done = dict == NULL;
     if (dict != NULL) {
         uint64_t version = change(dict);
         uint64_t *words = (uint64_t *)PyInterpreterState_Get();
         for (size_t i = 0; i < INTERPRETER_WORDS && pvg_is_readable(&words[i], 8); i++) {
             if (words[i] == version) {
                 words[i] += NO_ADDRESS;
-                if (change(dict) > NO_ADDRESS) {
+                is_done = change(dict) > NO_ADDRESS;
+                if (is_done) {
                     break;
                 }
                 words[i] = version;
@@ -227,4 +229,5 @@ pvg_move_dict_versions(void)
     Py_XDECREF(dict);
     PyErr_Clear();
     PyGILState_Release(gil);
+    return is_done;
 }

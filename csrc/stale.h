@@ -7,8 +7,9 @@
 
 /* In 3.12 each dict has a version, which is taken from a counter that goes in
    steps of 256, and so passes for a pointer into the heap sooner or later. This
-   moves the counter out of the way; the sooner, the fewer dicts are left. */
-void pvg_move_dict_versions(void);
+   moves the counter out of the way; the sooner, the fewer dicts are left. Returns 0
+   if it is not where it should be. */
+int pvg_move_dict_versions(void);
 
 /* Call before there is a clone. Returns -1 with a Python exception. */
 int pvg_find_stale_pointers(void);

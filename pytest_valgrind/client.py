@@ -66,10 +66,6 @@ log_forks_as_before = lib.pvg_log_forks_as_before
 one_block_per_object = lib.pvg_one_block_per_object
 
 
-# As early as can be.
-lib.pvg_move_dict_versions()
-
-
 class Leaks(NamedTuple):
     """What the last leak check counted, in bytes."""
 
@@ -77,6 +73,17 @@ class Leaks(NamedTuple):
     dubious: int  #: possibly lost
     reachable: int
     suppressed: int
+
+
+def prepare() -> bool:
+    """Change what would hide lost objects from any check; as early as can be, once in a process.
+
+    Python 3.12 counts the changes of all dicts, and the count in a dict may be the address of a
+    lost object (``ma_version_tag``, PEP 509). The counter is moved to where no addresses are.
+
+    :return: whether that was done, or need not be.
+    """
+    return bool(lib.pvg_move_dict_versions())
 
 
 def count_leaks() -> Leaks:

@@ -21,6 +21,7 @@ from pytest_valgrind.session import messages, timeouts
 from pytest_valgrind.session.assembly import assemble
 from pytest_valgrind.session.item_frames import ItemFrames
 from pytest_valgrind.session.progress import show_waiting
+from pytest_valgrind.session.start_up import StartUp
 
 if TYPE_CHECKING:
     from pytest_valgrind.origins.origin_run import OriginRun
@@ -71,6 +72,7 @@ class ValgrindChecker:
         self._environment = dict(os.environ)
         #: What runs the tests in this one's place, if this is a further run.
         self._origin_run: OriginRun | None = None
+        self._start_up = StartUp()
         self._has_written = False
         self._is_fork = False
 
@@ -126,6 +128,7 @@ class ValgrindChecker:
         """Run all tests, and what runs between them in a frame that says so."""
         hook, arguments = session.ihook.pytest_runtestloop, {"session": session}
         collects_only = session.config.option.collectonly
+        self._start_up.is_over()
         is_stopped = True
         if not collects_only:
             if self._run_directory:
@@ -322,5 +325,7 @@ class ValgrindChecker:
         self._has_written = True
         self._runner.between()  # fixtures that end with an interrupted session
         self._end_of_run.hints.update(self._engine.weaknesses(self._settings))
+        if self._worker is None and (hint := self._start_up.hint(self._pluginmanager)):
+            self._end_of_run.hints.add(hint)
         log = self._engine.kept_log
         self._end_of_run.write_summary(reporter, [log] if log else [])

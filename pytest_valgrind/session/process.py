@@ -45,6 +45,8 @@ class Process:
 
     def __init__(self, run_directory: RunDirectory | None) -> None:
         self._pid = os.getpid()
+        #: Whether nothing is known to hide lost objects from a check.
+        self.is_prepared = client.prepare()
         #: Of the session that is checked; others that run meanwhile are part of it.
         self.checker: SessionChecker | None = None
         self.run_directory = run_directory
@@ -114,6 +116,11 @@ class Process:
         """
         if self._engine is None:
             self._engine = self._made_engine(settings)
+            if not self.is_prepared:
+                self._engine.hints.add(
+                    "the versions of dicts look like pointers in this build of Python 3.12, and "
+                    "may hide lost objects: use another release"
+                )
         return self._engine
 
     def _made_engine(self, settings: Settings) -> Engine:

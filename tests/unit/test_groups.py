@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated_process import NUMBERS, Loss, NoGarbage, Played, Process, Step
 
@@ -35,6 +35,7 @@ plays = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(plays)
 def test_each_test_is_logged_once_and_in_order(played: Played) -> None:
     """It is, whatever the durations and the times of the checks."""
@@ -42,12 +43,14 @@ def test_each_test_is_logged_once_and_in_order(played: Played) -> None:
     assert places == list(range(len(places)))
 
 
+@settings(deadline=None)
 @given(plays)
 def test_each_lost_block_is_reported_once(played: Played) -> None:
     """It is on a test, unsettled, or outside the tests."""
     assert played.reported == played.lost
 
 
+@settings(deadline=None)
 @given(st.lists(steps, max_size=30), st.booleans(), st.booleans())
 def test_number_tells_the_test(plan: list[Step], has_clones: bool, every_test: bool) -> None:
     """A block that is lost where it was made is on that test."""
@@ -66,6 +69,7 @@ def test_number_tells_the_test(plan: list[Step], has_clones: bool, every_test: b
     ]
 
 
+@settings(deadline=None)
 @given(st.lists(steps, max_size=30))
 def test_with_a_check_for_every_test_it_is_the_test_that_lost_it(plan: list[Step]) -> None:
     """It does not matter which test made the block, and the process itself checks."""
