@@ -2,7 +2,7 @@
 #ifndef PVH_OPTIONS_H
 #define PVH_OPTIONS_H
 
-/* Words with commas between them: `guards=off`, `guards=cheap` (the default) or
+/* Words with commas between them: `guards=off`, `guards=on` (the default) or
    `guards=full`. Where the variable is not set, nothing is done but to pass calls through. */
 #define PVH_VARIABLE "PYTEST_HEAPCHECK"
 

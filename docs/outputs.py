@@ -8,8 +8,12 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import textwrap
 from functools import cache
 from pathlib import Path
+
+from pytest_valgrind.option_table import GROUPS, OPTIONS
+from pytest_valgrind.options import Option
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "pytest_valgrind"
@@ -17,6 +21,7 @@ PACKAGE = ROOT / "pytest_valgrind"
 WINGS = (
     *("plugin", "session", "workers", "launching", "recovery", "origins", "children", "pinpoint"),
     *("false_alarms", "heap", "memcheck", "leaks", "objects", "items", "reporting", "settings"),
+    *("option_table", "options", "option_types"),
     *("findings", "markers", "pytest_internals", "session_kind", "command", "fork"),
     *("parent_death", "preload", "package", "valgrind", "client"),
 )
@@ -66,13 +71,25 @@ def hang() -> str:
 
 
 def options() -> str:
-    """Return our part of ``pytest --help``."""
-    command = [sys.executable, "-m", "pytest", "--help"]
-    text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    group = re.search(r"^memory errors and leaks.*?:\n.*?(?=^\S)", text, re.MULTILINE | re.DOTALL)
-    inis = re.findall(r"^  valgrind_\w+ \(.*\n(?: {8,}.*\n)*", text, re.MULTILINE)
-    assert group
-    return _fenced(f"{group[0]}\nin the ini file:\n{''.join(inis)}")
+    """Return a section for each option, from the table of options."""
+    parts = []
+    for engine, (_, title) in GROUPS.items():
+        parts.append(f"## {title[0].upper()}{title[1:]}")
+        for option in OPTIONS:
+            if option.engine == engine:
+                parts += [f"### `{option.usage}`", _wrapped(option.help), _names(option)]
+    return "\n" + "\n\n".join(parts) + "\n\n"
+
+
+def _names(option: Option) -> str:
+    """Return how else an option can be given."""
+    older = ", ".join(f"`{name}`" for name in (*option.flags[1:], *option.inis[1:]))
+    words = f"In the ini file: `{option.inis[0]}`." if option.inis else "Not in the ini file."
+    return _wrapped(f"{words} Older names: {older}." if older else words)
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 100, break_on_hyphens=False, break_long_words=False)
 
 
 def speed() -> str:

@@ -28,7 +28,7 @@ _sessions: list[pytest.Config] = []
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Declare the options."""
     with _imports_as_usual(pluginmanager):
-        from pytest_valgrind.settings import add_options
+        from pytest_valgrind.option_table import add_options
     add_options(parser)
 
 
@@ -38,7 +38,7 @@ def pytest_load_initial_conftests(
 ) -> Generator[None, object, object]:
     """Start again under valgrind, before a conftest is imported and before output is captured."""
     option = early_config.known_args_namespace
-    is_asked_for = _is_asked_for(option)
+    is_asked_for = _is_asked_for(early_config, option)
     with _imports_as_usual(early_config.pluginmanager):
         is_watched = _is_watched()
         if is_watched:
@@ -75,7 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
         is_watched = _is_watched()
         if is_watched:
             from pytest_valgrind.session.process import Process
-    is_asked_for = _is_asked_for(config.option)
+    is_asked_for = _is_asked_for(config, config.option)
     _sessions.append(config)
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}(reason=None): {meaning}")
@@ -113,9 +113,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         raise pytest.skip.Exception(reason, _use_item_location=True)
 
 
-def _is_asked_for(option: argparse.Namespace) -> bool:
+def _is_asked_for(config: pytest.Config, option: argparse.Namespace) -> bool:
     """Whether the user wants an engine to look at the tests."""
-    return bool(option.valgrind or option.heapcheck)
+    from pytest_valgrind.option_table import option_named
+
+    return bool(option.valgrind or option_named("heapcheck").value(config, option))
 
 
 def _is_watched() -> bool:
@@ -176,11 +178,10 @@ def _launch(config: pytest.Config, args: list[str]) -> None:
 
 
 def _warn_of_missing_option(config: pytest.Config) -> None:
-    from pytest_valgrind.settings import without_effect
+    from pytest_valgrind.option_table import without_effect
 
-    # Not those of the ini file, which say what shall hold if --valgrind is given.
-    if names := without_effect(config.invocation_params.args):
-        words = f"{', '.join(names)}: without effect, as --valgrind is missing"
+    # Not those of the ini file, which say what shall hold if an engine is asked for.
+    for words in without_effect(config.invocation_params.args):
         try:
             config.issue_config_time_warning(pytest.PytestConfigWarning(words), stacklevel=2)
         except pytest.PytestConfigWarning:  # by -W error
@@ -220,7 +221,7 @@ def _register_inner_session(config: pytest.Config, outer: SessionChecker) -> Non
         from pytest_valgrind.session.inner_session import InnerSession
         from pytest_valgrind.session_kind import is_distributed
 
-    if _is_asked_for(config.option) and is_distributed(config.option):
+    if _is_asked_for(config, config.option) and is_distributed(config.option):
         raise pytest.UsageError(
             "--valgrind: this session is part of another one that is checked, and workers of "
             "pytest-xdist are other processes: leave -n out here, or --valgrind."

@@ -90,26 +90,5 @@ def native() -> list[str]:
 
 @pytest.fixture
 def settings() -> Settings:
-    """Return settings as they are by default."""
-    return Settings(
-        enabled=True,
-        log=None,
-        leak_check="group",
-        exact_rerun=False,
-        memcheck_before=False,
-        args=(),
-        suppressions=(),
-        leak_kinds=frozenset(),
-        xfail_failures=True,
-        strict=False,
-        freeze=True,
-        references=True,
-        pinpoint=False,
-        resume=False,
-        trace_children=False,
-        python_frames=False,
-        only=(),
-        all_errors=False,
-        calibrate=False,
-        gen_suppressions=None,
-    )
+    """Return settings as they are by default, under valgrind."""
+    return Settings.by_default()._replace(valgrind=True)

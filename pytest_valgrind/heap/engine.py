@@ -13,7 +13,7 @@ from pytest_valgrind import client
 from pytest_valgrind._client import ffi, lib
 from pytest_valgrind.findings.kind import Kind
 
-#: Of the environment: words for the engine, ``guards=off``, ``guards=cheap`` or ``guards=full``
+#: Of the environment: words for the engine, ``guards=off``, ``guards=on`` or ``guards=full``
 #: (csrc/heap_options.h). Where it is not set the library does nothing.
 VARIABLE = "PYTEST_HEAPCHECK"
 # The engine's number of the test at place 0.

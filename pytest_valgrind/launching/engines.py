@@ -18,6 +18,6 @@ def launch_of(command: Command, settings: Settings, directory: Path | None = Non
         there is none.
     :raises pytest.UsageError: if this cannot work here, with what to do about it.
     """
-    if settings.enabled:
+    if settings.valgrind:
         return ValgrindLaunch(command, settings, directory)
     return HeapLaunch(command, settings, directory)

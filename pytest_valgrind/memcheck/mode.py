@@ -29,7 +29,7 @@ def choose(
 
     :param workers: how many processes run tests at the same time, this one included.
     """
-    if settings.leak_check == "off":
+    if not settings.memcheck:
         return Mode(NoCheck(), "errors only, no leaks")
     why_exact = _obstacle(settings, monitor)
     if settings.leak_check == "exact" or why_exact:

@@ -86,7 +86,7 @@ class Controller:
 
     def pytest_report_header(self) -> str:
         """Say who is checked."""
-        if self._settings.enabled:
+        if self._settings.valgrind:
             return "valgrind: the workers of pytest-xdist run under memcheck"
         return "heapcheck: the workers of pytest-xdist run with the native heap engine"
 
@@ -100,7 +100,7 @@ class Controller:
         except (EOFError, OSError, AssertionError, HostNotFound) as error:
             raise pytest.UsageError(
                 f"{self._settings.option}: a worker of pytest-xdist could not be started; it takes "
-                f"{'pytest-valgrind, valgrind' if self._settings.enabled else 'pytest-valgrind'} "
+                f"{'pytest-valgrind, valgrind' if self._settings.valgrind else 'pytest-valgrind'} "
                 "and pytest-xdist on its machine, and what it has said is above "
                 f"({type(error).__name__}: {error})."
             ) from error

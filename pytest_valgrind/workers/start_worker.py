@@ -18,7 +18,6 @@ from typing import NamedTuple
 import pytest
 
 from pytest_valgrind.command import Command
-from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.launching.engines import launch_of
 from pytest_valgrind.settings import Settings
 
@@ -41,19 +40,10 @@ class StartRequest(NamedTuple):
     def decoded(cls, text: str) -> StartRequest:
         """Return the request of a command line."""
         values = json.loads(base64.urlsafe_b64decode(text))
-        settings = values.pop("settings")
-        for name in ("log", "gen_suppressions"):
-            settings[name] = Path(settings[name]) if settings[name] else None
-        settings["suppressions"] = tuple(map(Path, settings["suppressions"]))
-        settings["leak_kinds"] = frozenset(Kind[name] for name in settings["leak_kinds"])
-        settings["args"] = tuple(settings["args"])
-        settings["only"] = tuple(settings["only"])
-        return cls(**values, settings=Settings(**settings))
+        return cls(values["token"], Settings.decoded(values["settings"]))
 
     def _encoded(self) -> str:
-        settings = self.settings._asdict()
-        settings["leak_kinds"] = [kind.name for kind in self.settings.leak_kinds]
-        text = json.dumps({**self._asdict(), "settings": settings}, default=str)
+        text = json.dumps({"token": self.token, "settings": self.settings.encoded()})
         # No shell on the way has anything to quote in it.
         return base64.urlsafe_b64encode(text.encode()).decode()
 

@@ -1,4 +1,4 @@
-/* Prints the stack below each number, for tests/test_frames.py. */
+/* Prints the stack below each number, for tests/integration/test_frames.py. */
 
 #include <stdlib.h>
 #include <valgrind/valgrind.h>

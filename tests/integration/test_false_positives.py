@@ -51,7 +51,7 @@ def test_known():
 
 # The way through the interpreter depends upon what nobody has written.
 SAME = "--valgrind-args=--malloc-fill=00"
-# No further run: tests/test_origins.py is about that.
+# No further run: tests/integration/test_origin_run.py is about that.
 ALONE = "--valgrind-no-origins"
 
 

@@ -254,4 +254,4 @@ def test_timeout_that_is_none(clean: Suite, option: str, value: str) -> None:
 def test_timeout_in_the_ini_file_that_is_none(clean: Suite) -> None:
     """The message is the same."""
     clean.write("pytest.ini", "[pytest]\nvalgrind_timeout = 2 minutes\n")
-    assert_usage_error(clean.run("--valgrind"), "--valgrind-timeout takes a number above 0")
+    assert_usage_error(clean.run("--valgrind"), "ERROR: valgrind_timeout takes a number above 0")

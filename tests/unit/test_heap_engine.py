@@ -173,7 +173,7 @@ engine.begin_test(8)
 """
 
 
-@pytest.mark.parametrize("guards", ["guards=cheap", "guards=full"])
+@pytest.mark.parametrize("guards", ["guards=on", "guards=full"])
 @pytest.mark.parametrize(
     ("source", "event"),
     [

@@ -53,7 +53,7 @@ def test_failures_that_are_known_at_once(settings: Settings) -> None:
     assert fails_anyway(settings, outcome="passed", found=True)
     assert fails_anyway(settings, "setup")
     assert fails_anyway(settings, "teardown")
-    assert fails_anyway(settings._replace(xfail_failures=False))
+    assert fails_anyway(settings._replace(failures="report"))
 
 
 def test_what_is_no_failure_yet(settings: Settings) -> None:

@@ -1,0 +1,192 @@
+"""Types of values that options take: how text becomes a value, and how a value travels."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from pytest_valgrind.findings.kind import Kind
+
+#: How pytest reads a value of the ini file (``Parser.addini``).
+IniType = Literal["string", "bool", "args", "paths"]
+
+#: Names of the kinds of leak, as valgrind has them (``--show-leak-kinds``).
+LEAK_KINDS = ("definite", "indirect", "possible", "reachable")
+
+
+class ValueType:
+    """Any text."""
+
+    ini: IniType = "string"
+    #: The only values, if there are few.
+    choices: tuple[str, ...] = ()
+    #: Whether the option may be given several times; the setting is a tuple.
+    repeats = False
+
+    def split(self, text: str) -> list[str]:
+        """Return the values in a text of the command line; pytest splits those of the ini file.
+
+        :raises ValueError: with the rest of a sentence that begins with the option's name.
+        """
+        return [text]
+
+    def read(self, text: str, directory: Path) -> Any:
+        """Return the value for a text.
+
+        :param directory: from which relative paths start.
+        :raises ValueError: with the rest of a sentence that begins with the option's name.
+        """
+        del directory
+        return text
+
+    def encode(self, setting: Any) -> Any:
+        """Return what JSON can hold in the place of a setting."""
+        return setting
+
+    def decode(self, encoded: Any) -> Any:
+        """Return the setting again."""
+        return encoded
+
+
+class Switch(ValueType):
+    """On or off."""
+
+    ini = "bool"
+
+
+class Choice(ValueType):
+    """One of a few texts."""
+
+    def __init__(self, *choices: str) -> None:
+        self.choices = choices
+
+    def read(self, text: str, directory: Path) -> str:
+        """Return the text."""
+        del directory
+        # argparse looks at the command line; this is for the ini file.
+        if text not in self.choices:
+            raise ValueError(f" is {' or '.join(self.choices)}, not {text!r}")
+        return text
+
+
+class Number(ValueType):
+    """A finite number above 0.
+
+    :param may_be_zero: whether 0 is one as well.
+    """
+
+    def __init__(self, *, may_be_zero: bool = False) -> None:
+        self._may_be_zero = may_be_zero
+
+    def read(self, text: str, directory: Path) -> float:
+        """Return the number."""
+        del directory
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not (0 < number < math.inf or (self._may_be_zero and number == 0)):
+            least = "of 0 or more" if self._may_be_zero else "above 0"
+            raise ValueError(f" takes a number {least}, not {text!r}")
+        return number
+
+
+class Texts(ValueType):
+    """Any number of texts."""
+
+    ini = "args"
+    repeats = True
+
+    def decode(self, encoded: Iterable[str]) -> tuple[str, ...]:
+        """Return them again."""
+        return tuple(encoded)
+
+
+class Words(Texts):
+    """Any number of words, of which one text holds several, as a line of a shell does."""
+
+    def split(self, text: str) -> list[str]:
+        """Return them."""
+        try:
+            return shlex.split(text)
+        except ValueError as error:
+            raise ValueError(f": {error}") from None
+
+
+class FilePath(ValueType):
+    """The path of a file, if there is one."""
+
+    def read(self, text: str, directory: Path) -> Path | None:
+        """Return the path."""
+        return directory / text if text else None
+
+    def encode(self, setting: Path | None) -> str | None:
+        """Return it as text."""
+        return str(setting) if setting else None
+
+    def decode(self, encoded: str | None) -> Path | None:
+        """Return it again."""
+        return Path(encoded) if encoded else None
+
+
+class FileToWrite(FilePath):
+    """The path of a file that need not be there."""
+
+    def read(self, text: str, directory: Path) -> Path:
+        """Return the path."""
+        path = directory / text
+        if path.is_dir():
+            raise ValueError(f": {path} cannot be written: there is a directory of this name")
+        if not path.parent.is_dir():
+            raise ValueError(f": {path} cannot be written: there is no directory {path.parent}")
+        return path
+
+
+class ExistingFiles(ValueType):
+    """Any number of files that are there."""
+
+    ini = "paths"
+    repeats = True
+
+    def read(self, text: str, directory: Path) -> Path:
+        """Return the path of one."""
+        path = directory / text
+        if not path.is_file():
+            raise ValueError(f": there is no file {path}")
+        return path
+
+    def encode(self, setting: Iterable[Path]) -> list[str]:
+        """Return them as texts."""
+        return [str(path) for path in setting]
+
+    def decode(self, encoded: Iterable[str]) -> tuple[Path, ...]:
+        """Return them again."""
+        return tuple(map(Path, encoded))
+
+
+class LeakKinds(ValueType):
+    """Some kinds of leak, with commas between them."""
+
+    def read(self, text: str, directory: Path) -> frozenset[Kind]:
+        """Return them."""
+        del directory
+        names = [name.strip() for name in text.split(",")]
+        unknown = [name for name in names if name not in LEAK_KINDS]
+        if unknown:
+            raise ValueError(f" takes some of {', '.join(LEAK_KINDS)}, not {unknown[0]!r}")
+        return self.decode(names)
+
+    def encode(self, setting: Iterable[Kind]) -> list[str]:
+        """Return their names."""
+        return sorted(kind.name.lower() for kind in setting)
+
+    def decode(self, encoded: Iterable[str]) -> frozenset[Kind]:
+        """Return them again."""
+        # Here, as every run of pytest imports this module, and that one takes 1 ms.
+        from pytest_valgrind.findings.kind import Kind
+
+        return frozenset(Kind[name.upper()] for name in encoded)

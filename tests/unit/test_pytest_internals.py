@@ -1,0 +1,92 @@
+"""The private parts of pytest and pytest-xdist are where pytest_internals.py takes them from.
+
+Each failure says which part has moved, and what it was needed for.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import xdist.dsession
+import xdist.remote
+import xdist.workermanage
+from _pytest import runner
+from _pytest.terminal import TerminalReporter
+
+from pytest_valgrind import pytest_internals
+
+#: What a class or function must mention, and what for.
+MENTIONED: dict[str, tuple[Any, str, str]] = {
+    "setupstate": (runner.pytest_sessionstart, "_setupstate", "fixtures are torn down by it"),
+    "teardown": (
+        runner.SetupState,
+        "def teardown_exact",
+        "a second run tears down by it",
+    ),
+    "finalizers": (pytest.FixtureDef, "self._finalizers", "they run below the fixture's number"),
+    "protocol": (runner.runtestprotocol, "log", "phases run without being logged"),
+    "crash line": (TerminalReporter.summary_errors, ".when", "errors at a time of ours are named"),
+    "worker input": (xdist.remote, "workerinput", "the controller's settings come with it"),
+    "worker output": (xdist.remote, "workeroutput", "a worker's results go with it"),
+    "torun": (xdist.remote, "self.torun", "the plugin that sends reports is told by it"),
+    "item index": (xdist.remote, "self.item_index", "a late report says by it of which test it is"),
+    "restarts": (xdist.dsession, "_max_worker_restart", "no worker is started again in vain"),
+    "sent files": (xdist.workermanage, "_rsynced_specs", "files are sent to a native process"),
+    "roots": (xdist.workermanage, "self.roots", "files are sent to a native process"),
+}
+
+
+@pytest.mark.parametrize(("where", "part", "purpose"), MENTIONED.values(), ids=MENTIONED)
+def test_part_is_there(where: Any, part: str, purpose: str) -> None:
+    name = getattr(where, "__qualname__", where.__name__)
+    assert part in inspect.getsource(where), f"{name} has no {part} any more: {purpose}"
+
+
+def test_session_has_a_stack_of_what_is_set_up(request: pytest.FixtureRequest) -> None:
+    """It is not empty here, as this very test is set up."""
+    assert not pytest_internals.all_torn_down(request.session)
+
+
+def test_setups_can_be_forgotten() -> None:
+    session: Any = SimpleNamespace()
+    pytest_internals.forget_setups(session)
+    assert pytest_internals.all_torn_down(session)
+
+
+def test_items_take_their_hooks_from_the_session(request: pytest.FixtureRequest) -> None:
+    proxy = object()
+    pytest_internals.replace_hook_proxy(request.session, lambda _path: proxy)
+    try:
+        assert request.node.ihook is proxy
+    finally:
+        del vars(request.session)["gethookproxy"]
+
+
+def test_terminal_reporter_has_a_file(pytestconfig: pytest.Config) -> None:
+    file = io.StringIO()
+    reporter = TerminalReporter(pytestconfig, file)
+    assert pytest_internals.unbuffered_terminal(reporter) is file
+
+
+def test_failure_is_shown_line_by_line() -> None:
+    failure = pytest_internals.longrepr(["one", "two"], "test_it.py", 3, "why")
+    assert str(failure).splitlines()[:2] == ["one", "two"]
+    assert failure.reprcrash is not None
+    assert (failure.reprcrash.lineno, failure.reprcrash.message) == (4, "why")
+
+
+def test_collect_report_has_a_time() -> None:
+    report = pytest.CollectReport("test_it.py", "failed", None, result=[])
+    assert pytest_internals.show_as(report, "the end").when == "the end"
+
+
+def test_report_becomes_plain_values_and_back() -> None:
+    report = pytest.TestReport(
+        "test_it.py::test", ("test_it.py", 1, "test"), {}, "passed", None, "call"
+    )
+    values = pytest_internals.report_to_json(report)
+    assert pytest_internals.report_from_json(values).nodeid == report.nodeid
