@@ -21,6 +21,8 @@ CHECKER = "valgrind_checker"
 _CONTROLLER = "valgrind_controller"
 # Of the environment of a process that starts with the native engine (heap/engine.py).
 _HEAP_ENGINE = "PYTEST_HEAPCHECK"
+# Of one whose session is reported by another (launching/run_directory.py).
+_QUIET = "PYTEST_VALGRIND_QUIET"
 #: The sessions of this process that have begun, one within another.
 _sessions: list[pytest.Config] = []
 
@@ -48,12 +50,14 @@ def pytest_load_initial_conftests(
             process = Process.this(restores=not traces_children(early_config, option))
             if process.replaces_another:
                 option.cov_append = True  # for pytest-cov: what the process before this one saved
-        if option.valgrind:
-            _prepare_further_run(early_config, args)
+            if os.environ.pop(_QUIET, None) and process.run_directory:
+                _write_nothing(early_config, args, process.run_directory.directory)
+        if option.valgrind and (request := _further_run()):
+            _write_nothing(early_config, args, request.directory)
     if is_asked_for and not is_watched:
         _, unknown = parser.parse_known_and_unknown_args(args)
         _launch(early_config, [arg for arg in args if arg not in unknown])
-    if option.valgrind:
+    if option.valgrind and is_watched:
         with _imports_as_usual(early_config.pluginmanager):
             from pytest_valgrind.false_alarms.numpy_warning import OPTIONS
 
@@ -155,13 +159,15 @@ def _further_run() -> Request | None:
     return Request.adopt()
 
 
-def _prepare_further_run(config: pytest.Config, args: list[str]) -> None:
-    """Write none of the user's files in a run that looks for origins."""
-    if request := _further_run():
-        from pytest_valgrind.origins.origin_run import Quiet, adapt_arguments
+def _write_nothing(config: pytest.Config, args: list[str], directory: Path) -> None:
+    """Write none of the user's files, in a run that another one reports.
 
-        adapt_arguments(args, config.known_args_namespace, request.directory)
-        config.pluginmanager.register(Quiet())
+    :param directory: for temporary files.
+    """
+    from pytest_valgrind.origins.origin_run import Quiet, adapt_arguments
+
+    adapt_arguments(args, config.known_args_namespace, directory)
+    config.pluginmanager.register(Quiet())
 
 
 def _launch(config: pytest.Config, args: list[str]) -> None:
@@ -190,6 +196,7 @@ def _warn_of_missing_option(config: pytest.Config) -> None:
 
 def _register_checker(config: pytest.Config, process: Process) -> None:
     with _imports_as_usual(config.pluginmanager):
+        from pytest_valgrind import running_on_valgrind
         from pytest_valgrind.session.checker import ValgrindChecker
         from pytest_valgrind.settings import Settings
         from pytest_valgrind.workers.worker import XdistWorker, is_worker
@@ -201,6 +208,8 @@ def _register_checker(config: pytest.Config, process: Process) -> None:
         config.option.no_summary = True  # the parent's is about all the tests
         config.option.log_file_mode = "a"  # after that of the process before
     settings = Settings.of(config, config.option)
+    if settings.valgrind and settings.heapcheck:
+        settings = settings.errors_only() if running_on_valgrind() else settings.natively()
     request = _further_run()
     if request:
         settings = request.adapt(settings)

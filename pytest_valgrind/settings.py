@@ -96,6 +96,14 @@ class Settings(NamedTuple):
         """Whether an ordinary failure of a test without findings is an xfail."""
         return self.failures == "xfail"
 
+    def natively(self) -> Settings:
+        """Return the settings of the native engine, where both are asked for."""
+        return self._replace(valgrind=False, failures="report", resume=True, strict=False)
+
+    def errors_only(self) -> Settings:
+        """Return the settings of memcheck, where leaks were looked for natively before."""
+        return self._replace(leak_check="off", exact_rerun=False)
+
     @classmethod
     def of(cls, config: pytest.Config, given: argparse.Namespace) -> Settings:
         """Read the command line and the ini file.

@@ -47,6 +47,8 @@ class Finding:
     doubt: str = ""
     #: Its lines in the log.
     raw: str = ""
+    #: The label of the engine that found it, if it was another than the session's.
+    engine: str = ""
     #: Python objects to which references were lost, in words: the first of them.
     objects: tuple[str, ...] = ()
     #: All of them, by the names of their types.

@@ -85,6 +85,10 @@ class Results:
         self.unexplained: list[Unexplained] = []
         #: What became of that, in words.
         self.origins = ""
+        #: What there is to say about the native run before this one, empty if there was none.
+        self.native_run = ""
+        #: Leaks of which that run does not know which test lost them.
+        self.undecided_before: list[Undecided] = []
         #: Leaks of which it is not known which test lost them.
         self.undecided: list[Undecided] = []
         #: What was found in child processes that outlived their tests.

@@ -82,9 +82,7 @@ def judge(  # noqa: PLR0913
     used = tuple(name for name, mark in known.items() if mark and found[name])
     if findings:
         hangs = None in markers_for_findings
-        words = list(dict.fromkeys(_word(finding) for finding in findings))
-        words.sort(key=_ORDER.index)
-        header = f"[{label} {'+'.join(words)}]"
+        header = _header(findings, label)
         if hangs or any(found[name] and known[name] is None for name in found):
             return Verdict(Outcome.FAILED, header, unused_markers=unused, used_markers=used)
         if not (unused and strict):
@@ -129,6 +127,17 @@ _OF_GUARDS = {
     Kind.NATIVE_INVALID_FREE: "INVALID FREE",
 }
 _ORDER = ("ERROR", *_OF_GUARDS.values(), "LEAK", "TIMEOUT")
+
+
+def _header(findings: Iterable[Finding], label: str) -> str:
+    words: dict[str, set[str]] = {}
+    for finding in findings:
+        words.setdefault(finding.engine or label, set()).add(_word(finding))
+    parts = [
+        f"{engine} {'+'.join(sorted(words[engine], key=_ORDER.index))}"
+        for engine in sorted(words, key=lambda engine: engine != label)
+    ]
+    return f"[{', '.join(parts)}]"
 
 
 def _word(finding: Finding) -> str:

@@ -12,18 +12,29 @@ from pytest_valgrind.findings.crash import Crash
 from pytest_valgrind.heap.engine import VARIABLE
 from pytest_valgrind.launching import preconditions
 from pytest_valgrind.launching.launcher import Launch, Start
-from pytest_valgrind.launching.run_directory import RunDirectory
+from pytest_valgrind.launching.run_directory import QUIET, RunDirectory
 from pytest_valgrind.recovery.post_mortem import native_crash
 from pytest_valgrind.settings import Settings
 
 
 class HeapLaunch(Launch):
-    """A command that runs natively, with an allocator that knows every block's test."""
+    """A command that runs natively, with an allocator that knows every block's test.
+
+    :param is_quiet: whether it writes nothing, as another session will report what it finds.
+    """
 
     option = "--heapcheck"
 
-    def __init__(self, command: Command, settings: Settings, directory: Path | None = None) -> None:
+    def __init__(
+        self,
+        command: Command,
+        settings: Settings,
+        directory: Path | None = None,
+        *,
+        is_quiet: bool = False,
+    ) -> None:
         super().__init__(command, settings, directory)
+        self._is_quiet = is_quiet
         library = preload.heap()
         if library is None:
             raise pytest.UsageError(
@@ -37,12 +48,14 @@ class HeapLaunch(Launch):
         """Do nothing."""
 
     def _start(self, run_directory: RunDirectory, *, holds_interrupts: bool) -> Start:
+        quiet = {QUIET: "1"} if self._is_quiet else {}
         environment = run_directory.environment(
             [self._library],
             holds_interrupts=holds_interrupts,
-            more={VARIABLE: f"guards={self._settings.guards}"},
+            more={VARIABLE: f"guards={self._settings.guards}", **quiet},
         )
-        return Start(list(self._command.words), environment)
+        output = run_directory.output if self._is_quiet else None
+        return Start(list(self._command.words), environment, output=output)
 
     def _confirm(self, start: Start, pid: int, code: int) -> None:
         """Take it as it is: what does not start says so itself."""

@@ -33,6 +33,8 @@ class Start(NamedTuple):
     environment: dict[str, str]
     #: Of its log's path, empty if it writes none.
     log_template: str = ""
+    #: Where its output goes, None for where this process's goes.
+    output: Path | None = None
 
 
 class Launch(ABC):
@@ -130,13 +132,20 @@ class Launch(ABC):
         sys.stdout.flush()
         sys.stderr.flush()
         try:
-            return subprocess.Popen(
-                start.words,
-                cwd=self._command.directory,
-                env=start.environment,
-                close_fds=False,
-                preexec_fn=lambda: waiting.prepare(held_back),  # noqa: PLW1509 (it takes no lock)
-            )
+            with contextlib.ExitStack() as stack:
+                output = None
+                if start.output:
+                    output = stack.enter_context(start.output.open("wb"))
+                return subprocess.Popen(
+                    start.words,
+                    cwd=self._command.directory,
+                    env=start.environment,
+                    stdin=subprocess.DEVNULL if output else None,
+                    stdout=output,
+                    stderr=subprocess.STDOUT if output else None,
+                    close_fds=False,
+                    preexec_fn=lambda: waiting.prepare(held_back),  # noqa: PLW1509 (no lock)
+                )
         except OSError as error:
             raise pytest.UsageError(
                 f"{self.option}: {start.words[0]} cannot be started: {error.strerror}."

@@ -11,6 +11,7 @@ from pytest_valgrind import session_kind
 from pytest_valgrind.command import Command
 from pytest_valgrind.launching.engines import launch_of
 from pytest_valgrind.launching.launcher import Launch
+from pytest_valgrind.launching.native_phase import run_natively
 from pytest_valgrind.launching.rehearsal import rehearse
 from pytest_valgrind.launching.valgrind_launch import ValgrindLaunch
 from pytest_valgrind.launching.waiting import ending_orderly
@@ -54,10 +55,14 @@ def restart(
             f"process can be: give {name} to that session, or start this one in a process of its "
             "own (as pytester.runpytest_subprocess does)."
         )
-    if session_kind.is_distributed(option):
-        return
-
     settings = Settings.of(config, option)
+    if session_kind.is_distributed(option):
+        if settings.valgrind and settings.heapcheck:
+            raise pytest.UsageError(
+                "--valgrind --heapcheck: workers of pytest-xdist have one engine: run the command "
+                "twice with -n, once with each."
+            )
+        return
     command = Command.of_this_process()
     if further_run:
         # It reports nothing, however it ends.
@@ -72,6 +77,11 @@ def restart(
                     f"{launched.option}: {command.program} starts again, so its code before "
                     "pytest.main runs twice"
                 )
+            if isinstance(launched, ValgrindLaunch) and settings.heapcheck:
+                phase = run_natively(command, settings)
+                launched.leaks_before = phase.leaks
+                if phase.code is not None:
+                    raise SystemExit(phase.code)
             code = _run_until_the_end(launched, settings, config, args)
     except KeyboardInterrupt:
         _say(_INTERRUPTED)

@@ -15,6 +15,8 @@ from pytest_valgrind.recovery.second_runs import SecondRun, packed, unpacked
 _DIRECTORY = "PYTEST_VALGRIND_DIRECTORY"
 _HOLDS = "PYTEST_VALGRIND_HOLDS_SIGINT"
 _SAVED = "PYTEST_VALGRIND_SAVED_"
+#: Set in a process whose session writes nothing.
+QUIET = "PYTEST_VALGRIND_QUIET"
 _FOUND = "found"
 _MAP = "maps"
 JOURNAL = "journal"
@@ -23,6 +25,7 @@ _SECOND_RUNS = "second-runs"
 _FUNCTIONS = "functions"
 _STACKS = "python-stacks"
 _CRASH = "crash"
+_LEAKS = "leaks-before"
 _NOISE = "interpreter.supp"
 
 
@@ -132,6 +135,16 @@ class RunDirectory(NamedTuple):
     def python_stacks(self) -> Path:
         """Where Python's stacks are if the process was ended because a test hung."""
         return self.directory / _STACKS
+
+    @property
+    def output(self) -> Path:
+        """Where the output of a process goes that shall not print anything."""
+        return self.directory / "output"
+
+    @property
+    def leaks_before(self) -> Path:
+        """What the native engine found in a run before, there if it was asked."""
+        return self.directory / _LEAKS
 
     @property
     def crash_stacks(self) -> Path:

@@ -23,6 +23,7 @@ from pytest_valgrind.launching.run_directory import RunDirectory
 from pytest_valgrind.memcheck.log_names import LogNames, escaped
 from pytest_valgrind.memcheck.python_functions import PythonFunctions
 from pytest_valgrind.memcheck.valgrind_info import options_from_elsewhere
+from pytest_valgrind.recovery.leaks_before import LeaksBefore
 from pytest_valgrind.recovery.post_mortem import examine
 from pytest_valgrind.settings import Settings
 
@@ -62,6 +63,8 @@ class ValgrindLaunch(Launch):
         super().__init__(command, settings, directory)
         self._valgrind = preconditions.find_valgrind()
         self._noise: str | None = None
+        #: What the native engine has found before, None if it was not asked.
+        self.leaks_before: LeaksBefore | None = None
         preconditions.refuse_unusable_interpreter(command.words[0])
         preconditions.refuse_what_stands_in_the_way(command.words, settings)
         if settings.trace_children:
@@ -85,6 +88,11 @@ class ValgrindLaunch(Launch):
             except OSError as error:
                 raise self._no_room(error) from None
             options.append(f"--suppressions={run_directory.noise}")
+        if self.leaks_before is not None:
+            try:
+                self.leaks_before.write(run_directory.leaks_before)
+            except OSError as error:
+                raise self._no_room(error) from None
         preloaded = [preload.repairs()]
         changes: dict[str, str] = {}
         if self._settings.trace_children:
@@ -149,6 +157,9 @@ class ValgrindLaunch(Launch):
         given = _names(options_from_elsewhere())
         options = ["--tool=memcheck", f"--log-file={template}"]
         options += [option for option in _DEFAULTS if _name(option) not in given]
+        if self._settings.heapcheck:
+            # Nothing has to reach down to the frame of the test: valgrind's own number will do.
+            options = [option for option in options if _name(option) != "--num-callers"]
         if self._settings.python_frames and "--num-callers" not in given:
             # Each call of a Python function is three frames or four.
             options.append(f"--num-callers={2 * _CALLERS}")

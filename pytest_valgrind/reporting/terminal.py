@@ -57,8 +57,7 @@ def summary(results: Results) -> Iterator[str]:
     yield from _elsewhere("system programs that tests started", results.of_system)
     for unused in results.unused_suppressions:
         yield f"{unused.path}:{unused.line}: unused suppression: {unused.name}"
-    if results.written:
-        yield results.written
+    yield from filter(None, (results.native_run, results.written))
     if results.children is not None:
         yield f"{plural(results.children, 'child process', 'child processes')} of tests checked"
     if results.checks:

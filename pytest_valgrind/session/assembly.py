@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_valgrind.findings.results import Results
 from pytest_valgrind.leaks.attribution import Mode, ProcessState
-from pytest_valgrind.leaks.garbage import Garbage
+from pytest_valgrind.leaks.garbage import Garbage, NoGarbage
 from pytest_valgrind.session.conclusions import Conclusions
 from pytest_valgrind.session.item_judge import ItemJudge
 from pytest_valgrind.session.item_runner import ItemRunner
@@ -41,7 +41,8 @@ def assemble(settings: Settings, process: Process, workers: int, say: Say) -> Pa
     engine = process.engine(settings)
     # First of all: what it finds from here on belongs to this session.
     found_before = engine.begin(settings, say)
-    garbage = Garbage(freeze=settings.freeze)
+    before = process.leaks_before
+    garbage = Garbage(freeze=settings.freeze) if before is None else NoGarbage()
     state = ProcessState(garbage, process.item_numbers, process.loss_records)
     mode = engine.choose_check(settings, state, workers)
     timeouts = engine.timeouts(settings)
@@ -60,5 +61,8 @@ def assemble(settings: Settings, process: Process, workers: int, say: Say) -> Pa
     if settings.pinpoint:
         judge.pinpoint = engine.pinpoint(runner.run_alone)
     judge.second_runs = engine.second_runs(settings, runner.run_alone, process.item_numbers)
+    if before is not None:
+        judge.found_before = dict(before.by_test)
+        conclusions.take_before(before)
     conclusions.take_outside(found_before)
     return Parts(engine, state, mode, timeouts, descriptors, conclusions, runner)

@@ -289,7 +289,10 @@ class ValgrindChecker:
             doubts = unattributed.Doubts(lost)
             self._runner.run_again(doubts, self._protocol, check)
             lost = doubts.left
-        self._results.undecided = unattributed.explained(lost, session, ran_again=ran_again)
+        self._results.undecided = [
+            *self._results.undecided_before,
+            *unattributed.explained(lost, session, ran_again=ran_again),
+        ]
 
     def _look_for_descriptors(self, session: pytest.Session) -> bool:
         """See what is open with all fixtures torn down, once; return whether a test fails by it."""

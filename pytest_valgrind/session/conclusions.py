@@ -14,10 +14,12 @@ from pytest_valgrind.items.item_run import ItemRun
 from pytest_valgrind.leaks.attribution import LeakAttribution
 from pytest_valgrind.leaks.unattributed import undecided
 from pytest_valgrind.recovery.journal import Journal
+from pytest_valgrind.reporting.reports import named
 from pytest_valgrind.session.item_judge import ItemJudge
 
 if TYPE_CHECKING:
     from pytest_valgrind.children.processes import Children
+    from pytest_valgrind.recovery.leaks_before import LeaksBefore
 
 
 class Conclusions:
@@ -51,6 +53,14 @@ class Conclusions:
             self.judge.note_unexplained(found)
             self.results.outside.extend(self.judge.route(found))
             self.write_down()
+
+    def take_before(self, before: LeaksBefore) -> None:
+        """Take what the native engine found in a run before, and what it says of that run."""
+        self.results.outside.extend(self.judge.route(before.outside))
+        self.results.undecided_before = list(before.undecided)
+        self.results.native_run = f"heapcheck: {before.words}"
+        if before.unchecked:
+            self.results.native_run += f"; not checked for leaks: {named(before.unchecked)}"
 
     def take_import(self, nodeid: str, errors: Sequence[Finding]) -> None:
         """Take the errors raised while a collector was at work."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ class ItemJudge:
     :param tracks_descriptors: whether a known error may be a descriptor that is open at the end.
     :ivar pinpoint: finds lines of Python, None if nobody asked for them.
     :ivar second_runs: finds out which test lost what, None if that is known.
+    :ivar found_before: by the native engine, in a run before this one, by test.
     :ivar notes_unexplained: whether somebody will look where uninitialised values are from.
     """
 
@@ -56,6 +57,7 @@ class ItemJudge:
         self.pinpoint: Pinpoint | None = None
         self.second_runs: SecondRuns | None = None
         self.notes_unexplained = False
+        self.found_before: Mapping[str, Sequence[Finding]] = {}
 
     def is_own(self, finding: Finding) -> bool:
         """Whether a finding is the user's concern."""
@@ -65,6 +67,7 @@ class ItemJudge:
         """Have a test's reports say what valgrind says; return whether they may have changed."""
         if self._children:
             test.findings.extend(self._children.findings(test))
+        test.findings.extend(self.found_before.get(test.nodeid, ()))
         reports = test.reports
         marked = any(mark.name in MARKERS for mark in test.item.iter_markers())
         if not (test.findings or marked) and all(report.passed for report in reports):
@@ -96,7 +99,7 @@ class ItemJudge:
         verdict = self._verdict(
             findings,
             marker,
-            checked_for_leaks=self._settings.memcheck,
+            checked_for_leaks=self._settings.memcheck or bool(self._settings.heapcheck),
             completed=completed,
             strict=self._settings.strict,
             used={name for judged in shared for name in judged.verdict.used_markers},

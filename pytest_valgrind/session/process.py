@@ -13,6 +13,7 @@ from pytest_valgrind.items.item_numbers import ItemNumbers
 from pytest_valgrind.launching.run_directory import RunDirectory
 from pytest_valgrind.leaks.loss_records import LossRecords
 from pytest_valgrind.recovery.journal import Journal
+from pytest_valgrind.recovery.leaks_before import LeaksBefore
 
 if TYPE_CHECKING:
     from pytest_valgrind.session.engine import Engine
@@ -86,6 +87,12 @@ class Process:
     def exists(cls) -> bool:
         """Whether there is one already."""
         return cls._this is not None
+
+    @property
+    def leaks_before(self) -> LeaksBefore | None:
+        """What the native engine found in a run before, None if it was not asked."""
+        path = self.run_directory and self.run_directory.leaks_before
+        return LeaksBefore.read(path) if path else None
 
     @property
     def replaces_another(self) -> bool:
