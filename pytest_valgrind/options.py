@@ -98,7 +98,6 @@ class Option:
         group.addoption(self.flags[0], **attributes, help=self.help)
         for flag in self.flags[1:]:
             # Apart, as argparse would show both.
-            attributes["default"] = argparse.SUPPRESS
             group.addoption(flag, **attributes, help=argparse.SUPPRESS)
         for ini in self.inis:
             words = self.help if ini == self.inis[0] else f"The same as {self.inis[0]}."
