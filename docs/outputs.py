@@ -50,24 +50,31 @@ def example_header() -> str:
     return _fenced("\n".join(re.findall(r"^valgrind: .*$", _example_run(), re.MULTILINE)))
 
 
+def heap_failures() -> str:
+    """Return the failures and the summary of tests that lose and damage memory natively."""
+    test = (
+        "import defective\n\n"
+        "def test_lost_list():\n"
+        "    records = [{'id': number} for number in range(3)]\n"
+        "    defective.leak_reference(records)\n\n"
+        "def test_lost_block():\n"
+        "    defective.leak(1000)\n\n"
+        "def test_write_after_free():\n"
+        "    defective.write_after_free()\n"
+    )
+    text = _run_project(test, "--heapcheck")
+    failures = re.search(r"^_+ test_lost_list _+$.*?(?=^=+ short test)", text, re.M | re.S)
+    assert failures, text
+    return _fenced(failures[0])
+
+
 def hang() -> str:
     """Return the failure of a test that waits for ever in an extension."""
-    source = ROOT / "tests" / "extensions" / "defective.c"
-    include = sysconfig.get_path("include")
-    with tempfile.TemporaryDirectory() as directory:
-        project = Path(directory).resolve()
-        target = project / f"defective{sysconfig.get_config_var('EXT_SUFFIX')}"
-        compiler = ["cc", "-g", "-O1", "-w", "-shared", "-fPIC", "-pthread", f"-I{include}"]
-        subprocess.run([*compiler, str(source), "-o", str(target)], check=True)
-        test = "import defective\n\ndef test_wait():\n    defective.wait_for_signal()\n"
-        (project / "test_wait.py").write_text(test)
-        command = [sys.executable, "-m", "pytest", "--valgrind", "--valgrind-timeout=3"]
-        text = subprocess.run(
-            command, cwd=project, capture_output=True, text=True, check=False
-        ).stdout
+    test = "import defective\n\ndef test_wait():\n    defective.wait_for_signal()\n"
+    text = _run_project(test, "--valgrind", "--valgrind-timeout=3")
     failure = re.search(r"^_+ test_wait _+$.*?(?=^-+ valgrind log)", text, re.MULTILINE | re.DOTALL)
     assert failure, text
-    return _fenced(failure[0].replace(str(project), "/project"))
+    return _fenced(failure[0])
 
 
 def options() -> str:
@@ -160,6 +167,21 @@ def _example_run() -> str:
     # The names of temporary files differ from run to run.
     text = re.sub(r"/tmp/pytest-valgrind-\w+/", "/tmp/pytest-valgrind-x/", done.stdout)
     return re.sub(r"/valgrind\.\d+\.log", "/valgrind.1234.log", text)
+
+
+def _run_project(test: str, *options: str) -> str:
+    """Return what a test of the extension in tests/extensions prints."""
+    source = ROOT / "tests" / "extensions" / "defective.c"
+    include = sysconfig.get_path("include")
+    with tempfile.TemporaryDirectory() as directory:
+        project = Path(directory).resolve()
+        target = project / f"defective{sysconfig.get_config_var('EXT_SUFFIX')}"
+        compiler = ["cc", "-g", "-O1", "-w", "-shared", "-fPIC", "-pthread", f"-I{include}"]
+        subprocess.run([*compiler, str(source), "-o", str(target)], check=True)
+        (project / "test_project.py").write_text(test)
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options]
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    return done.stdout.replace(str(project), "/project")
 
 
 def _fenced(text: str) -> str:

@@ -191,6 +191,8 @@ class ItemRunner:
         try:
             return self._engine.inside(phase.place, work, *arguments)
         finally:
+            # What it has freed would make a block of the test seem to be the fixture's.
+            self._garbage.empty_free_lists()
             self.phase_ended(when)
             self._fixture = outer
 
