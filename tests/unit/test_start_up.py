@@ -9,7 +9,7 @@ from pytest_valgrind.session.start_up import StartUp
 
 
 class Plugins:
-    """A plugin manager with one plugin of another."""
+    """A plugin manager that has pytest-xdist only."""
 
     def has_plugin(self, name: str) -> bool:
         """Return whether it is that one."""
