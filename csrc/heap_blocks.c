@@ -56,6 +56,19 @@ enter(char *real, size_t padding, size_t size, uintptr_t caller)
 }
 
 void *
+pvh_make_plain(size_t size, uintptr_t caller)
+{
+    size_t besides = sizeof(pvh_block) + pvh_red_zone();
+    if (__builtin_expect(
+            size > PTRDIFF_MAX - besides || pvh_mode_now == PVH_IS_CLONE
+                || pvh_guards_now == PVH_GUARDS_FULL, 0)) {
+        return pvh_make(size, PVH_ALIGNMENT, 0, caller);
+    }
+    char *real = pvh_real_malloc(besides + size);
+    return real == NULL ? NULL : enter(real, 0, size, caller);
+}
+
+void *
 pvh_make(size_t size, size_t alignment, int is_zeroed, uintptr_t caller)
 {
     size_t padding = alignment <= 2 * PVH_ALIGNMENT ? 0 : alignment - sizeof(pvh_block);
@@ -129,11 +142,11 @@ pvh_release(void *address, uintptr_t caller)
         return;
     }
     pvh_fill_freed(address, block->size);
-    for (pvh_block *out = pvh_hold(block); out != NULL; out = pvh_hold(NULL)) {
-        if (out == block) {
-            give_back(out);
-            break;
-        }
+    if (pvh_guards_now == PVH_GUARDS_OFF || !pvh_hold(block)) {
+        give_back(block);
+        return;
+    }
+    for (pvh_block *out = pvh_let_go(); out != NULL; out = pvh_let_go()) {
         pvh_look_at_freed(out);
         give_back(out);
     }

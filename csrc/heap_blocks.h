@@ -24,6 +24,8 @@ enum { PVH_ALIGNMENT = 16 };
 /* All of them as the functions of the C library, with where their caller goes on. The alignment
    is a power of two. */
 void *pvh_make(size_t size, size_t alignment, int is_zeroed, uintptr_t caller);
+/* The same without alignment and zeroes, as most are made. */
+void *pvh_make_plain(size_t size, uintptr_t caller);
 void *pvh_resize(void *address, size_t size, uintptr_t caller);
 void pvh_release(void *address, uintptr_t caller);
 size_t pvh_size_of(void *address);

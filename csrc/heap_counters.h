@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "heap.h"
+#include "heap_atomic.h"
 
 /* In a cache line of their own. */
 typedef struct {
@@ -14,7 +15,9 @@ typedef struct {
     uint64_t allocations;
 } pvh_totals;
 
+#pragma GCC visibility push(hidden)
 extern pvh_totals pvh_total;
+#pragma GCC visibility pop
 extern __thread int64_t pvh_bytes_of_thread __attribute__((tls_model("initial-exec")));
 
 void pvh_raise_peak(uint64_t bytes);
@@ -23,8 +26,8 @@ static inline void
 pvh_count_made(size_t size)
 {
     pvh_bytes_of_thread += (int64_t)size;
-    __atomic_fetch_add(&pvh_total.allocations, 1, __ATOMIC_RELAXED);
-    uint64_t bytes = __atomic_add_fetch(&pvh_total.bytes, size, __ATOMIC_RELAXED);
+    pvh_add(&pvh_total.allocations, 1);
+    uint64_t bytes = pvh_add(&pvh_total.bytes, size);
     if (bytes > __atomic_load_n(&pvh_total.peak_bytes, __ATOMIC_RELAXED)) {
         pvh_raise_peak(bytes);
     }
@@ -34,7 +37,7 @@ static inline void
 pvh_count_freed(size_t size)
 {
     pvh_bytes_of_thread -= (int64_t)size;
-    __atomic_fetch_sub(&pvh_total.bytes, size, __ATOMIC_RELAXED);
+    pvh_add(&pvh_total.bytes, -(uint64_t)size);
 }
 
 pvh_counters pvh_counters_now(void);

@@ -45,7 +45,7 @@ note_overwritten(pvh_event event, unsigned char *start, size_t size, unsigned ch
 }
 
 void
-pvh_look_at_red_zone(pvh_block *block, uintptr_t caller)
+pvh_look_closely_at_red_zone(pvh_block *block, uintptr_t caller)
 {
     unsigned char *end = (unsigned char *)(block + 1) + block->size;
     size_t size = pvh_red_zone();

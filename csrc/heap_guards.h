@@ -26,10 +26,11 @@ pvh_red_zone(void)
 static inline void
 pvh_set_red_zone(char *end)
 {
+    /* Two instructions where the size is known. */
     if (__builtin_expect(pvh_guards_now == PVH_GUARDS_CHEAP, 1)) {
         memset(end, PVH_RED_BYTE, 16);
-    } else {
-        memset(end, PVH_RED_BYTE, pvh_red_zone());
+    } else if (pvh_guards_now == PVH_GUARDS_FULL) {
+        memset(end, PVH_RED_BYTE, 128);
     }
 }
 
@@ -42,8 +43,24 @@ pvh_fill_freed(char *start, size_t size)
 
 /* Note what was overwritten, if anything was, and put it right. The caller is where the function
    goes on that frees the block, 0 if none does. */
-void pvh_look_at_red_zone(pvh_block *block, uintptr_t caller);
+void pvh_look_closely_at_red_zone(pvh_block *block, uintptr_t caller);
 void pvh_look_at_freed(pvh_block *block);
+
+static inline void
+pvh_look_at_red_zone(pvh_block *block, uintptr_t caller)
+{
+    if (__builtin_expect(pvh_guards_now == PVH_GUARDS_CHEAP, 1)) {
+        static const uint64_t RED = 0xA5A5A5A5A5A5A5A5;
+        uint64_t words[2];
+        memcpy(words, (char *)(block + 1) + block->size, sizeof words);
+        if (((words[0] ^ RED) | (words[1] ^ RED)) == 0) {
+            return;
+        }
+    }
+    if (pvh_guards_now != PVH_GUARDS_OFF) {
+        pvh_look_closely_at_red_zone(block, caller);
+    }
+}
 
 void pvh_note_double_free(pvh_block *block, uintptr_t caller);
 /* Whether nothing that was allocated begins there; it is noted. Otherwise it is a block of the C

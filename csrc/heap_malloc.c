@@ -24,7 +24,7 @@ passes_through(void)
 REPLACED void *
 malloc(size_t size)
 {
-    return passes_through() ? pvh_real_malloc(size) : pvh_make(size, PVH_ALIGNMENT, 0, CALLER);
+    return passes_through() ? pvh_real_malloc(size) : pvh_make_plain(size, CALLER);
 }
 
 REPLACED void *
@@ -62,14 +62,11 @@ free(void *block)
     if (block == NULL) {
         return;
     }
-    /* As free(3) has it. */
-    int error = errno;
     if (passes_through()) {
         pvh_real_free(block);
     } else {
         pvh_release(block, CALLER);
     }
-    errno = error;
 }
 
 /* C23's, which tell what they free. */

@@ -22,8 +22,10 @@ typedef enum {
 /* Before anything else is asked, and at any time after that. */
 pvh_mode pvh_decide(void);
 
+#pragma GCC visibility push(hidden)
 extern pvh_mode pvh_mode_now;
 extern pvh_guards pvh_guards_now;
+#pragma GCC visibility pop
 
 static inline pvh_mode
 pvh_mode_of_process(void)

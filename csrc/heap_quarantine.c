@@ -16,14 +16,18 @@ typedef struct {
 
 static const limits of_guards[] = {
     [PVH_GUARDS_OFF] = {1, 0, 0},
-    [PVH_GUARDS_CHEAP] = {1024, 128 * 1024, 16 * 1024},
+    [PVH_GUARDS_CHEAP] = {256, 32 * 1024, 4096},
     [PVH_GUARDS_FULL] = {64 * 1024, 32 * 1024 * 1024, 8 * 1024 * 1024},
 };
 
 typedef struct {
     uint32_t first, count;
     size_t bytes;
-    pvh_block *held[];
+    /* With their sizes, so that a block that stays is not looked at. */
+    struct {
+        pvh_block *block;
+        size_t size;
+    } held[];
 } quarantine;
 
 static __thread quarantine *own __attribute__((tls_model("initial-exec")));
@@ -36,7 +40,7 @@ static quarantine *of_threads[MOST_THREADS];
 static size_t
 pages_of(const limits *most)
 {
-    return sizeof(quarantine) + most->blocks * sizeof(pvh_block *);
+    return sizeof(quarantine) + most->blocks * sizeof own->held[0];
 }
 
 static int
@@ -56,34 +60,40 @@ begin(const limits *most)
 static pvh_block *
 first_out(const limits *most)
 {
-    pvh_block *block = own->held[own->first];
+    pvh_block *block = own->held[own->first].block;
+    own->bytes -= own->held[own->first].size;
     own->first = (own->first + 1) & (most->blocks - 1);
     own->count--;
-    own->bytes -= block->size;
     return block;
 }
 
-pvh_block *
+int
 pvh_hold(pvh_block *block)
 {
     const limits *most = &of_guards[pvh_guards_now];
-    if (is_busy || (block != NULL && block->size > most->largest)
-        || pvh_guards_now == PVH_GUARDS_OFF || (own == NULL && !begin(most))) {
-        return block;
+    if (block->size > most->largest || is_busy || (own == NULL && !begin(most))) {
+        return 0;
     }
     is_busy = 1;
-    pvh_block *out = NULL;
-    if (block == NULL ? own->bytes > most->bytes : own->count == most->blocks) {
-        out = first_out(most);
+    uint32_t place = (own->first + own->count) & (most->blocks - 1);
+    own->held[place].block = block;
+    own->held[place].size = block->size;
+    own->count++;
+    own->bytes += block->size;
+    is_busy = 0;
+    return 1;
+}
+
+pvh_block *
+pvh_let_go(void)
+{
+    const limits *most = &of_guards[pvh_guards_now];
+    /* There is room for one block more at any time. */
+    if (own == NULL || is_busy || (own->count < most->blocks && own->bytes <= most->bytes)) {
+        return NULL;
     }
-    if (block != NULL) {
-        own->held[(own->first + own->count) & (most->blocks - 1)] = block;
-        own->count++;
-        own->bytes += block->size;
-        if (out == NULL && own->bytes > most->bytes) {
-            out = first_out(most);
-        }
-    }
+    is_busy = 1;
+    pvh_block *out = first_out(most);
     is_busy = 0;
     return out;
 }
@@ -115,7 +125,7 @@ look_at(const quarantine *kept)
 {
     const limits *most = &of_guards[pvh_guards_now];
     for (uint32_t i = 0; i < kept->count; i++) {
-        pvh_look_at_freed(kept->held[(kept->first + i) & (most->blocks - 1)]);
+        pvh_look_at_freed(kept->held[(kept->first + i) & (most->blocks - 1)].block);
     }
 }
 

@@ -4,9 +4,10 @@
 
 #include "heap_blocks.h"
 
-/* Takes a freed block, or none, and returns one that has been here for long enough: call again,
-   with NULL, until there is none. */
-pvh_block *pvh_hold(pvh_block *block);
+/* Takes a freed block; whether it did. */
+int pvh_hold(pvh_block *block);
+/* Returns one that has been here for long enough, NULL if none has. */
+pvh_block *pvh_let_go(void);
 /* At the end of a thread: returns all, one after the other, and holds none from then on. */
 pvh_block *pvh_hold_no_more(void);
 

@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "heap_atomic.h"
+
 /* From the top: 44 bits of an address (a sixteenth of it), the last 8 of the number of the test,
    10 that change whenever the slot is used again, whether the block is known to be lost, and
    whether there is one. In a slot without a block, a reference to the next of these stands in
@@ -27,10 +29,73 @@ pvh_may_be_of_test(pvh_entry entry, uint32_t test)
     return (uint8_t)(entry >> 12) == (uint8_t)test;
 }
 
+#pragma GCC visibility push(hidden)
+/* All slots, in a stretch of addresses of which only what is used is memory. */
+extern pvh_entry *pvh_slots;
+extern uint32_t pvh_used_slots;
+/* The slots that are free again: from the top, a number that changes with each use, as others may
+   have taken and given back the first one meanwhile; then the first slot, counted from 1. */
+extern uint64_t pvh_free_slots;
+#pragma GCC visibility pop
+
+uint32_t pvh_fresh_slot(void);
+
+static inline pvh_entry
+pvh_entry_of(uintptr_t address, uint32_t test, pvh_entry before)
+{
+    static const pvh_entry GENERATION = 0xFFC, NEXT_GENERATION = 0x4;
+    return (pvh_entry)address >> 4 << 20 | (pvh_entry)(uint8_t)test << 12
+           | ((before + NEXT_GENERATION) & GENERATION) | PVH_IS_LIVE;
+}
+
 /* Returns the slot of a new block, PVH_NO_SLOT if there is no memory for it. */
-uint32_t pvh_take_slot(uintptr_t address, uint32_t test);
+static inline uint32_t
+pvh_take_slot(uintptr_t address, uint32_t test)
+{
+    uint64_t head = __atomic_load_n(&pvh_free_slots, __ATOMIC_ACQUIRE), changed;
+    uint32_t slot;
+    pvh_entry *place;
+    do {
+        slot = (uint32_t)head - 1;
+        if (slot == PVH_NO_SLOT) {
+            slot = pvh_fresh_slot();
+            if (slot == PVH_NO_SLOT) {
+                return slot;
+            }
+            place = &pvh_slots[slot];
+            break;
+        }
+        place = &pvh_slots[slot];
+        /* If another thread has taken it by now this is nothing of the kind, and not used. */
+        uint32_t next = (uint32_t)(__atomic_load_n(place, __ATOMIC_RELAXED) >> 20);
+        changed = ((head >> 32) + 1) << 32 | next;
+    } while (!pvh_exchange(&pvh_free_slots, &head, changed));
+    __atomic_store_n(place, pvh_entry_of(address, test, *place), __ATOMIC_RELEASE);
+    return slot;
+}
+
 /* Whether the slot was that of the block: it is not any more. */
-int pvh_leave_slot(uint32_t slot, uintptr_t address);
+static inline int
+pvh_leave_slot(uint32_t slot, uintptr_t address)
+{
+    if (slot >= __atomic_load_n(&pvh_used_slots, __ATOMIC_RELAXED)) {
+        return 0;
+    }
+    pvh_entry *place = &pvh_slots[slot];
+    pvh_entry entry = __atomic_load_n(place, __ATOMIC_RELAXED);
+    if (!(entry & PVH_IS_LIVE) || pvh_address_of(entry) != address) {
+        return 0;
+    }
+    uint64_t head = __atomic_load_n(&pvh_free_slots, __ATOMIC_RELAXED), changed;
+    do {
+        /* Live no more, and the rest as it was but for the address. */
+        __atomic_store_n(place, (pvh_entry)(uint32_t)head << 20 | (entry & 0xFFC),
+                         __ATOMIC_RELEASE);
+        changed = ((head >> 32) + 1) << 32 | (slot + 1);
+    } while (!pvh_exchange(&pvh_free_slots, &head, changed));
+    return 1;
+}
+
 /* As long as no other thread uses it. */
 void pvh_change_slot(uint32_t slot, uintptr_t address, uint32_t test);
 /* If the entry is as it was, the block in it is known to be lost from now on. */

@@ -86,6 +86,10 @@ class SecondRuns:
             self.left_out += len(leaks)
         elif leaks:
             found = self._of_this_test(test, found, leaks)
+        return self.placed(found)
+
+    def placed(self, found: Sequence[Finding]) -> list[Finding]:
+        """Return findings with files and lines of C, which takes no run."""
         return _with_places(found)
 
     def _of_this_test(

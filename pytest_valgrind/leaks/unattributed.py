@@ -106,7 +106,9 @@ def command(group: Group, session: pytest.Session) -> str:
     config = session.config
     up = os.path.relpath(config.rootpath, config.invocation_params.dir)
     relative = [name if up == "." else f"{up}/{name}" for name in names]
-    return f"pytest --valgrind --valgrind-leak-check=exact {shlex.join(relative)}"
+    by_valgrind = config.getoption("valgrind")
+    engine = "--valgrind --valgrind" if by_valgrind else "--heapcheck --memory"
+    return f"pytest {engine}-leak-check=exact {shlex.join(relative)}"
 
 
 def _nodeids(group: Group) -> tuple[str, ...]:

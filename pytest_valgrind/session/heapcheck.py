@@ -6,6 +6,7 @@ import faulthandler
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from time import monotonic, sleep  # by name, as tests replace the functions of the module
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _NOTHING: tuple[Finding, ...] = ()
+# Seconds that a thread may take for it once Python has joined it.
+_THREAD_ENDS = 0.05
 
 
 class Heapcheck:
@@ -112,7 +115,11 @@ class Heapcheck:
 
     def threads_alive(self, place: int) -> int:
         """Return how many threads still run that the test at a place has started."""
-        return self._engine.threads_of(place)
+        # One that was joined comes to its end a moment later.
+        end = monotonic() + _THREAD_ENDS
+        while (alive := self._engine.threads_of(place)) and monotonic() < end:
+            sleep(_THREAD_ENDS / 50)
+        return alive
 
     def header(self, mode: Mode) -> Iterator[str]:
         """Yield what is checked."""
@@ -168,12 +175,10 @@ class Heapcheck:
 
     def second_runs(
         self, settings: Settings, run_alone: Runs, item_numbers: ItemNumbers
-    ) -> SecondRuns | None:
+    ) -> SecondRuns:
         """Return what runs tests again to see which of them lost what, and where it was made."""
         from pytest_valgrind.heap.second_run import SecondRuns
 
-        if settings.leak_check == "off" or not settings.stacks_seconds:
-            return None
         self._second_runs = SecondRuns(
             self._engine, run_alone, lambda: item_numbers.last + 1, settings.stacks_seconds
         )
@@ -194,10 +199,11 @@ class Heapcheck:
         """Return False: uninitialised values are not seen."""
         return False
 
-    def weaknesses(self, settings: Settings) -> list[str]:  # noqa: ARG002
+    def weaknesses(self, settings: Settings) -> list[str]:
         """Return what weakens the results of a session, and what to do about it."""
         found = sorted(self.hints)
-        if self._second_runs and (number := self._second_runs.left_out):
+        asked = self._second_runs if settings.stacks_seconds else None
+        if asked and (number := asked.left_out):
             found.append(
                 f"{plural(number, 'leak')} without the lines of Python, as there was no time left: "
                 "--heapcheck-stacks-seconds=N gives more"

@@ -76,6 +76,9 @@ class ItemJudge:
         findings, of_fixtures = apart(merged(findings))
         if self.second_runs is not None:
             findings = self.second_runs.settled(test, findings)
+            of_fixtures = {
+                phase: self.second_runs.placed(found) for phase, found in of_fixtures.items()
+            }
         marker = test.item.get_closest_marker
         shared = [
             Judged(

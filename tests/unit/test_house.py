@@ -13,6 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "pytest_valgrind"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "_client.py")
+#: A module of the package, and what is imported from it.
+IMPORT = r"^ *(?:from|import) (pytest_valgrind[\w.]*)(?: import (\([^)]*\)|.*))?$"
 #: The longest that a file may be, in lines, by its folder.
 LONGEST = {"pytest_valgrind": 350, "csrc": 350, "tests": 350, "evaluation": 450}
 #: Programs with defects on purpose, and suites of tests: the more, the better.
@@ -48,19 +50,10 @@ def order() -> dict[str, int]:
 
 def imported(path: Path) -> Iterator[str]:
     """Yield the modules of the package that a module imports, wherever it does."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module == "pytest_valgrind":
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module]
-        else:
-            names = []
-        for module in names:
-            # What the package itself has is no module, and the compiled one is below all others.
-            if module.startswith("pytest_valgrind.") and wing_of(module) in order():
-                yield module
+    for module, names in re.findall(IMPORT, path.read_text(), re.MULTILINE):
+        # What the package itself has is no module, and the compiled one is below all others.
+        wings = re.findall(r"\w+", names) if module == "pytest_valgrind" else [module.split(".")[1]]
+        yield from (wing for wing in wings if wing in order())
 
 
 def test_imports_run_downward() -> None:
@@ -71,9 +64,11 @@ def test_imports_run_downward() -> None:
             continue
         wing = wing_of(own)
         assert wing in order(), f"{wing} is not in the list of docs/how-it-works.md"
-        for module in imported(path):
-            if wing_of(module) != wing and order()[wing_of(module)] > order()[wing]:
-                upward.append(f"{own} imports {module}")
+        upward += [
+            f"{own} imports from {other}"
+            for other in imported(path)
+            if order()[other] > order()[wing]
+        ]
     assert upward == []
 
 
