@@ -9,11 +9,7 @@ from pytest_valgrind.session.start_up import StartUp
 
 
 class Plugins:
-<<<<<<< HEAD
-    """A plugin manager that knows one plugin."""
-=======
     """A plugin manager that has pytest-xdist only."""
->>>>>>> 01d5e43bc885c95802cfbac50e049bb9d7302c74
 
     def has_plugin(self, name: str) -> bool:
         """Return whether it is that one."""
