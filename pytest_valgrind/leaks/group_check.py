@@ -229,18 +229,17 @@ class GroupCheck:
         others = group.since(place).tests
         if fixture is None:
             others = others[1:]
-            name = _short_name(loser, loser)
-            here = f"Made in {name}, lost in {name} or"
+            here = "Made here, lost here or in"
         else:
             lost = replace(lost, fixture=fixture.words, phase=fixture.when)
-            here = f"Made in {maker}, lost there or in"
+            here = "Made here, lost here or in"
             if fixture.place != place:
                 lost = replace(lost, made_in=maker)
                 here = f"Made in {maker}, lost in its teardown or in"
             elif fixture.setup:
                 others = others[1:]
             elif group.teardown_of(place):
-                here = f"Made in {maker}, lost there, in its teardown or in"
+                here = "Made here, lost here, in its teardown or in"
         loser.suspects = others
         if not others:
             return lost

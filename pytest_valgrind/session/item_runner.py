@@ -191,8 +191,7 @@ class ItemRunner:
         try:
             return self._engine.inside(phase.place, work, *arguments)
         finally:
-            # What it has freed would make a block of the test seem to be the fixture's.
-            self._garbage.empty_free_lists()
+            self._garbage.empty_free_lists()  # what a test makes of them would be the fixture's
             self.phase_ended(when)
             self._fixture = outer
 

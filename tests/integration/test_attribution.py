@@ -197,7 +197,7 @@ def test_leak_of_a_tests_own_fixture(run: Run) -> None:
 
 def test_block_of_a_fixture_is_lost_with_a_doubt(run: Run) -> None:
     """It may be lost in the setup, in the teardown, or in a test between."""
-    doubt = "Made in the setup of fixture holds_a_block (module scope), lost there, in its teardown"
+    doubt = "Made here, lost here, in its teardown"
     assert f"{doubt} or in one of test_first to test_later.py::test_end." in run["test_first"].text
 
 
@@ -205,8 +205,8 @@ def test_maker_is_blamed_with_a_doubt(run: Run) -> None:
     """A sentence says so, which the last test of a group does not need."""
     case: Case = run["test_makes"]
     assert case.outcome == "failed"
-    doubt = "Made in Test::test_makes, lost in Test::test_makes or one of Test::test_between to "
-    assert f"{doubt}test_end." in case.text
+    doubt = "Made here, lost here or in one of Test::test_between to test_end."
+    assert doubt in case.text
     assert run["test_loses"].outcome == "passed"
 
 
@@ -227,7 +227,7 @@ def test_loser_is_found(rerun: Run) -> None:
 def test_maker_that_is_the_loser(rerun: Run) -> None:
     """It is blamed, without a doubt."""
     assert rerun["test_leaks"].outcome == "failed"
-    assert "Made in" not in rerun["test_leaks"].text
+    assert "Made here" not in rerun["test_leaks"].text
 
 
 def test_marker_of_the_maker_holds(rerun: Run) -> None:

@@ -118,7 +118,7 @@ def test_maker_that_is_not_the_last_of_its_group_is_blamed_with_a_doubt() -> Non
     leak = Loss(1, is_numbered=True, in_thread=False, tests_later=0)
     played = Played([loses(leak), loses(), loses(leak)], has_clones=False, every_test=False)
     first, _, last = (test.findings for test in played.logged)
-    assert [lost.doubt for lost in first] == ["Made in t0, lost in t0 or one of t1 to t2."]
+    assert [lost.doubt for lost in first] == ["Made here, lost here or in one of t1 to t2."]
     assert [lost.doubt for lost in last] == [""]
 
 
