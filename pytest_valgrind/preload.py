@@ -33,7 +33,7 @@ def children() -> Path | None:
 
 def heap() -> Path | None:
     """Return the shared object of the heap engine, None if it was not built."""
-    return next(Path(__file__).parent.glob("_heap*.so"), None)
+    return next(PACKAGE.glob("_heap*.so"), None)
 
 
 def changes(

@@ -151,7 +151,7 @@ class Heapcheck:
     def timeouts(self, settings: Settings) -> Timeouts:
         """Return what ends tests that run for too long."""
         path = self._run_directory.python_stacks if self._run_directory else None
-        return Timeouts(settings.timeout, settings.timeout_factor, self, path, self.hints)
+        return Timeouts(settings.timeout, settings.timeout_factor, self, path)
 
     def mark(self) -> int:
         """Return 0: there is no log."""

@@ -162,7 +162,18 @@ class Memcheck:
     def timeouts(self, settings: Settings) -> Timeouts:
         """Return what ends tests that run for too long."""
         path = self._run_directory.python_stacks if self._run_directory else None
-        return Timeouts(settings.timeout, settings.timeout_factor, self.monitor, path, self.hints)
+        return Timeouts(settings.timeout, settings.timeout_factor, self, path)
+
+    def mark(self) -> int:
+        """Return where the log ends."""
+        return self.monitor.mark()
+
+    def hang(self, mark: int) -> Finding | None:
+        """Return the C stack that was printed because the test hangs.
+
+        :param mark: where the log ended before.
+        """
+        return self.monitor.hang(mark)
 
     def descriptors(self, item_numbers: ItemNumbers) -> LeftOpen | None:
         """Return what knows open descriptors, None where valgrind does not track them."""

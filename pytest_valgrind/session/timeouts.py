@@ -42,8 +42,16 @@ _FOREVER = 1e9
 Result = TypeVar("Result")
 
 
-class HangSource(Protocol):
-    """Knows the C stack of a test that hangs, where there is one."""
+class Watcher(Protocol):
+    """The engine: it knows the C stack of a test that hangs, where there is one."""
+
+    @property
+    def name(self) -> str:
+        """As lines of the header begin."""
+
+    @property
+    def hints(self) -> set[str]:
+        """What to do for better findings."""
 
     def mark(self) -> int:
         """Return how much is known by now."""
@@ -82,20 +90,17 @@ class Timeouts:
     :param seconds: for each test, None if there is no limit.
     :param factor: for the timeouts of pytest-timeout.
     :param path: for the stacks of Python, so that they are there when the process has ended.
-    :param hints: is told if there can be no timer.
     """
 
     def __init__(
         self,
         seconds: float | None,
         factor: float,
-        monitor: HangSource,
+        watcher: Watcher,
         path: Path | None,
-        hints: set[str],
     ) -> None:
-        self._hints = hints
         self._factor = factor
-        self._monitor = monitor
+        self._watcher = watcher
         self._path = path
         self._timer: _Timer | None = None
         self._own = [_Limit(seconds, "--valgrind-timeout")] if seconds else []
@@ -107,7 +112,7 @@ class Timeouts:
         self._waits = 0
         #: Whether the next phase has all the time that there is, as one before used up its own.
         self._grants_more = False
-        self._mark = monitor.mark()
+        self._mark = watcher.mark()
         self._hung: tuple[_Limit, str] | None = None
         if self._own:
             self._make_timer()
@@ -133,8 +138,8 @@ class Timeouts:
         """Return where the test hung, at the end of the phase in which it did."""
         assert self._hung is not None
         limit, written = self._hung
-        hang = self._monitor.hang(self._mark) or Finding(Kind.TIMEOUT, limit.words)
-        self._mark = self._monitor.mark()
+        hang = self._watcher.hang(self._mark) or Finding(Kind.TIMEOUT, limit.words)
+        self._mark = self._watcher.mark()
         self._hung = None
         self._strikes = self._waits = 0
         self._grants_more = True
@@ -142,9 +147,13 @@ class Timeouts:
 
     def pytest_report_header(self, config: pytest.Config) -> list[str]:
         """Say what limits there are."""
-        lines = [f"valgrind: a test may take {limit.seconds:g} s" for limit in self._own]
+        lines = [
+            f"{self._watcher.name}: a test may take {limit.seconds:g} s" for limit in self._own
+        ]
         if getattr(config, "_env_timeout", None):  # pytest-timeout says it, as it was given
-            lines.append(f"valgrind: timeouts of pytest-timeout are multiplied by {self._factor:g}")
+            lines.append(
+                f"{name}: timeouts of pytest-timeout are multiplied by {self._factor:g}"
+            )
         return lines
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -201,7 +210,7 @@ class Timeouts:
         try:
             self._timer = _Timer(self._expired, self._path)
         except (OSError, ValueError) as error:
-            self._hints.add(f"tests may run for ever, as there is no timer: {error}")
+            self._watcher.hints.add(f"tests may run for ever, as there is no timer: {error}")
 
     def _begin(self) -> None:
         for limit in self._limits:

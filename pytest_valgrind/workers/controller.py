@@ -116,10 +116,11 @@ class Controller:
             location.send_files(manager)
             location.prepare(self._settings_of_workers)
             self._locations_by_spec[id(spec)] = location
-        self._say(
-            f"valgrind: {plural(len(specs), 'worker')} will start, which takes each about "
-            f"{_USUAL_SECONDS} s under valgrind"
-        )
+        if self._settings.valgrind:
+            self._say(
+                f"valgrind: {plural(len(specs), 'worker')} will start, which takes each about "
+                f"{_USUAL_SECONDS} s under valgrind"
+            )
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_newgateway(self, gateway: Gateway) -> None:
@@ -134,7 +135,8 @@ class Controller:
     def pytest_testnodeready(self, node: WorkerController) -> None:
         """Say that a worker is about to collect tests."""
         name = node.gateway.id
-        self._say(f"valgrind: {name} runs, after {time.monotonic() - self._starts[name]:.0f} s")
+        seconds = time.monotonic() - self._starts[name]
+        self._say(f"{self._settings.name}: {name} runs, after {seconds:.0f} s")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: WorkerController, error: object | None) -> None:
@@ -163,8 +165,8 @@ class Controller:
         if again := to_run_again(self._dead_of.get(location, ())):
             node.workerinput[SECOND_RUNS] = packed(again)
             self._say(
-                f"valgrind: {node.gateway.id} will run {plural(len(again), 'test')} again, to "
-                "check for leaks"
+                f"{self._settings.name}: {node.gateway.id} will run "
+                f"{plural(len(again), 'test')} again, to check for leaks"
             )
 
     @pytest.hookimpl(tryfirst=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from _pytest import runner
@@ -17,10 +18,8 @@ from pytest_valgrind.findings.stack import Frame, Owner
 from pytest_valgrind.findings.verdict import Outcome
 from pytest_valgrind.markers import KNOWN_ERROR, KNOWN_LEAK
 from pytest_valgrind.memcheck.log_lines import read_lines
-from pytest_valgrind.memcheck.monitor import MemcheckMonitor
 from pytest_valgrind.memcheck.parser import HANG, Parser
 from pytest_valgrind.memcheck.python_stacks import with_python_stacks
-from pytest_valgrind.memcheck.valgrind_info import ValgrindInfo
 from pytest_valgrind.reporting.text import rendered, total_line
 from pytest_valgrind.session.timeouts import Timeouts
 
@@ -135,11 +134,23 @@ def test_total() -> None:
     assert total_line([HUNG, ERROR]) == "1 timeout, 1 error"
 
 
+class NoLog:
+    """An engine that knows no C stack."""
+
+    name = "engine"
+    hints: ClassVar[set[str]] = set()
+
+    def mark(self) -> int:
+        return 0
+
+    def hang(self, mark: int) -> None:
+        pass
+
+
 @pytest.fixture
 def timeouts() -> Iterator[Timeouts]:
     """Return limits of a tenth of a second, in this process."""
-    monitor = MemcheckMonitor(ValgrindInfo("", "", (), None), frozenset())
-    made = Timeouts(0.1, 20, monitor, None, set())
+    made = Timeouts(0.1, 20, NoLog(), None)
     yield made
     made.pytest_unconfigure()
 
