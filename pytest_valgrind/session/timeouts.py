@@ -147,13 +147,10 @@ class Timeouts:
 
     def pytest_report_header(self, config: pytest.Config) -> list[str]:
         """Say what limits there are."""
-        lines = [
-            f"{self._watcher.name}: a test may take {limit.seconds:g} s" for limit in self._own
-        ]
+        name = self._watcher.name
+        lines = [f"{name}: a test may take {limit.seconds:g} s" for limit in self._own]
         if getattr(config, "_env_timeout", None):  # pytest-timeout says it, as it was given
-            lines.append(
-                f"{name}: timeouts of pytest-timeout are multiplied by {self._factor:g}"
-            )
+            lines.append(f"{name}: timeouts of pytest-timeout are multiplied by {self._factor:g}")
         return lines
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
