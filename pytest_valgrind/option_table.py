@@ -17,6 +17,7 @@ from pytest_valgrind.option_types import (
     ExistingFiles,
     FilePath,
     FileToWrite,
+    IgnoreRules,
     LeakKinds,
     Number,
     Texts,
@@ -159,6 +160,17 @@ _HEAPCHECK = (
         Number(may_be_zero=True),
         metavar="SECONDS",
         default="30",
+    ),
+    Option(
+        "ignore",
+        ("--heapcheck-ignore",),
+        "heapcheck",
+        "Count leaks that fit a rule, and do not report them: by the type of the object, by the C "
+        "function or object file that allocated it, or by the test, for example "
+        "--heapcheck-ignore='type: mypkg.Token'. RULE may also be the name of a file with a rule "
+        "in each line. In the ini file each line is a rule or the name of a file.",
+        IgnoreRules(),
+        metavar="RULE",
     ),
 )
 

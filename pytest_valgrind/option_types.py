@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from pytest_valgrind.findings.ignore_rules import IgnoreRule
     from pytest_valgrind.findings.kind import Kind
 
 #: How pytest reads a value of the ini file (``Parser.addini``).
-IniType = Literal["string", "bool", "args", "paths"]
+IniType = Literal["string", "bool", "args", "paths", "linelist"]
 
 #: Names of the kinds of leak, as valgrind has them (``--show-leak-kinds``).
 LEAK_KINDS = ("definite", "indirect", "possible", "reachable")
@@ -42,6 +43,13 @@ class ValueType:
         """
         del directory
         return text
+
+    def read_several(self, text: str, directory: Path) -> tuple[Any, ...]:
+        """Return the values for a text of an option that repeats.
+
+        :raises ValueError: as :meth:`read` does.
+        """
+        return (self.read(text, directory),)
 
     def encode(self, setting: Any) -> Any:
         """Return what JSON can hold in the place of a setting."""
@@ -190,3 +198,35 @@ class LeakKinds(ValueType):
         from pytest_valgrind.findings.kind import Kind
 
         return frozenset(Kind[name.upper()] for name in encoded)
+
+
+class IgnoreRules(ValueType):
+    """Any number of rules for leaks that are not reported, or files of such rules."""
+
+    ini = "linelist"
+    repeats = True
+
+    def read_several(self, text: str, directory: Path) -> tuple[IgnoreRule, ...]:
+        """Return the rule, or those of the file."""
+        # Here, as every run of pytest imports this module.
+        from pytest_valgrind.findings.ignore_rules import IgnoreRule, is_rule, rules_in
+
+        path = directory / text
+        try:
+            if is_rule(text):
+                return (IgnoreRule.of(text),)
+            return tuple(rules_in(path))
+        except FileNotFoundError:
+            raise ValueError(f": {text!r} is no rule, and there is no file {path}") from None
+        except (OSError, ValueError) as error:
+            raise ValueError(f": {error}") from None
+
+    def encode(self, setting: Iterable[IgnoreRule]) -> list[list[str]]:
+        """Return the fields of each."""
+        return [list(rule) for rule in setting]
+
+    def decode(self, encoded: Iterable[Iterable[str]]) -> tuple[IgnoreRule, ...]:
+        """Return them again."""
+        from pytest_valgrind.findings.ignore_rules import IgnoreRule
+
+        return tuple(IgnoreRule(*fields) for fields in encoded)

@@ -125,10 +125,10 @@ class Option:
         flag = self._flag_on(config.invocation_params.args)
         if self.type.repeats:
             texts = [text for line in on_line for text in _valid(flag, self.type.split, line)]
-            return (
-                *(_valid(ini, self.type.read, text, directory) for text in in_ini or ()),
-                *(_valid(flag, self.type.read, text, directory) for text in texts),
-            )
+            of_ini = config.inipath.parent if config.inipath else directory
+            values = [_valid(ini, self.type.read_several, text, of_ini) for text in in_ini or ()]
+            values += [_valid(flag, self.type.read_several, text, directory) for text in texts]
+            return tuple(value for several in values for value in several)
         if on_line is not None:
             return _valid(flag, self.type.read, on_line, directory)
         if in_ini is not None:

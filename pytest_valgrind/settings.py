@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from pytest_valgrind.findings.ignore_rules import BY_DEFAULT, IgnoreRule
 from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.findings.relevance import Scope
 from pytest_valgrind.option_table import OPTIONS, option_named
 
 
@@ -46,6 +48,8 @@ class Settings(NamedTuple):
     guards: str
     #: Seconds that it may take to find the stacks of what was lost; 0 if they are not looked for.
     stacks_seconds: float
+    #: Rules for leaks that the heap engine does not report.
+    ignore: tuple[IgnoreRule, ...]
     #: When leaks are looked for: after a ``group`` of tests, after each (``exact``), or ``off``.
     leak_check: str
     #: Whether to run tests again one by one if it is not known which of them leaks.
@@ -75,6 +79,12 @@ class Settings(NamedTuple):
     def memcheck(self) -> bool:
         """Whether memcheck looks for leaks at all."""
         return not self.no_memcheck and self.leak_check != "off"
+
+    @property
+    def scope(self) -> Scope:
+        """What tells the findings that fail a test from the others."""
+        ignore = (*self.ignore, *BY_DEFAULT) if self.heapcheck else ()
+        return Scope(self.only, all_errors=self.all_errors, ignore=ignore)
 
     @property
     def label(self) -> str:

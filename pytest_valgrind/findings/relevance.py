@@ -7,6 +7,7 @@ from enum import Enum
 from fnmatch import fnmatchcase
 
 from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.ignore_rules import IgnoreRule, rule_for
 from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.stack import Frame, Owner
 
@@ -30,10 +31,18 @@ class Scope:
     :param only: globs for object and source files; where there are some, a finding must have a
         frame in a file that fits one of them.
     :param all_errors: whether the interpreter's own errors fail a test, too.
+    :param ignore: for leaks that fail none.
     """
 
-    def __init__(self, only: tuple[str, ...] = (), *, all_errors: bool = False) -> None:
+    def __init__(
+        self,
+        only: tuple[str, ...] = (),
+        *,
+        all_errors: bool = False,
+        ignore: tuple[IgnoreRule, ...] = (),
+    ) -> None:
         self._only = only
+        self._ignore = ignore
         self._all_errors = all_errors
 
     def relevance(self, finding: Finding) -> Relevance:
@@ -44,9 +53,21 @@ class Scope:
             return Relevance.INTERPRETER
         return Relevance.OWN if self._is_meant(finding) else Relevance.ELSEWHERE
 
-    def is_own(self, finding: Finding) -> bool:
-        """Whether it is the user's."""
-        return self.relevance(finding) is Relevance.OWN
+    def is_own(self, finding: Finding, nodeid: str = "") -> bool:
+        """Whether it is the user's.
+
+        :param nodeid: of its test, empty if it is of none.
+        """
+        return self.relevance(finding) is Relevance.OWN and self.rule_for(finding, nodeid) is None
+
+    def rule_for(self, finding: Finding, nodeid: str) -> IgnoreRule | None:
+        """Return the rule by which it is not reported, None if it is."""
+        return rule_for(self._ignore, finding, nodeid)
+
+    @property
+    def names_functions(self) -> bool:
+        """Whether it matters how C functions are called."""
+        return any(rule.what == "function" for rule in self._ignore)
 
     def _is_meant(self, finding: Finding) -> bool:
         if not self._only or not finding.stack:  # of what nobody can place, nothing is hidden

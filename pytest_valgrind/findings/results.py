@@ -7,6 +7,7 @@ from time import perf_counter  # by name, as tests replace the functions of the 
 from typing import NamedTuple
 
 from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.ignore_rules import IgnoreRule
 from pytest_valgrind.findings.relevance import Relevance, Scope
 from pytest_valgrind.findings.suppressions import Named
 from pytest_valgrind.findings.verdict import Outcome, Verdict
@@ -79,6 +80,8 @@ class Results:
         self.noise: list[Finding] = []
         #: What is not in the code that is meant, and fails nothing.
         self.elsewhere: list[Finding] = []
+        #: Leaks that the user has not reported, each with the rule.
+        self.ignored: list[tuple[IgnoreRule, Finding]] = []
         #: Findings in system programs that tests started (the shell, for one): they fail nothing.
         self.of_system: list[Finding] = []
         #: What looks like noise and may be an extension's.
@@ -137,12 +140,20 @@ class Results:
     def anything_found(self) -> bool:
         """Whether somebody may want to look at the log."""
         found = (self.judged, self.modules, self.outside, self.undecided)
-        return any((*found, self.noise, self.elsewhere, self.of_system))
+        return any((*found, self.noise, self.elsewhere, self.ignored, self.of_system))
 
-    def sorted_out(self, findings: Iterable[Finding], scope: Scope) -> list[Finding]:
-        """Return the findings that are the user's concern, and take the others."""
+    def sorted_out(
+        self, findings: Iterable[Finding], scope: Scope, nodeid: str = ""
+    ) -> list[Finding]:
+        """Return the findings that are the user's concern, and take the others.
+
+        :param nodeid: of their test, empty if they are of none.
+        """
         own = []
         for finding in findings:
+            if rule := scope.rule_for(finding, nodeid):
+                self.ignored.append((rule, finding))
+                continue
             relevance = scope.relevance(finding)
             if relevance is Relevance.OWN:
                 own.append(finding)
@@ -186,4 +197,7 @@ class Results:
 
 
 _COUNTS = ("tests", "completed", "hidden")
-_GROWING = ("judged", "unchecked", "outside", "noise", "elsewhere", "of_system", "unexplained")
+_GROWING = (
+    *("judged", "unchecked", "outside", "noise", "elsewhere", "ignored"),
+    *("of_system", "unexplained"),
+)

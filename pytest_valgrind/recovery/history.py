@@ -11,7 +11,6 @@ import pytest
 
 from pytest_valgrind.findings.crash import Crash
 from pytest_valgrind.findings.finding import merged, plural
-from pytest_valgrind.findings.relevance import Scope
 from pytest_valgrind.findings.results import Judged, Results
 from pytest_valgrind.findings.stack import Caller, PythonLine
 from pytest_valgrind.findings.verdict import crashed, judge
@@ -117,15 +116,16 @@ class ProcessHistory:
 
     def judge(self, settings: Settings) -> None:
         """Judge the tests that the process did not come to judge, by the errors in them."""
-        scope = Scope(settings.only, all_errors=settings.all_errors)
+        scope = settings.scope
         for place in self.unsettled:
             ran = self._ran[place]
+            nodeid = self.began[place].nodeid
             marks = {mark.name: mark for mark in ran.marks}
-            if findings := merged(self.results.sorted_out(ran.findings, scope)):
+            if findings := merged(self.results.sorted_out(ran.findings, scope, nodeid)):
                 verdict = judge(findings, marks.get, completed=False, label=settings.label)
                 test = Caller(PythonLine.of_test(self.began[place].location), is_test=True)
                 findings = [replace(found, caller=found.caller or test) for found in findings]
-                judged = Judged(self.began[place].nodeid, verdict, findings)
+                judged = Judged(nodeid, verdict, findings)
                 self._late[place] = judged
                 self.results.judged.append(judged)
 

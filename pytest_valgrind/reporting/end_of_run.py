@@ -78,6 +78,7 @@ class EndOfRun(NamedTuple):
             sorted(self.hints),
             logs,
             title=settings.name,
+            rules=settings.ignore if settings.heapcheck else (),
             offers_pinpoint=not (settings.pinpoint or settings.heapcheck),
         )
         for line in more:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import pytest
 
 from pytest_valgrind.findings.finding import Finding, plural
+from pytest_valgrind.findings.ignore_rules import IgnoreRule
 from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.results import Judged, Results
 from pytest_valgrind.findings.stack import Owner
@@ -20,8 +21,11 @@ _NOT_AT_A_LINE = (Kind.TIMEOUT, Kind.OPEN_DESCRIPTOR)
 _MOST_PLACES = 10
 
 
-def summary(results: Results) -> Iterator[str]:
-    """Return, as lines, what was found: a line a finding, and the totals."""
+def summary(results: Results, rules: Iterable[IgnoreRule] = ()) -> Iterator[str]:
+    """Return, as lines, what was found: a line a finding, and the totals.
+
+    :param rules: those of the user for leaks that are not reported.
+    """
     for test in results.judged:
         known = "  (known)" if test.verdict.outcome is Outcome.KNOWN else ""
         findings = test.findings
@@ -52,6 +56,7 @@ def summary(results: Results) -> Iterator[str]:
     yield from _elsewhere("outside tests", results.outside)
     yield from _elsewhere("outside --valgrind-only", results.elsewhere)
     yield from _elsewhere("interpreter only", results.noise)
+    yield from _ignored(results, rules)
     if results.origins:
         yield results.origins
     yield from _elsewhere("system programs that tests started", results.of_system)
@@ -76,16 +81,18 @@ def write_summary(  # noqa: PLR0913
     *,
     title: str,
     offers_pinpoint: bool,
+    rules: Iterable[IgnoreRule] = (),
 ) -> None:
     """Write our section of the terminal's summary.
 
     :param hints: what to do for better findings.
     :param logs: those from valgrind that may be worth a look.
     :param title: of the section.
+    :param rules: those of the user for leaks that are not reported.
     :param offers_pinpoint: whether tests can be run once more to find lines of Python.
     """
     reporter.section(title)
-    for line in summary(results):
+    for line in summary(results, rules):
         reporter.write_line(line)
     if results.hidden:
         colour = {"red": results.is_void, "yellow": not results.is_void}
@@ -185,6 +192,16 @@ def _unused_markers(results: Results) -> Iterator[str]:
     for test in results.judged:
         for name in test.verdict.unused_markers:
             yield f"{test.nodeid}: unused marker {name}: no such finding"
+
+
+def _ignored(results: Results, rules: Iterable[IgnoreRule]) -> Iterator[str]:
+    if results.ignored:
+        yield f"ignored by rules: {total_line([finding for _, finding in results.ignored])}"
+    used = {rule for rule, _ in results.ignored}
+    for rule in rules:
+        if rule not in used:
+            place = f"{rule.where}: " if rule.where else ""
+            yield f"{place}unused rule of --heapcheck-ignore: {rule}"
 
 
 def _elsewhere(where: str, findings: list[Finding]) -> Iterator[str]:

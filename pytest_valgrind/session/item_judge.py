@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_valgrind.findings.finding import Finding, apart, merged
-from pytest_valgrind.findings.relevance import Scope
 from pytest_valgrind.findings.results import Judged, Results, Unexplained
 from pytest_valgrind.findings.verdict import Outcome, judge
 from pytest_valgrind.items.item_run import ItemRun
@@ -53,7 +52,7 @@ class ItemJudge:
         self.names = names
         self._children = children
         self._tracks_descriptors = tracks_descriptors
-        self._scope = Scope(settings.only, all_errors=settings.all_errors)
+        self._scope = settings.scope
         self.pinpoint: Pinpoint | None = None
         self.second_runs: SecondRuns | None = None
         self.notes_unexplained = False
@@ -72,7 +71,9 @@ class ItemJudge:
         marked = any(mark.name in MARKERS for mark in test.item.iter_markers())
         if not (test.findings or marked) and all(report.passed for report in reports):
             return False
-        findings = [self.names.named(found, test) for found in self.route(test.findings)]
+        findings = [
+            self.names.named(found, test) for found in self.route(test.findings, test.nodeid)
+        ]
         findings, of_fixtures = apart(merged(findings))
         if self.second_runs is not None:
             findings = self.second_runs.settled(test, findings)
@@ -133,7 +134,7 @@ class ItemJudge:
             return True
         if failed and not self._settings.xfail_failures:
             return True
-        found = [finding for finding in test.findings if self._scope.is_own(finding)]
+        found = [found for found in test.findings if self._scope.is_own(found, test.nodeid)]
         marker = test.item.get_closest_marker
         return bool(found) and judge(found, marker, completed=False).outcome is Outcome.FAILED
 
@@ -175,6 +176,11 @@ class ItemJudge:
             self.results.unexplained.append(Unexplained(nodeid, found))
         return bool(found)
 
-    def route(self, findings: Iterable[Finding]) -> list[Finding]:
-        """Return those that are the user's concern; keep the others for the summary."""
-        return self.results.sorted_out(findings, self._scope)
+    def route(self, findings: Iterable[Finding], nodeid: str = "") -> list[Finding]:
+        """Return those that are the user's concern; keep the others for the summary.
+
+        :param nodeid: of their test, empty if they are of none.
+        """
+        if self.second_runs is not None and self._scope.names_functions:
+            findings = self.second_runs.placed([*findings])
+        return self.results.sorted_out(findings, self._scope, nodeid)
