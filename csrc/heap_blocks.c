@@ -60,12 +60,15 @@ pvh_make_plain(size_t size, uintptr_t caller)
 {
     size_t besides = sizeof(pvh_block) + pvh_red_zone();
     if (__builtin_expect(
-            size > PTRDIFF_MAX - besides || pvh_mode_now == PVH_IS_CLONE
-                || pvh_guards_now == PVH_GUARDS_FULL, 0)) {
+            size > PTRDIFF_MAX - besides || pvh_mode_now == PVH_IS_CLONE, 0)) {
         return pvh_make(size, PVH_ALIGNMENT, 0, caller);
     }
     char *real = pvh_real_malloc(besides + size);
-    return real == NULL ? NULL : enter(real, 0, size, caller);
+    if (real == NULL) {
+        return NULL;
+    }
+    pvh_fill_new(real + sizeof(pvh_block), size);
+    return enter(real, 0, size, caller);
 }
 
 void *
@@ -88,8 +91,8 @@ pvh_make(size_t size, size_t alignment, int is_zeroed, uintptr_t caller)
     } else {
         real = is_zeroed ? pvh_real_calloc(1, besides + size) : pvh_real_malloc(besides + size);
     }
-    if (__builtin_expect(pvh_guards_now == PVH_GUARDS_FULL, 0) && real != NULL && !is_zeroed) {
-        memset(real + padding + sizeof(pvh_block), PVH_NEW_BYTE, size);
+    if (real != NULL && !is_zeroed) {
+        pvh_fill_new(real + padding + sizeof(pvh_block), size);
     }
     return real == NULL ? NULL : enter(real, padding, size, caller);
 }

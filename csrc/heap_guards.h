@@ -41,6 +41,20 @@ pvh_fill_freed(char *start, size_t size)
     memset(start, pvh_guards_now == PVH_GUARDS_OFF ? 0 : PVH_FREED_BYTE, size);
 }
 
+/* The C library's lists of free chunks leave addresses in them. What the program does not write, as
+   the padding of an object, would make one of another block out of that where addresses are short:
+   in an interpreter that is not position-independent. */
+static inline void
+pvh_fill_new(char *start, size_t size)
+{
+    enum { LARGEST = 1024 };
+    if (__builtin_expect(pvh_guards_now == PVH_GUARDS_FULL, 0)) {
+        memset(start, PVH_NEW_BYTE, size);
+    } else if (size <= LARGEST) {
+        memset(start, 0, size);
+    }
+}
+
 /* Note what was overwritten, if anything was, and put it right. The caller is where the function
    goes on that frees the block, 0 if none does. */
 void pvh_look_closely_at_red_zone(pvh_block *block, uintptr_t caller);
