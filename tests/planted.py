@@ -45,8 +45,11 @@ class Judged:
         return self.found == {*row.fails} and bool(row.nameless or self.named == self.found)
 
 
-def run_planted(directory: Path) -> Run:
-    """Build the extension and run the suite, in an empty directory."""
+def run_planted(directory: Path, *engine: str) -> Run:
+    """Build the extension and run the suite, in an empty directory.
+
+    :param engine: options, if it is another than valgrind.
+    """
     extension, tests = directory / "extension", directory / "tests"
     extension.mkdir()
     tests.mkdir()
@@ -54,7 +57,7 @@ def run_planted(directory: Path) -> Run:
     made = Suite(tests, extension)
     made.write("pytest.ini", INI)
     made.copy(SUITES / "planted")
-    return made.run("--valgrind", "--doctest-modules", "--strict-markers")
+    return made.run(*(engine or ("--valgrind",)), "--doctest-modules", "--strict-markers")
 
 
 def not_passed(run: Run) -> set[str]:

@@ -85,7 +85,7 @@ LOST = {
     "str": r"str: 'a string that nobody else has \d+'",
     "bytes": r"bytes: b'bytes \d+'",
     "bytearray": r"bytearray: bytearray\(b'\\x00.*\.\.\.  \(1 reference, ",
-    "int": r"int: 1000000000000000000\d+  \(1 reference, ",
+    "int": r"int: 1000000000000000\d+  \(1 reference, ",
     "float": r"float: \d+\.0  \(1 reference, 24 bytes\)",
     "complex": r"complex: \(\d+\+1j\)",
     "memory_view": r"memoryview: <memoryview of bytearray, \d+ bytes>",
