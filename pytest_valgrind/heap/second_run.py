@@ -47,8 +47,13 @@ class Seen(NamedTuple):
     python: list[list[object]]  #: the lines that made it, the most recent call first
 
     def is_like(self, finding: Finding) -> bool:
-        """Whether it was lost in the same way."""
-        return self.address == _address(finding) and [*self.types] == [*finding.types]
+        """Whether it was lost in the same way.
+
+        The interpreter has several ways to make an object, and takes another when it is traced.
+        """
+        if self.types and finding.types:
+            return not self.types.keys().isdisjoint(finding.types)
+        return self.address == _address(finding) and not (self.types or finding.types)
 
 
 #: Runs a test, in a process that has nothing else to do.
@@ -96,7 +101,7 @@ class SecondRuns:
         self, test: ItemRun, found: Sequence[Finding], leaks: Sequence[Finding]
     ) -> list[Finding]:
         # Twice, as what the first run has made may be dropped by the next.
-        runs = self._run([test, test], _LONGEST)
+        runs = self._run([test, test], _LONGEST, checks_each=False)
         seen = [lost for run in runs for lost in run]
         kept: list[Finding] = []
         moved: list[Finding] = []
@@ -115,7 +120,7 @@ class SecondRuns:
     def _blame(self, maker: ItemRun, leaks: Sequence[Finding]) -> list[Finding]:
         """Run the tests of a group again; return what none of those after the maker has lost."""
         tests = [maker, *maker.suspects]
-        seconds = min(_LONGEST, self._left / 2)
+        seconds = min(_LONGEST, self._left / 4)
         # Whether it is worth the checks: what is lost once in a process does not come again.
         at_the_end = self._run(tests, seconds, checks_each=False)
         if not any(_like(leak, lost) for leak in leaks for lost in at_the_end):
@@ -169,7 +174,7 @@ class SecondRuns:
         objects = ObjectFiles()
         garbage = Garbage(freeze=False)
         lines = AllocationLines(self._engine, self._first_free())
-        for test in tests:
+        for number, test in enumerate(tests, 1):
             # A block from there would have the number of its first use.
             garbage.empty_free_lists()
             lines.start()
@@ -177,7 +182,7 @@ class SecondRuns:
                 self._runs(test, lambda _where, _phase: ())
             finally:
                 lines.stop()
-            if not (checks_each or test is tests[-1]):
+            if not (checks_each or number == len(tests)):
                 continue
             garbage.settle_everything()
             overwrite_stale_pointers()
@@ -225,9 +230,10 @@ def _with_lines(finding: Finding, seen: Seen) -> Finding:
 
 
 def _with_places(found: Sequence[Finding]) -> list[Finding]:
-    """Return findings with files and lines of C."""
+    """Return findings with files and lines of C; the interpreter's own are of no interest."""
     stacks = [stack for finding in found for stack in _stacks(finding)]
-    frames = [stack[0] for stack in stacks if stack and stack[0].file is None]
+    tops = [stack[0] for stack in stacks if stack and stack[0].file is None]
+    frames = [frame for frame in tops if frame.owner in (Owner.EXTENSION, Owner.LIBRARY)]
     places = dict(zip(frames, with_places(frames), strict=True))
 
     def placed(stack: Stack) -> Stack:

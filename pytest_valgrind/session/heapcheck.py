@@ -60,9 +60,13 @@ class Heapcheck:
         self.hints: set[str] = set()
         self._second_runs: SecondRuns | None = None
         self._was_tried = False
+        # Whether the guards are looked at after each test: it takes as long as there are blocks,
+        # and a check in a clone does it as well, for all tests of a group.
+        self._looks_at_once = False
 
     def begin(self, settings: Settings, say: Say) -> Sequence[Finding]:  # noqa: ARG002
         """Get ready for a session; see whether the engine can be trusted here."""
+        self._looks_at_once = settings.guards == "full" or settings.leak_check == "off"
         if settings.leak_check != "off" and not self._was_tried:
             self._was_tried = True
             if complaint := why_not(self._engine):
@@ -76,7 +80,7 @@ class Heapcheck:
 
     def errors(self, where: str, phase: str) -> Sequence[Finding]:  # noqa: ARG002
         """Return what the guards have seen since the last call."""
-        if phase == "gc" and (place := self._engine.place) is not None:
+        if phase == "gc" and self._looks_at_once and (place := self._engine.place) is not None:
             self._engine.look_at_guards(place)
         events = self._engine.take_events()
         if not events:
