@@ -63,9 +63,12 @@ wheel: $(READY)
 ## references to every kind of object (on other distributions, too: by debootstrap, as root), the same
 ## with pytest-leaks, other distributions, and speed. It takes hours.
 CASES ?= ../shared/cases
+CATALOGUE ?= ../shared/catalogue
 tables: $(READY)
 	$(BIN)/python evaluation/interpreters.py > docs/tables/interpreters.md
 	$(BIN)/python evaluation/real_bugs.py $(CASES) > docs/tables/real-bugs.md
+	$(BIN)/python evaluation/real_bugs.py $(CASES) --engine heapcheck > docs/tables/real-bugs-heap.md
+	$(BIN)/python evaluation/catalogue.py $(CATALOGUE) > docs/tables/catalogue.md
 	$(BIN)/python evaluation/bitarray_defects.py > docs/tables/bitarray-defects.md
 	$(BIN)/python evaluation/packages.py > docs/tables/packages.md
 	$(BIN)/python evaluation/planted_defects.py > docs/tables/planted-defects.md

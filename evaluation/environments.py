@@ -40,7 +40,8 @@ LEFT_OUT = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "*.so", "
 _UNWANTED = ("PYTEST", "PYTHON", "VALGRIND", "LD_PRELOAD")
 # pytest's exit codes: passed, failed, and nothing to run.
 _COMPLETE = (0, 1, 5)
-_HEADER = "[VALGRIND"
+# How the headers of verdicts begin, by engine.
+_HEADERS = ("[VALGRIND", "[HEAP")
 # Where the header of a run names what valgrind was given.
 _OPTIONS = re.compile(r"^valgrind: options (.+)$", re.MULTILINE)
 _SECONDS_TO_DIE = 60
@@ -145,13 +146,16 @@ class TestResult:
     @property
     def failed_by_valgrind(self) -> bool:
         """Whether it failed because of what valgrind found."""
-        return _HEADER in self.message or _HEADER in self.text
+        return any(header in self.message or header in self.text for header in _HEADERS)
 
     @property
     def header(self) -> str:
-        """As ``[VALGRIND ERROR]``; empty if valgrind found nothing."""
-        _, found, rest = self.text.partition(_HEADER)
-        return f"{found}{rest.partition(']')[0]}]" if found else ""
+        """As ``[VALGRIND ERROR]``; empty if nothing was found."""
+        for header in _HEADERS:
+            _, found, rest = self.text.partition(header)
+            if found:
+                return f"{found}{rest.partition(']')[0]}]"
+        return ""
 
     def __str__(self) -> str:
         return f"{self.module}::{self.name}"
@@ -215,13 +219,14 @@ def build_plugin(environment: Environment, work: Path) -> Path:
     return environment.build_wheel(copy, work / "wheels")
 
 
-def run_suite(
+def run_suite(  # noqa: PLR0913
     environment: Environment,
     directory: Path,
     words: Iterable[str] = (),
     *,
     seconds: float,
     name: str = "",
+    engine: str = "valgrind",
 ) -> Run:
     """Run ``pytest --valgrind`` in a directory.
 
@@ -230,8 +235,9 @@ def run_suite(
     :param words: more words of the command line.
     :param seconds: after which the run is ended.
     :param name: of the files, the directory's if there is none.
+    :param engine: ``heapcheck`` for ``pytest --heapcheck`` instead.
     """
-    options = ("--valgrind", "--valgrind-failures=report")
+    options = (f"--{engine}", "--memory-failures=report")
     command = [_pytest(environment), *options, *words]
     return _run_pytest(command, directory, name or directory.name, seconds)
 
