@@ -156,9 +156,7 @@ def test_any_environment(suite: Suite) -> None:
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stderr
     assert "2 failed, 1 passed" in done.stdout
     assert "list: [0, 'lost']" in done.stdout
-    assert "s/run.py starts again under valgrind, so its code before pytest.main runs twice" in (
-        done.stderr
-    )
+    assert "s/run.py starts again, so its code before pytest.main runs twice" in (done.stderr)
     assert "ld.so" not in done.stderr
     (left,) = (directory / "tmp").iterdir()
     assert [path.suffix for path in left.iterdir() if path.suffix == ".log"]
