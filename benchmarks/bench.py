@@ -92,6 +92,28 @@ def _native(place: Place, _log: Path) -> list[str]:
     return _plain_pytest(place)
 
 
+def _native_malloc(place: Place, _log: Path) -> list[str]:
+    return ["env", "PYTHONMALLOC=malloc", *_plain_pytest(place)]
+
+
+def _heapcheck(place: Place, _log: Path) -> list[str]:
+    return _pytest(place.ours, "--heapcheck")
+
+
+def _heapcheck_in_one_run(place: Place, _log: Path) -> list[str]:
+    return _pytest(place.ours, "--heapcheck", "--heapcheck-stacks-seconds=0")
+
+
+def _heapcheck_without_guards(place: Place, _log: Path) -> list[str]:
+    return _pytest(
+        place.ours, "--heapcheck", "--heapcheck-stacks-seconds=0", "--heapcheck-guards=off"
+    )
+
+
+def _both(place: Place, _log: Path) -> list[str]:
+    return _pytest(place.ours, "--valgrind", "--heapcheck")
+
+
 def _plain(place: Place, log: Path) -> list[str]:
     return _under_valgrind((), log, _plain_pytest(place))
 
@@ -136,6 +158,11 @@ RUNNERS = {
     runner.name: runner
     for runner in (
         Runner("native", "natively", _native),
+        Runner("malloc", "natively, PYTHONMALLOC=malloc", _native_malloc),
+        Runner("heapcheck", "`pytest --heapcheck`", _heapcheck),
+        Runner("heapcheck-one-run", "the same, no test runs again", _heapcheck_in_one_run),
+        Runner("heapcheck-no-guards", "the same, without guards", _heapcheck_without_guards),
+        Runner("both", "`pytest --valgrind --heapcheck`", _both),
         PLAIN,
         PLAIN_OPTIONS,
         FORMER,
