@@ -5,10 +5,14 @@ Natively every request is a no-op that returns 0 (valgrind's manual, 3.1).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pytest_valgrind._client import ffi, lib
+
+# As C's int has it (waitpid(2)): wait for a child that sends no SIGCHLD.
+_WCLONE = -0x80000000
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVarTuple, Unpack
@@ -84,6 +88,22 @@ def prepare() -> bool:
     :return: whether that was done, or need not be.
     """
     return bool(lib.pvg_move_dict_versions())
+
+
+def wait_for_clone(pid: int, options: int = 0) -> float | None:
+    """Wait for the end of a clone, and return the seconds of processor time that it took.
+
+    Of the pages that both write to, the process has about as many to copy as the clone: so the
+    time in the kernel counts twice.
+
+    :param options: of waitpid(2), such as ``os.WNOHANG``.
+    :return: None while it is at work, 0.0 if a test has waited for whatever there is (``__WALL``).
+    """
+    try:
+        ended, _, usage = os.wait4(pid, options | _WCLONE)
+    except ChildProcessError:
+        return 0.0
+    return usage.ru_utime + 2 * usage.ru_stime if ended else None
 
 
 def count_leaks() -> Leaks:

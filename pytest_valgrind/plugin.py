@@ -226,18 +226,18 @@ def _register_checker(config: pytest.Config, process: Process) -> None:
 
 def _register_inner_session(config: pytest.Config, outer: SessionChecker) -> None:
     with _imports_as_usual(config.pluginmanager):
-        from pytest_valgrind import client
         from pytest_valgrind.session.inner_session import InnerSession
         from pytest_valgrind.session_kind import is_distributed
 
-    if _is_asked_for(config, config.option) and is_distributed(config.option):
+    is_asked_for = _is_asked_for(config, config.option)
+    if is_asked_for and is_distributed(config.option):
         raise pytest.UsageError(
-            "--valgrind: this session is part of another one that is checked, and workers of "
-            "pytest-xdist are other processes: leave -n out here, or --valgrind."
+            f"--{outer.name}: this session is part of another one that is checked, and workers of "
+            f"pytest-xdist are other processes: leave -n out here, or --{outer.name}."
         )
-    config.pluginmanager.register(InnerSession(outer), CHECKER if config.option.valgrind else None)
+    config.pluginmanager.register(InnerSession(outer), CHECKER if is_asked_for else None)
     # When it ends, pytest sets faulthandler's handlers as they were before.
-    config.add_cleanup(client.handle_signals_on_stack)
+    config.add_cleanup(outer.session_begins)
 
 
 def _register_controller(config: pytest.Config) -> None:

@@ -64,11 +64,6 @@ class Scope:
         """Return the rule by which it is not reported, None if it is."""
         return rule_for(self._ignore, finding, nodeid)
 
-    @property
-    def names_functions(self) -> bool:
-        """Whether it matters how C functions are called."""
-        return any(rule.what == "function" for rule in self._ignore)
-
     def _is_meant(self, finding: Finding) -> bool:
         if not self._only or not finding.stack:  # of what nobody can place, nothing is hidden
             return True

@@ -1,4 +1,4 @@
-"""Files and lines of C code at an address, by addr2line (binutils, or LLVM).
+"""Functions, files and lines of C code at an address, by addr2line (binutils, or LLVM).
 
 Debug information is read where it matters only: for what failed tests have lost.
 """
@@ -10,9 +10,13 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from pytest_valgrind.findings.stack import Frame
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.stack import Frame, Owner, Stack
+from pytest_valgrind.heap.engine import symbol_at
+from pytest_valgrind.memcheck.object_files import ObjectFiles
 
 _PROGRAMS = ("addr2line", "llvm-addr2line")
 # Seconds; a large object file without an index takes some.
@@ -23,7 +27,46 @@ _TYPE = slice(16, 18)
 _ANYWHERE = b"\x03\0"
 
 
-def with_places(frames: Sequence[Frame]) -> list[list[Frame]]:
+class CFrames:
+    """Makes stack frames of addresses in this process."""
+
+    def __init__(self) -> None:
+        self._objects = ObjectFiles()
+
+    def at(self, address: int) -> Frame:
+        """Return the frame of a function that goes on at an address."""
+        symbol = symbol_at(address)
+        function = symbol.function or "???"
+        owner = self._objects.owner(symbol.object, function)
+        return Frame(address, function, object=symbol.object, owner=owner)
+
+
+def placed(found: Sequence[Finding]) -> list[Finding]:
+    """Return findings with files and lines of C; those of the interpreter are of no interest."""
+    tops = [stack[0] for finding in found for stack in _stacks(finding) if stack]
+    frames = [frame for frame in tops if frame.owner in (Owner.EXTENSION, Owner.LIBRARY)]
+    if not frames:
+        return list(found)
+    places = dict(zip(frames, _with_places(frames), strict=True))
+
+    def of(stack: Stack) -> Stack:
+        return (*places.get(stack[0], stack[:1]), *stack[1:]) if stack else stack
+
+    return [
+        replace(
+            finding,
+            stack=of(finding.stack),
+            further=tuple(more._replace(stack=of(more.stack)) for more in finding.further),
+        )
+        for finding in found
+    ]
+
+
+def _stacks(finding: Finding) -> list[Stack]:
+    return [finding.stack, *(more.stack for more in finding.further)]
+
+
+def _with_places(frames: Sequence[Frame]) -> list[list[Frame]]:
     """Return, for each frame, itself with its file and line, below those that were inlined there.
 
     :param frames: of this process, their addresses being those at which they go on.

@@ -5,22 +5,17 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
+from pytest_valgrind import client
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.stack import Origin
+from pytest_valgrind.heap.c_places import CFrames, placed
 from pytest_valgrind.heap.engine import Engine
 from pytest_valgrind.heap.guards import Guards
 from pytest_valgrind.heap.lost_blocks import explain, findings
 from pytest_valgrind.leaks.backend import CheckResult
 from pytest_valgrind.leaks.groups import SHARE
-from pytest_valgrind.memcheck.object_files import ObjectFiles
 
-if TYPE_CHECKING:
-    import resource
-
-# As C's int has it (waitpid(2)): wait for a child that sends no SIGCHLD.
-_WCLONE = -0x80000000
 # Of a clone among those of the process.
 _PLACE = 0
 
@@ -50,12 +45,12 @@ class HeapCheck:
         if at_once or is_crowded:
             self.share = SHARE / 2
         self.sees_references = untracks
-        #: Clones that came to no end.
-        self.died = 0
         self._at_once = at_once
         self._engine = engine
-        self._objects = ObjectFiles()
+        self._frames = CFrames()
         self._guards = guards
+        #: What weakens the results: a check that came to no end.
+        self.hints: set[str] = set()
         self._pid: int | None = None
         self._checked: CheckResult | None = None
 
@@ -100,27 +95,26 @@ class HeapCheck:
         checked, self._checked = self._checked, None
         if checked is not None:
             return checked
-        usage = self._wait(options)
-        if self._pid is not None:
+        assert self._pid is not None
+        spent = client.wait_for_clone(self._pid, options)
+        if spent is None:
             return None
         if self._engine.is_done(_PLACE):
-            return self._result(usage, is_late=False)
+            return self._result(spent, is_late=False)
         # Once more, as it is not known why it died.
         try:
             self._start()
         except OSError:
             return self._failed()
-        usage = self._wait(0)
-        if not self._engine.is_done(_PLACE):
+        spent = client.wait_for_clone(self._pid)
+        if spent is None or not self._engine.is_done(_PLACE):
             return self._failed()
-        return self._result(usage, is_late=True)
+        return self._result(spent, is_late=True)
 
-    def _result(self, usage: resource.struct_rusage | None, *, is_late: bool) -> CheckResult:
-        records = findings(self._engine, _PLACE, self._objects)
-        records += self._seen_by_guards()
+    def _result(self, seconds: float, *, is_late: bool) -> CheckResult:
+        records = findings(self._engine, _PLACE, self._frames)
+        records = placed([*records, *self._seen_by_guards()])
         self._engine.acknowledge(_PLACE)
-        # Of the pages that both write to, the process has about as many to copy as the clone.
-        seconds = usage.ru_utime + 2 * usage.ru_stime if usage else 0.0
         # What is acknowledged does not come again, as after a check of the process itself.
         return CheckResult(records, in_process=True, seconds=seconds, is_late=is_late)
 
@@ -134,16 +128,8 @@ class HeapCheck:
         ]
 
     def _failed(self) -> CheckResult:
-        self.died += 1
+        self.hints.add(
+            "a leak check came to no end, as its clone of the process died or could not be made: "
+            "what tests lost by then is found by the next check, or not at all"
+        )
         return CheckResult([], in_process=True, seconds=0.0, is_late=True)
-
-    def _wait(self, options: int) -> resource.struct_rusage | None:
-        assert self._pid is not None
-        usage = None
-        try:
-            pid, _, usage = os.wait4(self._pid, options | _WCLONE)
-        except ChildProcessError:  # a test has waited for whatever there is (__WALL)
-            pid = self._pid
-        if pid:
-            self._pid = None
-        return usage

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from pytest_valgrind.findings.finding import Finding, plural
 from pytest_valgrind.findings.kind import Kind
-from pytest_valgrind.findings.stack import Frame, Further, Origin, Stack
-from pytest_valgrind.heap.engine import GuardEvent, symbol_at
-from pytest_valgrind.memcheck.object_files import ObjectFiles
+from pytest_valgrind.findings.stack import Further, Origin, Stack
+from pytest_valgrind.heap.c_places import CFrames
+from pytest_valgrind.heap.engine import GuardEvent
 
 # Bytes, as hexadecimal and as text.
 _MOST_SHOWN = 16
@@ -21,7 +21,7 @@ class Guards:
     """
 
     def __init__(self) -> None:
-        self._objects = ObjectFiles()
+        self._frames = CFrames()
         self._known: set[tuple[object, ...]] = set()
 
     def findings(self, events: Iterable[GuardEvent]) -> list[Finding]:
@@ -49,12 +49,7 @@ class Guards:
         )
 
     def _stack(self, address: int) -> Stack:
-        if not address:
-            return ()
-        symbol = symbol_at(address)
-        function = symbol.function or "???"
-        owner = self._objects.owner(symbol.object, function)
-        return (Frame(address, function, object=symbol.object, owner=owner),)
+        return (self._frames.at(address),) if address else ()
 
 
 _SEEN_TWICE = (Kind.OVERFLOW, Kind.WRITE_AFTER_FREE)

@@ -14,9 +14,9 @@ from itertools import takewhile
 
 from pytest_valgrind.findings.finding import Finding, plural
 from pytest_valgrind.findings.kind import Kind
-from pytest_valgrind.findings.stack import Frame, Origin
-from pytest_valgrind.heap.engine import Engine, LostBlock, symbol_at
-from pytest_valgrind.memcheck.object_files import ObjectFiles
+from pytest_valgrind.findings.stack import Origin
+from pytest_valgrind.heap.c_places import CFrames
+from pytest_valgrind.heap.engine import Engine, LostBlock
 from pytest_valgrind.objects.lost_objects import Block, described, kinds, lost_objects
 
 
@@ -66,7 +66,7 @@ def explain(engine: Engine, which: int) -> None:
             engine.say(line.encode("utf-8", "backslashreplace") + b"\n")
 
 
-def findings(engine: Engine, which: int, objects: ObjectFiles) -> list[Finding]:
+def findings(engine: Engine, which: int, frames: CFrames) -> list[Finding]:
     """Return what a check has found, a finding for each record."""
     lines = engine.text(which).decode("utf-8", "replace").split("\n")
     # The last line has no end if the clone was ended while it wrote it.
@@ -74,10 +74,7 @@ def findings(engine: Engine, which: int, objects: ObjectFiles) -> list[Finding]:
     found = []
     for number, record in enumerate(loss_records(engine.lost(which))):
         words, types = said.get(number, ((), {}))
-        symbol = symbol_at(record.caller)
-        function = symbol.function or "???"
-        owner = objects.owner(symbol.object, function)
-        frame = Frame(record.caller, function, object=symbol.object, owner=owner)
+        frame = frames.at(record.caller)
         kind = Kind.INDIRECT if record.is_kept else Kind.DEFINITE
         count = len(record.blocks)
         finding = Finding(

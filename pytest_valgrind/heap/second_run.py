@@ -8,7 +8,6 @@ once more; else its group runs again, with a check after each test.
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -16,23 +15,20 @@ from dataclasses import replace
 from functools import partial
 from typing import IO, NamedTuple
 
-from pytest_valgrind import pytest_internals
+from pytest_valgrind import client, pytest_internals
 from pytest_valgrind.findings.finding import Finding
-from pytest_valgrind.findings.stack import Frame, Owner, PythonLine, Stack
+from pytest_valgrind.findings.stack import Frame, Owner, PythonLine
 from pytest_valgrind.fork import detach_output, forked, wait
 from pytest_valgrind.heap.allocation_lines import AllocationLines
-from pytest_valgrind.heap.c_places import with_places
+from pytest_valgrind.heap.c_places import CFrames
 from pytest_valgrind.heap.engine import Engine
 from pytest_valgrind.heap.lost_blocks import explain, findings
 from pytest_valgrind.items.item_run import ItemRun
 from pytest_valgrind.leaks.garbage import Garbage
 from pytest_valgrind.leaks.stale_pointers import overwrite_stale_pointers
-from pytest_valgrind.memcheck.object_files import ObjectFiles
 
 # A place for a clone that nobody else uses.
 _PLACE = 2
-# As C's int has it (waitpid(2)): wait for a child that sends no SIGCHLD.
-_WCLONE = -0x80000000
 #: Seconds that a run may take.
 _LONGEST = 60.0
 #: Of lines of Python, in a stack.
@@ -91,11 +87,7 @@ class SecondRuns:
             self.left_out += len(leaks)
         elif leaks:
             found = self._of_this_test(test, found, leaks)
-        return self.placed(found)
-
-    def placed(self, found: Sequence[Finding]) -> list[Finding]:
-        """Return findings with files and lines of C, which takes no run."""
-        return _with_places(found)
+        return list(found)
 
     def _of_this_test(
         self, test: ItemRun, found: Sequence[Finding], leaks: Sequence[Finding]
@@ -171,7 +163,7 @@ class SecondRuns:
         detach_output(tests[0].item.config)
         # What earlier tests have set up stays as it is, for the process that goes on with it.
         pytest_internals.forget_setups(tests[0].item.session)
-        objects = ObjectFiles()
+        frames = CFrames()
         garbage = Garbage(freeze=False)
         lines = AllocationLines(self._engine, self._first_free())
         for number, test in enumerate(tests, 1):
@@ -192,21 +184,21 @@ class SecondRuns:
                     dict(finding.types),
                     [list(line) for line in lines.stack(finding.origin.number)][:_MOST_LINES],
                 )
-                for finding in self._lost(objects)
+                for finding in self._lost(frames)
                 if finding.origin and finding.origin.number is not None
                 if lines.has(finding.origin.number)
             ]
             answers.write(f"{json.dumps(seen)}\n")
             answers.flush()
 
-    def _lost(self, objects: ObjectFiles) -> list[Finding]:
+    def _lost(self, frames: CFrames) -> list[Finding]:
         pid = self._engine.start_check(
             _PLACE, untracks=True, explain=partial(explain, self._engine, _PLACE)
         )
-        os.waitpid(pid, _WCLONE)
+        client.wait_for_clone(pid)
         if not self._engine.is_done(_PLACE):
             return []
-        found = findings(self._engine, _PLACE, objects)
+        found = findings(self._engine, _PLACE, frames)
         self._engine.acknowledge(_PLACE)
         return found
 
@@ -227,29 +219,3 @@ def _with_lines(finding: Finding, seen: Seen) -> Finding:
         for line in lines
     ]
     return replace(finding, stack=(*finding.stack, *frames), doubt="")
-
-
-def _with_places(found: Sequence[Finding]) -> list[Finding]:
-    """Return findings with files and lines of C; the interpreter's own are of no interest."""
-    stacks = [stack for finding in found for stack in _stacks(finding)]
-    tops = [stack[0] for stack in stacks if stack and stack[0].file is None]
-    frames = [frame for frame in tops if frame.owner in (Owner.EXTENSION, Owner.LIBRARY)]
-    places = dict(zip(frames, with_places(frames), strict=True))
-
-    def placed(stack: Stack) -> Stack:
-        return (*places.get(stack[0], stack[:1]), *stack[1:]) if stack else stack
-
-    return [
-        replace(
-            finding,
-            stack=placed(finding.stack),
-            further=tuple(
-                further._replace(stack=placed(further.stack)) for further in finding.further
-            ),
-        )
-        for finding in found
-    ]
-
-
-def _stacks(finding: Finding) -> list[Stack]:
-    return [finding.stack, *(further.stack for further in finding.further)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import os
 import re
 import sysconfig
 from functools import partial
@@ -12,12 +11,10 @@ from pathlib import Path
 
 from pytest_valgrind import client
 from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.heap.c_places import CFrames
 from pytest_valgrind.heap.engine import Engine
 from pytest_valgrind.heap.lost_blocks import explain, findings
-from pytest_valgrind.memcheck.object_files import ObjectFiles
 
-# As C's int has it (waitpid(2)): wait for a child that sends no SIGCHLD.
-_WCLONE = -0x80000000
 # Of a clone among those of the process; no check uses it.
 _WHICH = 2
 # No test has it.
@@ -47,10 +44,10 @@ def why_not(engine: Engine) -> str | None:
         prepare=partial(_plant, engine),
         explain=partial(explain, engine, _WHICH),
     )
-    os.waitpid(pid, _WCLONE)
+    client.wait_for_clone(pid)
     if not engine.is_done(_WHICH):
         return "A check in a clone of this process does not come to an end, so that none is done."
-    found = findings(engine, _WHICH, ObjectFiles())
+    found = findings(engine, _WHICH, CFrames())
     return _complaint([finding for finding in found if _is_planted(finding)])
 
 

@@ -8,18 +8,11 @@ import signal
 from collections.abc import Callable
 from functools import partial
 from time import process_time
-from typing import TYPE_CHECKING
 
 from pytest_valgrind import client
 from pytest_valgrind.leaks.backend import CheckResult
 from pytest_valgrind.memcheck.block_list import explain
 from pytest_valgrind.memcheck.monitor import MemcheckMonitor
-
-if TYPE_CHECKING:
-    import resource
-
-# As C's int has it (waitpid(2)): wait for a child that sends no SIGCHLD.
-_WCLONE = -0x80000000
 
 
 class Clone:
@@ -82,30 +75,21 @@ class Clone:
         if (pid := self._pid) is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            self._wait(0)
+            client.wait_for_clone(pid)
+            self._pid = None
             monitor.forget_clone(pid)
 
     def reap(self, monitor: MemcheckMonitor, options: int) -> CheckResult | None:
         """Return what it found, None if it is at work or has died."""
         pid = self._pid
-        usage = self._wait(options)
-        if pid is None or self.is_alive or not client.clone_has_checked(self._which):
+        assert pid is not None
+        spent = client.wait_for_clone(pid, options)
+        if spent is None:
+            return None
+        self._pid = None
+        if not client.clone_has_checked(self._which):
             return None
         start = process_time()
         records = monitor.leaks_of_clone(pid, self._mark, client.clone_leaked(self._which))
-        seconds = process_time() - start
-        if usage:
-            # Of the pages that both write to, the process has about as many to copy as the clone.
-            seconds += usage.ru_utime + 2 * usage.ru_stime
+        seconds = process_time() - start + spent
         return CheckResult(records, in_process=False, seconds=seconds)
-
-    def _wait(self, options: int) -> resource.struct_rusage | None:
-        assert self._pid is not None
-        usage = None
-        try:
-            pid, _, usage = os.wait4(self._pid, options | _WCLONE)
-        except ChildProcessError:  # a test has waited for whatever there is (__WALL)
-            pid = self._pid
-        if pid:
-            self._pid = None
-        return usage

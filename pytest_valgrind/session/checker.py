@@ -88,6 +88,15 @@ class ValgrindChecker:
         # Later than this one, so that its hooks come before.
         self._pluginmanager.register(self._origin_run)
 
+    @property
+    def name(self) -> str:
+        """Of the engine."""
+        return self._engine.name
+
+    def session_begins(self) -> None:
+        """Get ready once pytest has set a session up, this one or one inside."""
+        self._engine.session_begins()
+
     def forked(self) -> None:
         """Leave the rest to pytest: this is a fork of the process that is checked."""
         self._is_fork = True
@@ -109,7 +118,7 @@ class ValgrindChecker:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Keep the stacks of crashes complete, although pytest has enabled faulthandler by now."""
-        self._engine.session_begins()
+        self.session_begins()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
@@ -328,7 +337,9 @@ class ValgrindChecker:
         self._has_written = True
         self._runner.between()  # fixtures that end with an interrupted session
         self._end_of_run.hints.update(self._engine.weaknesses(self._settings))
-        if self._worker is None and (hint := self._start_up.hint(self._pluginmanager)):
+        # What this process starts would be traced as the tests' processes are.
+        asks = not (self._worker or self._settings.trace_children)
+        if asks and (hint := self._start_up.hint(self._pluginmanager)):
             self._end_of_run.hints.add(hint)
         log = self._engine.kept_log
         self._end_of_run.write_summary(reporter, [log] if log else [])

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from pytest_valgrind.findings.finding import plural
+from pytest_valgrind.heap.c_places import placed
 from pytest_valgrind.heap.check_backend import HeapCheck
-from pytest_valgrind.heap.engine import VARIABLE
 from pytest_valgrind.heap.engine import Engine as HeapEngine
 from pytest_valgrind.heap.guards import Guards
 from pytest_valgrind.heap.self_check import is_limited_to_c, why_not
@@ -60,6 +60,8 @@ class Heapcheck:
         self.hints: set[str] = set()
         self._second_runs: SecondRuns | None = None
         self._was_tried = False
+        # Of the file for the stacks of a crash.
+        self._stacks: int | None = None
         # Whether the guards are looked at after each test: it takes as long as there are blocks,
         # and a check in a clone does it as well, for all tests of a group.
         self._looks_at_once = False
@@ -85,7 +87,7 @@ class Heapcheck:
         events = self._engine.take_events()
         if not events:
             return _NOTHING
-        return [replace(found, phase=phase) for found in self._guards.findings(events)]
+        return [replace(found, phase=phase) for found in placed(self._guards.findings(events))]
 
     def inside(self, place: int, work: Callable[..., Result], *arguments: object) -> Result:
         """Call a function so that what it allocates is the test's at a place in the order."""
@@ -137,20 +139,23 @@ class Heapcheck:
             return Mode(
                 self.exact_check(settings, state), "heap damage, and leaks after every test"
             )
-        is_crowded = workers >= cores()
-        backend = HeapCheck(
-            self._engine,
-            self._guards,
-            untracks=settings.references,
-            at_once=cores() < 2,
-            is_crowded=is_crowded,
-        )
+        backend = self._backend(settings, at_once=cores() < 2, is_crowded=workers >= cores())
         return Mode(GroupCheck(backend, state), "heap damage, and leaks in groups of tests")
 
     def exact_check(self, settings: Settings, state: ProcessState) -> LeakAttribution:
         """Return a leak check after every test."""
-        backend = HeapCheck(self._engine, self._guards, untracks=settings.references, at_once=True)
-        return GroupCheck(backend, state, every_test=True)
+        return GroupCheck(self._backend(settings, at_once=True), state, every_test=True)
+
+    def _backend(self, settings: Settings, *, at_once: bool, is_crowded: bool = False) -> HeapCheck:
+        made = HeapCheck(
+            self._engine,
+            self._guards,
+            untracks=settings.references,
+            at_once=at_once,
+            is_crowded=is_crowded,
+        )
+        made.hints = self.hints
+        return made
 
     def timeouts(self, settings: Settings) -> Timeouts:
         """Return what ends tests that run for too long."""
@@ -179,8 +184,10 @@ class Heapcheck:
 
     def second_runs(
         self, settings: Settings, run_alone: Runs, item_numbers: ItemNumbers
-    ) -> SecondRuns:
+    ) -> SecondRuns | None:
         """Return what runs tests again to see which of them lost what, and where it was made."""
+        if not settings.stacks_seconds:
+            return None
         from pytest_valgrind.heap.second_run import SecondRuns
 
         self._second_runs = SecondRuns(
@@ -193,21 +200,26 @@ class Heapcheck:
 
     def session_begins(self) -> None:
         """Have Python's stack of a crash written where the launcher reads it."""
-        if self._run_directory:
-            # pytest's own would print them amid what it has written by then.
+        if self._run_directory is None:
+            return
+        if self._stacks is None:
             path = self._run_directory.crash_stacks
             self._stacks = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            faulthandler.enable(self._stacks, all_threads=True)
+        # pytest's own would print them amid what it has written by then.
+        faulthandler.enable(self._stacks, all_threads=True)
 
     def can_find_origins(self, settings: Settings) -> bool:  # noqa: ARG002
         """Return False: uninitialised values are not seen."""
         return False
 
-    def weaknesses(self, settings: Settings) -> list[str]:
+    def weaknesses(self, settings: Settings) -> list[str]:  # noqa: ARG002
         """Return what weakens the results of a session, and what to do about it."""
         found = sorted(self.hints)
-        asked = self._second_runs if settings.stacks_seconds else None
-        if asked and (number := asked.left_out):
+        if missed := self._engine.missed_events():
+            found.append(
+                f"{plural(missed, 'write or free', 'writes and frees')} not listed: too many"
+            )
+        if self._second_runs and (number := self._second_runs.left_out):
             found.append(
                 f"{plural(number, 'leak')} without the lines of Python, as there was no time left: "
                 "--heapcheck-stacks-seconds=N gives more"
@@ -224,8 +236,3 @@ class Heapcheck:
     def kept_log(self) -> str:
         """None, as an empty string."""
         return ""
-
-
-def is_tracked() -> bool:
-    """Whether the engine was preloaded into this process, and tracks it."""
-    return VARIABLE in os.environ

@@ -5,6 +5,7 @@ The stack of an allocation must reach down to such a frame, and has a limit.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -15,44 +16,69 @@ from pytest_valgrind.pytest_internals import finalizers_of
 from pytest_valgrind.session.item_runner import ItemRunner
 
 
-class ItemFrames:
-    """A plugin that calls the functions of tests and fixtures.
+class NearFrames:
+    """A plugin that calls the functions of tests and fixtures near to a frame with a number.
 
-    :param runner: knows which test runs.
+    :param nearer: calls a function right above such a frame.
     """
 
-    def __init__(self, runner: ItemRunner) -> None:
-        self._runner = runner
+    def __init__(self, nearer: Callable[..., object]) -> None:
+        self._nearer = nearer
         self._chain = HookChain(self)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object:
-        """Call a test function near to the frame that bears its number."""
+        """Call a test function."""
         __tracebackhide__ = True
         hook = pyfuncitem.ihook.pytest_pyfunc_call
-        return self._runner.nearer(self._chain.call, hook, {"pyfuncitem": pyfuncitem})
+        return self._nearer(self._chain.call, hook, {"pyfuncitem": pyfuncitem})
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
     ) -> object:
-        """Call a fixture's function near to the frame that bears the number of the test.
-
-        One that several tests share has a number of its own, and its teardown another.
-        """
+        """Call a fixture's function."""
         __tracebackhide__ = True
         hook = request.node.ihook.pytest_fixture_setup
         arguments = {"fixturedef": fixturedef, "request": request}
-        if is_shared(fixturedef):
-            value = self._set_up_shared(fixturedef, request, hook, arguments)
-        else:
-            try:
-                value = self._runner.nearer(self._chain.call, hook, arguments)
-            finally:
-                self._runner.fixture_was_set_up(fixturedef.func)
+        value = self._set_up(fixturedef, request, hook, arguments)
         # No result would mean that the hook calls them all again. Nobody uses it but to know
         # that there is one: the value is in the fixture's cache.
         return True if value is None else value
+
+    def _set_up(
+        self,
+        _fixturedef: pytest.FixtureDef[object],
+        _request: pytest.FixtureRequest,
+        *call: object,
+    ) -> object:
+        __tracebackhide__ = True
+        return self._nearer(self._chain.call, *call)
+
+
+class ItemFrames(NearFrames):
+    """The same, where a fixture that tests share has a number of its own, and its teardown another.
+
+    :param runner: knows which test runs.
+    """
+
+    def __init__(self, runner: ItemRunner) -> None:
+        super().__init__(runner.nearer)
+        self._runner = runner
+
+    def _set_up(
+        self,
+        fixturedef: pytest.FixtureDef[object],
+        request: pytest.FixtureRequest,
+        *call: object,
+    ) -> object:
+        __tracebackhide__ = True
+        if is_shared(fixturedef):
+            return self._set_up_shared(fixturedef, request, *call)
+        try:
+            return super()._set_up(fixturedef, request, *call)
+        finally:
+            self._runner.fixture_was_set_up(fixturedef.func)
 
     def _set_up_shared(
         self,

@@ -77,9 +77,6 @@ class ItemJudge:
         findings, of_fixtures = apart(merged(findings))
         if self.second_runs is not None:
             findings = self.second_runs.settled(test, findings)
-            of_fixtures = {
-                phase: self.second_runs.placed(found) for phase, found in of_fixtures.items()
-            }
         marker = test.item.get_closest_marker
         shared = [
             Judged(
@@ -181,6 +178,4 @@ class ItemJudge:
 
         :param nodeid: of their test, empty if they are of none.
         """
-        if self.second_runs is not None and self._scope.names_functions:
-            findings = self.second_runs.placed([*findings])
         return self.results.sorted_out(findings, self._scope, nodeid)

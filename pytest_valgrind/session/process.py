@@ -27,6 +27,13 @@ _NUMBERS = 1 << 31
 class SessionChecker(Protocol):
     """What a session that is checked has to do with what happens in it."""
 
+    @property
+    def name(self) -> str:
+        """Of the engine."""
+
+    def session_begins(self) -> None:
+        """Get ready once pytest has set a session up, this one or one inside."""
+
     def forked(self) -> None:
         """Notice, in a fork of this process, that it is one."""
 

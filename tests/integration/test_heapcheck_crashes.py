@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from crash_rows import KINDS
-from heapcheck_runs import lost_bytes, run_folder, section
+from heapcheck_runs import lost_bytes, native_suite, run_folder, run_natively, section
 from suite import Run
 
 HARMLESS = ("test_before", "test_between", "test_after")
@@ -117,3 +118,36 @@ def test_session_goes_on_after_hangs(hanging: Run) -> None:
     """Tests after one that hangs run, and leaks among them are found."""
     assert hanging["test_last"].outcome == "passed"
     assert lost_bytes(hanging["test_leak_after_a_hang"].message) == [31]
+
+
+INNER = """
+import defective, pytest
+
+def test_free_twice():
+    defective.free_twice()
+
+def test_calls_pytest():
+    assert pytest.main(["-q", "test_inside.py"]) == 0
+    defective.crash()
+"""
+
+
+@pytest.fixture(scope="module")
+def after_an_inner_session(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
+    """Return a run that crashes when a session inside a test has ended."""
+    files = {"test_outer.py": INNER, "test_inside.py": "def test_inside():\n    pass\n"}
+    made = native_suite(tmp_path_factory.mktemp("inner"), extension, files)
+    return run_natively(made, "test_outer.py")
+
+
+def test_python_stack_after_an_inner_session(after_an_inner_session: Run) -> None:
+    """The session inside sets faulthandler as it was before, and that is mended."""
+    case = after_an_inner_session["test_calls_pytest"]
+    assert case.message.startswith("[HEAP CRASH] died of SIGSEGV")
+    assert re.search(r"py test_calls_pytest \(.*test_outer.py:9\)", case.text)
+
+
+def test_c_lines_before_a_crash(after_an_inner_session: Run) -> None:
+    """They are known at once, as nobody can ask a process that died."""
+    assert "> free_twice (defective.c:" in after_an_inner_session["test_free_twice"].text
+    assert "no debug information" not in after_an_inner_session.output
