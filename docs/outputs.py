@@ -119,6 +119,26 @@ def speed() -> str:
     return "\n".join(lines) + "\n"
 
 
+def heap_cost() -> str:
+    """Return what ``pytest --heapcheck`` costs, from the table that ``make tables`` has printed."""
+    lines = ["| suite | runner | CPU, seconds | times native | outcome |", "|---|---|---:|---:|---|"]
+    text = (ROOT / "docs" / "tables" / "heapcheck.md").read_text()
+    for section in text.split("### Suite ")[1:]:
+        rows = [
+            [cell.strip() for cell in line.strip("|").split("|")]
+            for line in section.splitlines()
+            if line.startswith("|")
+        ]
+        runs = [dict(zip(rows[0], row, strict=True)) for row in rows[2:]]
+        native = next(float(run["CPU s"]) for run in runs if run[""] == "natively")
+        lines += [
+            f"| {section.partition(':')[0]} | {run['']} | {run['CPU s']} | "
+            f"{float(run['CPU s']) / native:.1f} | {run['outcome']} |"
+            for run in runs
+        ]
+    return "\n".join(lines) + "\n"
+
+
 def modules() -> str:
     """Return a table of the modules, each with the first line of its docstring."""
     lines = ["| module | what it is about |", "|---|---|"]

@@ -140,7 +140,7 @@ _HEAPCHECK = (
         ("--heapcheck",),
         "heapcheck",
         "Find the memory and the references that each test loses, and damage to the heap, without "
-        "valgrind and at nearly the speed of an ordinary run.",
+        "valgrind, natively.",
     ),
     Option(
         "guards",

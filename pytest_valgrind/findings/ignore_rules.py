@@ -20,7 +20,7 @@ from typing import NamedTuple
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.stack import Owner
 
-_RULE = re.compile(r"(?P<what>[\w-]+):\s*(?P<glob>(?!#)\S.*?)(?:\s+#\s*(?P<reason>.*))?\s*")
+_RULE = r"(?P<what>[\w-]+):\s*(?P<glob>(?!#)\S.*?)(?:\s+#\s*(?P<reason>.*))?\s*"
 
 
 class IgnoreRule(NamedTuple):
@@ -38,7 +38,7 @@ class IgnoreRule(NamedTuple):
 
         :raises ValueError: if it is none, with where it is.
         """
-        found = _RULE.fullmatch(line.strip())
+        found = re.fullmatch(_RULE, line.strip())
         if found is None or found["what"] not in _COMPARE:
             kinds = ", ".join(f"'{what}: GLOB'" for what in _COMPARE)
             place = f"{where}: " if where else ""

@@ -21,7 +21,7 @@ _SMALL = 0.05
 _PATIENCE = 30.0
 #: What plugins import later than at the start, by the names of their entry points.
 _LATER = {"hypothesispytest": "hypothesis"}
-_IMPORT = re.compile(r"import time: +\d+ \| +(\d+) \| ( *)(\S+)")
+_IMPORT = r"import time: +\d+ \| +(\d+) \| ( *)(\S+)"
 
 
 class StartUp:
@@ -81,7 +81,7 @@ def _imports(modules: list[str]) -> dict[str, int]:
         return {}
     found: dict[str, int] = {}
     for line in done.stderr.splitlines():
-        if (match := _IMPORT.fullmatch(line)) and not match[2]:
+        if (match := re.fullmatch(_IMPORT, line)) and not match[2]:
             found[match[3]] = int(match[1])
     return found
 
