@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 KNOWN_ERROR = "valgrind_known_error"
 KNOWN_LEAK = "valgrind_known_leak"
 SKIP = "valgrind_skip"
+NO_LEAK_CHECK = "no_leak_check"
 
 MARKERS = {
     KNOWN_LEAK: "the test leaks memory and this is known: an expected failure under valgrind.",
@@ -15,6 +16,12 @@ MARKERS = {
     "valgrind.",
     SKIP: "skip the test, but only under valgrind.",
 }
+
+#: Of hunts for leaks, as pytest-leaks has it: with what it takes.
+OF_HUNTS = (
+    f'{NO_LEAK_CHECK}(fail=False, reason=""): do not repeat the test to look for leaks (-R); '
+    "with fail=True it is listed as one that leaks."
+)
 
 
 class Mark(Protocol):

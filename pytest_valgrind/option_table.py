@@ -11,6 +11,7 @@ from itertools import takewhile
 
 import pytest
 
+from pytest_valgrind.hunt_options import HUNT
 from pytest_valgrind.option_types import (
     LEAK_KINDS,
     Choice,
@@ -276,21 +277,23 @@ _BOTH = (
     ),
 )
 
-OPTIONS: tuple[Option, ...] = (*_MEMCHECK, *_HEAPCHECK, *_BOTH)
+OPTIONS: tuple[Option, ...] = (*_MEMCHECK, *_HEAPCHECK, *_BOTH, *HUNT)
 
 #: Of each group of options: its name for pytest and its title.
 GROUPS: dict[Engine, tuple[str, str]] = {
     "memcheck": ("valgrind", "memory errors and leaks, found by valgrind"),
     "heapcheck": ("heapcheck", "lost memory and heap damage, found without valgrind"),
     "both": ("memory", "options of both --valgrind and --heapcheck"),
+    "hunt": ("leaks", "leaks that show when a test is repeated"),
 }
 _MISSING: dict[Engine, str] = {
     "memcheck": "--valgrind is missing",
     "heapcheck": "--heapcheck is missing",
     "both": "--valgrind is missing (or --heapcheck)",
+    "hunt": "-R is missing",
 }
 #: The options that the others wait for.
-_ENGINES = ("valgrind", "heapcheck")
+_ENGINES = ("valgrind", "heapcheck", "leaks")
 
 
 def option_named(name: str) -> Option:
@@ -298,11 +301,15 @@ def option_named(name: str) -> Option:
     return next(option for option in OPTIONS if option.name == name)
 
 
-def add_options(parser: pytest.Parser) -> None:
-    """Declare all options and their names in the ini file."""
+def add_options(parser: pytest.Parser, *, hunts: bool = True) -> None:
+    """Declare all options and their names in the ini file.
+
+    :param hunts: whether those of hunts are not another plugin's.
+    """
     groups = {engine: parser.getgroup(*group) for engine, group in GROUPS.items()}
     for option in OPTIONS:
-        option.declare(parser, groups[option.engine])
+        if hunts or option.engine != "hunt":
+            option.declare(parser, groups[option.engine])
 
 
 def without_effect(arguments: Iterable[str]) -> list[str]:

@@ -15,7 +15,7 @@ import pytest
 from pytest_valgrind.option_types import Switch, ValueType
 
 #: Which engine reads an option.
-Engine = Literal["memcheck", "heapcheck", "both"]
+Engine = Literal["memcheck", "heapcheck", "both", "hunt"]
 
 SWITCH = Switch()
 
@@ -70,7 +70,8 @@ class Option:
         """The flag, and what stands for a value."""
         choices = f"{{{','.join(self.type.choices)}}}" if self.type.choices else ""
         value = self.metavar or choices
-        return f"{self.flags[0]}={value}" if value else self.flags[0]
+        flag = self.shown[-1]
+        return f"{flag}={value}" if value else flag
 
     @property
     def help(self) -> str:
@@ -95,13 +96,19 @@ class Option:
             attributes["choices"] = self.type.choices
         else:
             attributes["metavar"] = self.metavar
-        group.addoption(self.flags[0], **attributes, help=self.help)
-        for flag in self.flags[1:]:
+        shown = self.shown
+        group.addoption(*shown, **attributes, help=self.help)
+        for flag in self.flags[len(shown) :]:
             # Apart, as argparse would show both.
             group.addoption(flag, **attributes, help=argparse.SUPPRESS)
         for ini in self.inis:
             words = self.help if ini == self.inis[0] else f"The same as {self.inis[0]}."
             parser.addini(ini, words, type=self.type.ini, default=None)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The flags that stand in the help: the first, and another if that has one letter only."""
+        return self.flags[: 1 if self.flags[0].startswith("--") else 2]
 
     @property
     def is_switch(self) -> bool:
@@ -166,7 +173,7 @@ class Option:
     def _flag_on(self, arguments: tuple[str, ...]) -> str:
         """Return the flag that the user wrote, as far as it does not come from elsewhere."""
         written = {str(word).partition("=")[0] for word in arguments}
-        return next((flag for flag in self.flags if flag in written), self.flags[0])
+        return next((flag for flag in self.flags if flag in written), self.shown[-1])
 
 
 def _valid(name: str, read: Callable[..., Any], *arguments: object) -> Any:

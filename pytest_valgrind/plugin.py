@@ -23,6 +23,8 @@ _CONTROLLER = "valgrind_controller"
 _HEAP_ENGINE = "PYTEST_HEAPCHECK"
 # Of one whose session is reported by another (launching/run_directory.py).
 _QUIET = "PYTEST_VALGRIND_QUIET"
+# By this name pytest-leaks has its own.
+_HUNTER = "leaks_checker"
 #: The sessions of this process that have begun, one within another.
 _sessions: list[pytest.Config] = []
 
@@ -30,8 +32,9 @@ _sessions: list[pytest.Config] = []
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Declare the options."""
     with _imports_as_usual(pluginmanager):
+        from pytest_valgrind.hunt_options import are_free
         from pytest_valgrind.option_table import add_options
-    add_options(parser)
+    add_options(parser, hunts=are_free(parser, pluginmanager))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -63,7 +66,14 @@ def pytest_load_initial_conftests(
 
         option.pythonwarnings = [*(option.pythonwarnings or []), *OPTIONS]
     try:
-        return (yield)
+        with _imports_as_usual(early_config.pluginmanager):
+            from pytest_valgrind import hunt_options
+
+            hunt_options.withdraw(parser)
+        result = yield
+        if hunt_options.are_untaken(parser):
+            hunt_options.declare(parser)
+        return result
     except KeyboardInterrupt:
         if is_watched and Process.this().run_directory:  # the launcher says it
             raise SystemExit(pytest.ExitCode.INTERRUPTED) from None
@@ -74,7 +84,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers and, under valgrind, the checker."""
     with _imports_as_usual(config.pluginmanager):
         from pytest_valgrind import session_kind
-        from pytest_valgrind.markers import MARKERS
+        from pytest_valgrind.markers import MARKERS, OF_HUNTS
 
         is_watched = _is_watched()
         if is_watched:
@@ -83,6 +93,9 @@ def pytest_configure(config: pytest.Config) -> None:
     _sessions.append(config)
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}(reason=None): {meaning}")
+    config.addinivalue_line("markers", OF_HUNTS)
+    # Before the checker, which calls it where a test runs.
+    _register_hunter(config)
     if is_watched and (outer := Process.this().checker):
         _register_inner_session(config, outer)
     elif is_watched and is_asked_for:
@@ -95,6 +108,22 @@ def pytest_configure(config: pytest.Config) -> None:
         _register_controller(config)
     elif not is_asked_for and not hasattr(config, "workerinput"):
         _warn_of_missing_option(config)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say that -R is another plugin's, where it is."""
+    if not _has_hunts(config) and getattr(config.option, "leaks", None):
+        return (
+            "leaks: -R or --leaks is an option of another plugin, which is left to it: "
+            "pytest-valgrind looks for leaks by repetition where that plugin is not loaded"
+        )
+    return None
+
+
+@pytest.fixture
+def leaks_checker(request: pytest.FixtureRequest) -> object:
+    """Hunt for leaks by ``hunt_leaks(func)``; None without ``-R``."""
+    return request.config.pluginmanager.get_plugin(_HUNTER)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -192,6 +221,21 @@ def _warn_of_missing_option(config: pytest.Config) -> None:
             config.issue_config_time_warning(pytest.PytestConfigWarning(words), stacklevel=2)
         except pytest.PytestConfigWarning:  # by -W error
             raise pytest.UsageError(f"{words}.") from None
+
+
+def _has_hunts(config: pytest.Config) -> bool:
+    """Whether -R is an option of this plugin, rather than of another."""
+    return hasattr(config.option, "leaks_repetitions")
+
+
+def _register_hunter(config: pytest.Config) -> None:
+    if not (_has_hunts(config) and config.option.leaks):
+        return
+    with _imports_as_usual(config.pluginmanager):
+        from pytest_valgrind.hunt.checker import HuntSettings, LeakChecker
+        from pytest_valgrind.settings import Settings
+    settings = HuntSettings.of(Settings.of(config, config.option))
+    config.pluginmanager.register(LeakChecker(settings), _HUNTER)
 
 
 def _register_checker(config: pytest.Config, process: Process) -> None:

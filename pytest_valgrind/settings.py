@@ -74,6 +74,14 @@ class Settings(NamedTuple):
     timeout: float | None
     #: What the timeouts of pytest-timeout are multiplied by.
     timeout_factor: float
+    #: How often tests are repeated, to settle and to compare; None if they are not.
+    leaks: tuple[int | None, int | None] | None
+    leaks_stab: int | None
+    leaks_run: int | None
+    #: Runs after which a test may be clean, where no numbers of runs are given.
+    leaks_repetitions: int
+    #: Whether a leak that shows by repetition fails its test: ``yes`` or ``no``.
+    leaks_fail: str
 
     @property
     def memcheck(self) -> bool:
@@ -122,8 +130,13 @@ class Settings(NamedTuple):
         :raises pytest.UsageError: if a value makes no sense.
         """
         is_native = not given.valgrind and option_named("heapcheck").value(config, given)
+        # Where another plugin has options of that name, ours are not there.
+        hunts = hasattr(given, "leaks_repetitions")
         values = {
-            option.name: option.value(config, given, is_native=is_native) for option in OPTIONS
+            option.name: option.value(config, given, is_native=is_native)
+            if hunts or option.engine != "hunt"
+            else option.setting_by_default()
+            for option in OPTIONS
         }
         settings = cls(**{**values, "trace_children": traces_children(config, given)})
         if settings.gen_suppressions in settings.suppressions:

@@ -1,0 +1,59 @@
+"""What a hunt has found, in the words of pytest-leaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_valgrind.hunt.counters import NAMES
+
+#: In the place of a counter's name, where a test was not repeated and is to be listed.
+NOT_CHECKED = "(not checked)"
+
+
+class Leaks(dict[str, object]):
+    """How much each counter grew that leaks, by its name: in each run, or in each long window."""
+
+    #: Runs of each of these windows; empty where each is one run.
+    runs: Sequence[int] = ()
+    #: Lines about what leaks, as far as it is known.
+    names: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        return "leaked " + ", ".join(f"{name}: {value!r}" for name, value in self.items())
+
+    @classmethod
+    def not_checked(cls, reason: str) -> Leaks:
+        """Return what is said of a test that is listed without having been repeated."""
+        return cls({NOT_CHECKED: reason})
+
+    def rate(self, number: int) -> float:
+        """Return by how much a counter grows in a run; 0 if it does not leak.
+
+        :param number: of the counter, in the order of their names.
+        """
+        growth = self.get(NAMES[number])
+        if not isinstance(growth, list) or not growth:
+            return 0.0
+        return growth[-1] / (self.runs[-1] if self.runs else 1)
+
+    @property
+    def lines(self) -> list[str]:
+        """For a test's failure: rates, and what is known."""
+        rates = [
+            f"{name}: {self.rate(number):+.3g} a run"
+            for number, name in enumerate(NAMES)
+            if name in self
+        ]
+        seen = f" (in the last {self.runs[-1]:,} of {sum(self.runs):,} runs)" if self.runs else ""
+        return [f"{', '.join(rates) or self}{seen}", *self.names]
+
+    def encoded(self) -> dict[str, object]:
+        """Return what JSON can hold."""
+        return {"leaks": dict(self), "runs": list(self.runs), "names": list(self.names)}
+
+    @classmethod
+    def decoded(cls, values: dict[str, object]) -> Leaks:
+        """Return the same again."""
+        leaks = cls(values["leaks"])  # type: ignore[call-overload]
+        leaks.runs, leaks.names = values["runs"], values["names"]  # type: ignore[assignment]
+        return leaks

@@ -1,0 +1,137 @@
+"""How often something is repeated, and which counters leak by that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from pytest_valgrind.hunt import windows
+from pytest_valgrind.hunt.counters import (
+    DESCRIPTORS,
+    HEAP,
+    MAPPED,
+    NAMES,
+    REFERENCES,
+    SCARCE,
+    Reading,
+    new_reading,
+)
+from pytest_valgrind.hunt.leaks import Leaks
+from pytest_valgrind.hunt.observer import Observer
+from pytest_valgrind.items.item_run import effort
+
+# Runs of a window from which on references are counted, which takes a millisecond or more; and
+# seconds after which that does not matter.
+_LONG = 8
+_SLOW = 0.02
+#: Seconds, of processor time mostly, after which there is no longer window.
+_MOST_SECONDS = 2.0
+#: Bytes that may be lost before there is none.
+_MOST_BYTES = 1 << 28
+
+#: Does it once; returns whether to go on.
+Run = Callable[[], bool]
+
+
+class Rule(Protocol):
+    """How often to repeat, and what is a leak."""
+
+    def hunt(self, observer: Observer, run: Run) -> Leaks | None:
+        """Return what leaks, None if a run has ended the hunt."""
+
+
+class DoublingWindows:
+    """Warms up, and repeats in windows of 1, 2, 4, 8 ... runs for as long as anything grows.
+
+    :param least: runs in the windows after which nothing need have leaked.
+    """
+
+    def __init__(self, least: int = windows.LEAST) -> None:
+        self._least = len(windows.windows(least))
+        # All of them, as a list that grows between two windows would be a leak.
+        self._runs = windows.windows(max(windows.MOST, least))
+        self._readings = [new_reading() for _ in range(len(self._runs) + 1)]
+
+    def hunt(self, observer: Observer, run: Run) -> Leaks | None:
+        """Return what leaks, None if a run has ended the hunt."""
+        for _ in range(windows.WARM_UP):
+            if not run():
+                return None
+        start = effort()
+        readings = self._readings
+        observer.settle()
+        observer.read(readings[0], references=False)
+        # The window from which on references are counted.
+        counted = len(self._runs)
+        for place, runs in enumerate(self._runs):
+            if place < counted and (runs >= _LONG or effort() - start > _SLOW):
+                counted = place
+                observer.read(readings[place])
+            for _ in range(runs):
+                if not run():
+                    return None
+            observer.read(readings[place + 1], references=place >= counted)
+            if place + 1 >= self._least and self._is_over(place + 1, counted, effort() - start):
+                break
+        return self._found(place + 1, counted)
+
+    def _is_over(self, count: int, counted: int, seconds: float) -> bool:
+        """Whether to look at no longer window, after so many."""
+        first, before, last = (self._readings[place] for place in (0, count - 1, count))
+        grew = any(after > earlier for after, earlier in zip(last, before, strict=True))
+        lost = sum(last[number] - first[number] for number in (HEAP, MAPPED))
+        if not grew or seconds >= _MOST_SECONDS or lost >= _MOST_BYTES:
+            return True
+        if sum(self._runs[:count]) < windows.MOST_OF_SCARCE:
+            return False
+        found = self._found(count, counted)
+        return any(NAMES[number] in found for number in SCARCE)
+
+    def _found(self, count: int, counted: int) -> Leaks:
+        runs = self._runs[:count]
+        leaks = Leaks()
+        for number, growth in enumerate(_growth(self._readings[: count + 1])):
+            first = counted if number == REFERENCES else 0
+            if windows.is_leak(growth[first:], runs[first:]):
+                leaks[NAMES[number]] = growth[-windows.DECIDING :]
+        leaks.runs = runs[-windows.DECIDING :]
+        return leaks
+
+
+class EachRun:
+    """Warms up, and compares after each of some runs, as pytest-leaks and regrtest do.
+
+    :param stab: runs to warm up.
+    :param run: runs that are compared.
+    """
+
+    def __init__(self, stab: int, run: int) -> None:
+        self._stab = stab
+        self._readings = [new_reading() for _ in range(run + 1)]
+
+    def hunt(self, observer: Observer, run: Run) -> Leaks | None:
+        """Return what leaks, None if a run has ended the hunt."""
+        observer.settle()
+        # Once before all, as what counting makes is made by then.
+        observer.read(self._readings[0])
+        for _ in range(self._stab):
+            if not run():
+                return None
+            observer.read(self._readings[0])
+        for reading in self._readings[1:]:
+            if not run():
+                return None
+            observer.read(reading)
+        leaks = Leaks()
+        for number, growth in enumerate(_growth(self._readings)):
+            if any(growth) if number == DESCRIPTORS else windows.all_grew(growth):
+                leaks[NAMES[number]] = growth
+        return leaks
+
+
+def _growth(readings: Sequence[Reading[int]]) -> list[list[int]]:
+    """Return, for each counter, by how much it grew from each reading to the next."""
+    return [
+        [after[number] - before[number] for before, after in zip(readings, readings[1:])]
+        for number in range(len(NAMES))
+    ]
