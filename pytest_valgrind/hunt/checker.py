@@ -63,7 +63,7 @@ class LeakChecker:
         #: Runs to warm up, and that are compared, if they do not double.
         self.stab = _STAB if settings.stab is None else settings.stab
         self.run = _RUN if settings.run is None else settings.run
-        self._counters = Counters()
+        self._counters = Counters(freezes=settings.freeze)
         self._garbage = Garbage(freeze=settings.freeze)
         self._reports: DeferredReports | None = None
         self._fixtures: set[pytest.FixtureDef[Any]] = set()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic, sleep  # by name, as tests replace the functions of the module
 
 from pytest_valgrind import client
@@ -38,15 +39,18 @@ class Counters:
 
     With the native engine loaded, blocks and bytes are its exact numbers; else those of CPython's
     allocator for small objects, and of the C library.
+
+    :param freezes: whether objects are frozen (``gc.freeze``) while something is repeated.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, freezes: bool) -> None:
+        self._freezes = freezes
         try:
             self._engine: Engine | None = Engine()
         except RuntimeError:
             self._engine = None
         self._total_references: Callable[[], int] | None = getattr(sys, "gettotalrefcount", None)
-        self._threads = 0
+        self._before = 0
 
     def read(self, into: Reading[int], *, references: bool = True) -> None:
         """Read all of them; garbage is to be collected before.
@@ -57,14 +61,13 @@ class Counters:
             into[REFERENCES] = self._references()
         # The last thing that allocates comes before the blocks are counted.
         into[THREADS] = self._count_threads()
-        into[DESCRIPTORS] = _entries("/proc/self/fd")
+        into[DESCRIPTORS] = self.descriptors()
+        into[MAPPED] = self.mapped()
         if self._engine is not None:
-            into[BLOCKS], into[HEAP] = self._engine.counters()[1::-1]
-            into[MAPPED] = self._engine.mapping_counters().bytes
+            into[HEAP], into[BLOCKS] = self._engine.counters()[:2]
         else:
             into[BLOCKS] = sys.getallocatedblocks()
-            into[HEAP], held = client.count_malloc()
-            into[MAPPED] = _mapped_bytes() - held
+            into[HEAP] = client.count_malloc().allocated
 
     def allocated(self) -> int:
         """Return the bytes that are allocated by way of malloc."""
@@ -72,26 +75,51 @@ class Counters:
             return self._engine.counters().bytes
         return client.count_malloc().allocated
 
+    def mapped(self) -> int:
+        """Return the bytes that are mapped, but by malloc."""
+        if self._engine is not None:
+            return self._engine.mapping_counters().bytes
+        return _mapped_bytes() - client.count_malloc().held
+
+    def descriptors(self) -> int:
+        """Return how many descriptors are open, and one more."""
+        return _entries("/proc/self/fd")
+
+    def threads(self) -> int:
+        """Return how many threads run; one that was joined may still come to its end."""
+        return _entries("/proc/self/task")
+
+    def objects(self) -> list[object]:
+        """Return all objects that the garbage collector knows."""
+        # What is frozen is in no list.
+        with self.unfrozen():
+            return gc.get_objects()
+
+    @contextlib.contextmanager
+    def unfrozen(self) -> Iterator[None]:
+        """Let the collector know all objects for a while."""
+        if not self._freezes:
+            yield
+            return
+        gc.unfreeze()
+        try:
+            yield
+        finally:
+            gc.freeze()
+
     def _references(self) -> int:
         if self._total_references is not None:
             return self._total_references()
-        # What is frozen is in no list of objects.
-        frozen = gc.get_freeze_count()
-        if frozen:
-            gc.unfreeze()
-        count = client.sum_references(gc.get_objects())
-        if frozen:
-            gc.freeze()
-        return count
+        return client.sum_references(self.objects())
 
     def _count_threads(self) -> int:
-        count = _entries("/proc/self/task")
-        if count > self._threads:
+        count = self.threads()
+        if count > self._before:
             end = monotonic() + _THREAD_ENDS
-            while count > self._threads and monotonic() < end:
+            while count > self._before and monotonic() < end:
                 sleep(_THREAD_ENDS / 50)
-                count = _entries("/proc/self/task")
-        self._threads = count
+                count = self.threads()
+        self._before = count
         return count
 
 

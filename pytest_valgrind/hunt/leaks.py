@@ -13,8 +13,9 @@ NOT_CHECKED = "(not checked)"
 class Leaks(dict[str, object]):
     """How much each counter grew that leaks, by its name: in each run, or in each long window."""
 
-    #: Runs of each of these windows; empty where each is one run.
+    #: Runs of each of these windows, and of all; empty and 0 where each is one run.
     runs: Sequence[int] = ()
+    total: int = 0
     #: Lines about what leaks, as far as it is known.
     names: Sequence[str] = ()
 
@@ -44,16 +45,22 @@ class Leaks(dict[str, object]):
             for number, name in enumerate(NAMES)
             if name in self
         ]
-        seen = f" (in the last {self.runs[-1]:,} of {sum(self.runs):,} runs)" if self.runs else ""
+        seen = f" (in the last {self.runs[-1]:,} of {self.total:,} runs)" if self.runs else ""
         return [f"{', '.join(rates) or self}{seen}", *self.names]
 
     def encoded(self) -> dict[str, object]:
         """Return what JSON can hold."""
-        return {"leaks": dict(self), "runs": list(self.runs), "names": list(self.names)}
+        return {
+            "leaks": dict(self),
+            "runs": list(self.runs),
+            "total": self.total,
+            "names": list(self.names),
+        }
 
     @classmethod
     def decoded(cls, values: dict[str, object]) -> Leaks:
         """Return the same again."""
         leaks = cls(values["leaks"])  # type: ignore[call-overload]
-        leaks.runs, leaks.names = values["runs"], values["names"]  # type: ignore[assignment]
+        for name in ("runs", "total", "names"):
+            setattr(leaks, name, values[name])
         return leaks

@@ -1,8 +1,134 @@
-"""What it is that leaks, looked for only where something does."""
+"""What it is that leaks, and where it is made: looked for only where something does."""
+
 from __future__ import annotations
-from collections.abc import Callable
+
+import math
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from pytest_valgrind.hunt.allocation_sites import allocation_sites
+from pytest_valgrind.hunt.census import Census
+from pytest_valgrind.hunt.counters import (
+    BLOCKS,
+    DESCRIPTORS,
+    HEAP,
+    MAPPED,
+    REFERENCES,
+    THREADS,
+    Counters,
+)
+from pytest_valgrind.hunt.growing_lines import GrowingLines
 from pytest_valgrind.hunt.leaks import Leaks
 from pytest_valgrind.hunt.observer import Observer
+from pytest_valgrind.hunt.user_code import place
+
+#: Times that it shall leak while it is looked at, and the most runs for that.
+_TIMES = 16
+_MOST_RUNS = 128
+#: What is named of the leaks of a test.
+_MOST_NAMES = 4
+
 
 def names(leaks: Leaks, observer: Observer, run: Callable[[], bool]) -> list[str]:
-    return []
+    """Return lines about what leaks.
+
+    :param run: does it once more.
+    """
+    rates = [rate for number in range(THREADS + 1) if (rate := leaks.rate(number)) > 0]
+    if not rates:
+        return []
+    # The highest rate is that of bytes, where one leaks.
+    rate = min(1.0, min(rates))
+    search = _Search(leaks, observer, run, min(_MOST_RUNS, math.ceil(_TIMES / rate)))
+    return list(search.found())[:_MOST_NAMES]
+
+
+class _Search:
+    """Runs it some more times, and sees what is there after that.
+
+    :param runs: how often, for each question.
+    """
+
+    def __init__(
+        self, leaks: Leaks, observer: Observer, run: Callable[[], bool], runs: int
+    ) -> None:
+        self._leaks = leaks
+        self._observer = observer
+        self._run = run
+        self._runs = runs
+        # Somewhat less than is to be expected: some of it may come late.
+        self._least = 0.75 * min(runs, _TIMES)
+
+    def found(self) -> Iterator[str]:
+        """Yield lines about what leaks, the most telling first."""
+        leaking = [number for number in range(THREADS + 1) if self._leaks.rate(number)]
+        if not leaking:
+            return
+        yield from self._things()
+        sites: list[str] = []
+        if not {REFERENCES, BLOCKS, HEAP}.isdisjoint(leaking):
+            sites = allocation_sites(self._repeat, self._observer.collect, self._runs, self._least)
+            yield from sites
+        for number in reversed(leaking):
+            if number in (DESCRIPTORS, THREADS) or (number in (MAPPED, HEAP) and not sites):
+                yield from self._lines(number)
+                break
+
+    def _repeat(self, runs: int) -> bool:
+        return all(self._run() for _ in range(runs))
+
+    def _things(self) -> Iterator[str]:
+        """Yield lines about objects, descriptors and threads that are new."""
+        counters = self._observer.counters
+        self._observer.collect()
+        descriptors, threads = _descriptors(), set(threading.enumerate())
+        census = Census(counters.objects())
+        if not self._repeat(self._runs):
+            return
+        self._observer.collect()
+        if self._leaks.rate(DESCRIPTORS):
+            opened = Counter(
+                words for number, words in _descriptors().items() if number not in descriptors
+            )
+            yield from (f"{count} open: {words}" for words, count in opened.most_common(2))
+        started = [thread.name for thread in threading.enumerate() if thread not in threads]
+        if started:
+            yield f"{len(started)} threads run: {', '.join(sorted(started)[:2])} ..."
+        if any(map(self._leaks.rate, (REFERENCES, BLOCKS, HEAP))):
+            objects = counters.objects()
+            with counters.unfrozen():
+                yield from census.changes(objects, self._least).in_words(census, self._runs)
+
+    def _lines(self, number: int) -> Iterator[str]:
+        """Yield the lines in which a counter grows."""
+        traced = GrowingLines(partial(_READ[number], self._observer.counters))
+        traced.of(self._run)
+        traced.forget()
+        for _ in range(self._runs):
+            traced.of(self._run)
+        for line in traced.lines(self._least):
+            yield f"made at {place(*line)}"
+
+
+#: How a counter is read for itself.
+_READ: dict[int, Callable[[Counters], int]] = {
+    HEAP: Counters.allocated,
+    MAPPED: Counters.mapped,
+    DESCRIPTORS: Counters.descriptors,
+    THREADS: Counters.threads,
+}
+
+
+def _descriptors() -> dict[str, str]:
+    """Return what each open descriptor is: the path of a file, or pipe or socket."""
+    found = {}
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            words = os.readlink(f"/proc/self/fd/{number}")
+        except OSError:  # that of the directory, which is closed by now
+            continue
+        found[number] = words.partition(":[")[0]
+    return found

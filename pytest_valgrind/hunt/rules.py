@@ -94,7 +94,7 @@ class DoublingWindows:
             first = counted if number == REFERENCES else 0
             if windows.is_leak(growth[first:], runs[first:]):
                 leaks[NAMES[number]] = growth[-windows.DECIDING :]
-        leaks.runs = runs[-windows.DECIDING :]
+        leaks.runs, leaks.total = runs[-windows.DECIDING :], sum(runs)
         return leaks
 
 
