@@ -6,7 +6,7 @@ import importlib.util
 
 import pytest
 
-from pytest_valgrind.option_types import Choice, Repetitions, WholeNumber
+from pytest_valgrind.option_types import Choice, Number, Repetitions, WholeNumber
 from pytest_valgrind.options import Option
 
 HUNT = (
@@ -49,6 +49,16 @@ HUNT = (
         WholeNumber(1),
         metavar="N",
         default="15",
+    ),
+    Option(
+        "leaks_seconds",
+        ("--leaks-seconds",),
+        "hunt",
+        "Let -R : repeat a test in which something grows for about so many seconds of processor "
+        "time: the longer, the larger are the caches that are told from leaks.",
+        Number(),
+        metavar="SECONDS",
+        default="2",
     ),
     Option(
         "leaks_fail",

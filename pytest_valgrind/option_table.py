@@ -315,10 +315,13 @@ def add_options(parser: pytest.Parser, *, hunts: bool = True) -> None:
 def without_effect(arguments: Iterable[str]) -> list[str]:
     """Return what is to be said of our options among arguments where no engine is asked for."""
     by_flag = {flag: option for option in OPTIONS for flag in option.flags}
-    words = takewhile(lambda word: word != "--", map(str, arguments))
+    words = list(takewhile(lambda word: word != "--", map(str, arguments)))
+    hunts = any(word.startswith(("-R", "--leaks=")) or word == "--leaks" for word in words)
     waiting: dict[str, list[str]] = {}
     for flag in dict.fromkeys(word.partition("=")[0] for word in words):
         option = by_flag.get(flag)
-        if option is not None and option.name not in _ENGINES:
+        if option is None or option.name in _ENGINES:
+            continue
+        if not (hunts and (option.engine == "hunt" or option.name == "freeze")):
             waiting.setdefault(_MISSING[option.engine], []).append(flag)
     return [f"{', '.join(flags)}: without effect, as {why}" for why, flags in waiting.items()]

@@ -80,6 +80,8 @@ class Settings(NamedTuple):
     leaks_run: int | None
     #: Runs after which a test may be clean, where no numbers of runs are given.
     leaks_repetitions: int
+    #: Seconds after which a test is not repeated for longer, although something grows.
+    leaks_seconds: float
     #: Whether a leak that shows by repetition fails its test: ``yes`` or ``no``.
     leaks_fail: str
 

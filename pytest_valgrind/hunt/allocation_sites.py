@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 
+from pytest_valgrind.findings.finding import plural
 from pytest_valgrind.hunt.user_code import is_users, place
 
 #: Of calls, in which a line of the user's is looked for.
@@ -50,8 +51,9 @@ def _lines(
         where = _user_line(found.traceback)
         if where and where not in named:
             named.add(where)
-            blocks = f"{found.count_diff / runs:.3g} blocks, " if found.count_diff >= least else ""
-            yield f"{blocks}{found.size_diff / runs:.3g} bytes more a run: made at {where}"
+            blocks = plural(found.count_diff // runs, "block")
+            made = f"{blocks}, " if found.count_diff >= runs else ""
+            yield f"{made}{plural(found.size_diff // runs, 'byte')} more a run: made at {where}"
 
 
 def _user_line(frames: tracemalloc.Traceback) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pytest_valgrind.hunt.holders import holder_of, in_words
 from pytest_valgrind.objects.type_facts import is_class, type_name
 
 _SIZED = (list, dict, set)
-#: Of lines about objects.
+#: Of lines about objects, and of objects that are looked at for them.
 _MOST = 3
+_ASKED = 6
 
 
 class Census:
@@ -37,6 +38,8 @@ class Census:
         :param objects: those that are there now.
         :param least: by how much something must have grown.
         """
+        # In the place of the list that the census was made of there may be this one.
+        self._kinds.pop(id(objects), None)
         own = {id(self), id(vars(self)), *map(id, vars(self).values()), id(objects)}
         changes = Changes([], [], [])
         made: dict[type, list[object]] = {}
@@ -65,30 +68,33 @@ class Changes(NamedTuple):
     made: list[list[Any]]  #: new objects, by type
     referred: list[tuple[int, Any]]  #: objects with more references, and how many
 
-    def in_words(self, census: Census, runs: int) -> Iterator[str]:
-        """Yield lines about it, the most telling first.
+    def in_words(self, census: Census, runs: int) -> list[str]:
+        """Return lines about it, the most telling first.
 
         :param census: of what was there before.
         :param runs: in which it came to be.
         """
+        # To look for what holds an object takes a while: it is done for few.
+        grown = [(in_words(thing), more) for more, thing in self.grown[:_ASKED]]
         # Those that have a name come first.
-        named = sorted((in_words(thing), grown) for grown, thing in self.grown)
-        named.sort(key=lambda one: one[0].startswith("a "))
-        lines = [f"{words} grows by {_rate(grown, runs)} a run" for words, grown in named]
-        made = [(_old_holder(things[-1], census), things) for things in self.made]
-        # Those which only other new ones keep come last.
-        made.sort(key=lambda one: (not one[0], -len(one[1])))
-        lines += [
-            f"{type_name(type(things[-1]))}: {_rate(len(things), runs)} more a run"
-            + (f", held by {holder}" if holder else "")
-            for holder, things in made
-        ]
+        grown.sort(key=lambda one: one[0].startswith("a "))
+        lines = [f"{words} grows by {per_run(more, runs)} a run" for words, more in grown]
+        if len(lines) < _MOST:
+            made = sorted(self.made, key=len, reverse=True)[:_ASKED]
+            held = [(_old_holder(things[-1], census), things) for things in made]
+            # Those which only other new ones keep come last.
+            held.sort(key=lambda one: not one[0])
+            lines += [
+                f"{type_name(type(things[-1]))}: {per_run(len(things), runs)} more a run"
+                + (f", held by {holder}" if holder else "")
+                for holder, things in held
+            ]
         if not lines:
             lines = [
-                f"references to {in_words(thing)}: {_rate(more, runs)} more a run"
-                for more, thing in sorted(self.referred, key=_rank)
+                f"references to {in_words(thing)}: {per_run(more, runs)} more a run"
+                for more, thing in sorted(self.referred, key=_rank)[:_MOST]
             ]
-        yield from lines[:_MOST]
+        return lines[:_MOST]
 
 
 def _rank(change: tuple[int, object]) -> tuple[bool, int]:
@@ -104,5 +110,6 @@ def _old_holder(thing: object, census: Census) -> str:
     return ""
 
 
-def _rate(count: int, runs: int) -> str:
-    return f"{count / runs:.3g}"
+def per_run(count: int, runs: int) -> str:
+    """Return how many there are a run, where some may be made once."""
+    return f"{count // runs:,}" if count >= runs else f"{count / runs:.2g}"

@@ -20,6 +20,8 @@ from pytest_valgrind.leaks.garbage import Garbage
 from pytest_valgrind.markers import KNOWN_LEAK, NO_LEAK_CHECK, reason_of
 from pytest_valgrind.settings import Settings
 
+#: Of the fixture by which a test gets the plugin.
+_FIXTURE = "leaks_checker"
 # As pytest-leaks has them.
 _STAB = 5
 _RUN = 4
@@ -32,6 +34,8 @@ class HuntSettings(NamedTuple):
     run: int | None
     #: Runs after which a test may be clean.
     repetitions: int
+    #: Seconds for which a test is repeated in which something grows.
+    seconds: float
     #: Whether a leak fails its test, by the rule of doubling windows.
     fails: bool
     #: Whether the collector need not look at what is kept.
@@ -45,6 +49,7 @@ class HuntSettings(NamedTuple):
             settings.leaks_stab if stab is None else stab,
             settings.leaks_run if run is None else run,
             settings.leaks_repetitions,
+            settings.leaks_seconds,
             settings.leaks_fail == "yes",
             settings.freeze,
         )
@@ -91,7 +96,7 @@ class LeakChecker:
     def _hunt(self, observer: Observer, run: Callable[[], bool]) -> Leaks | None:
         rule: Rule
         if self._settings.is_doubling:
-            rule = DoublingWindows(self._settings.repetitions)
+            rule = DoublingWindows(self._settings.repetitions, self._settings.seconds)
         else:
             rule = EachRun(self.stab, self.run)
         leaks = rule.hunt(observer, run)
@@ -107,6 +112,8 @@ class LeakChecker:
             if marker.kwargs.get("fail"):
                 self._leaks = Leaks.not_checked(marker.kwargs.get("reason", ""))
             return
+        if _FIXTURE in getattr(item, "fixturenames", ()):
+            return  # it hunts by itself, in the midst of which objects would be frozen
         if self._reports is None:
             self._reports = DeferredReports(item.session, None)
         self._repetition = Repetition(item, self._reports, self._fixtures)

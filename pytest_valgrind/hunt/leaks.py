@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pytest_valgrind.hunt.counters import NAMES
 
@@ -35,7 +36,8 @@ class Leaks(dict[str, object]):
         growth = self.get(NAMES[number])
         if not isinstance(growth, list) or not growth:
             return 0.0
-        return growth[-1] / (self.runs[-1] if self.runs else 1)
+        last: int = growth[-1]
+        return last / (self.runs[-1] if self.runs else 1)
 
     @property
     def lines(self) -> list[str]:
@@ -58,9 +60,9 @@ class Leaks(dict[str, object]):
         }
 
     @classmethod
-    def decoded(cls, values: dict[str, object]) -> Leaks:
+    def decoded(cls, values: Mapping[str, Any]) -> Leaks:
         """Return the same again."""
-        leaks = cls(values["leaks"])  # type: ignore[call-overload]
+        leaks = cls(values["leaks"])
         for name in ("runs", "total", "names"):
             setattr(leaks, name, values[name])
         return leaks

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 from pytest_valgrind.hunt.allocation_sites import allocation_sites
 from pytest_valgrind.hunt.census import Census
@@ -41,7 +42,7 @@ def names(leaks: Leaks, observer: Observer, run: Callable[[], bool]) -> list[str
     if not rates:
         return []
     # The highest rate is that of bytes, where one leaks.
-    rate = min(1.0, min(rates))
+    rate = min(1.0, *rates)
     search = _Search(leaks, observer, run, min(_MOST_RUNS, math.ceil(_TIMES / rate)))
     return list(search.found())[:_MOST_NAMES]
 
@@ -125,10 +126,8 @@ _READ: dict[int, Callable[[Counters], int]] = {
 def _descriptors() -> dict[str, str]:
     """Return what each open descriptor is: the path of a file, or pipe or socket."""
     found = {}
-    for number in os.listdir("/proc/self/fd"):
-        try:
-            words = os.readlink(f"/proc/self/fd/{number}")
-        except OSError:  # that of the directory, which is closed by now
-            continue
-        found[number] = words.partition(":[")[0]
+    for path in list(Path("/proc/self/fd").iterdir()):
+        # That of the directory is closed by now.
+        with contextlib.suppress(OSError):
+            found[path.name] = str(path.readlink()).partition(":[")[0]
     return found

@@ -15,6 +15,8 @@ HEADER = "[LEAKED]"
 _SECTION = "pytest-leaks"
 # The attribute of a report: pytest-xdist sends those, as plain values.
 _ATTRIBUTE = "leaks_found"
+# In a line of the summary.
+_MOST_NAMES = 2
 
 
 def give(report: pytest.TestReport, leaks: Leaks, *, fails: bool, known: str | None) -> None:
@@ -72,7 +74,7 @@ def _summary(stats: Iterable[Sequence[object]]) -> Iterator[str]:
     for reports in stats:
         for report in reports:
             if isinstance(report, pytest.TestReport) and (leaks := _leaks_of(report)) is not None:
-                named = f" ({'; '.join(leaks.names)})" if leaks.names else ""
+                named = f" ({'; '.join(leaks.names[:_MOST_NAMES])})" if leaks.names else ""
                 yield f"{report.nodeid}: {leaks}{named}"
 
 

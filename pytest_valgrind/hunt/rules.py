@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Protocol
 
 from pytest_valgrind.hunt import windows
@@ -24,8 +25,6 @@ from pytest_valgrind.items.item_run import effort
 # seconds after which that does not matter.
 _LONG = 8
 _SLOW = 0.02
-#: Seconds, of processor time mostly, after which there is no longer window.
-_MOST_SECONDS = 2.0
 #: Bytes that may be lost before there is none.
 _MOST_BYTES = 1 << 28
 
@@ -44,9 +43,11 @@ class DoublingWindows:
     """Warms up, and repeats in windows of 1, 2, 4, 8 ... runs for as long as anything grows.
 
     :param least: runs in the windows after which nothing need have leaked.
+    :param seconds: of processor time, mostly, after which there is no longer window.
     """
 
-    def __init__(self, least: int = windows.LEAST) -> None:
+    def __init__(self, least: int, seconds: float) -> None:
+        self._seconds = seconds
         self._least = len(windows.windows(least))
         # All of them, as a list that grows between two windows would be a leak.
         self._runs = windows.windows(max(windows.MOST, least))
@@ -77,10 +78,13 @@ class DoublingWindows:
 
     def _is_over(self, count: int, counted: int, seconds: float) -> bool:
         """Whether to look at no longer window, after so many."""
-        first, before, last = (self._readings[place] for place in (0, count - 1, count))
-        grew = any(after > earlier for after, earlier in zip(last, before, strict=True))
+        first, last = self._readings[0], self._readings[count]
+        # Two windows, in which even that happens which happens only in each tenth run.
+        before = [self._readings[count - 2]] * len(NAMES)
+        before[REFERENCES] = self._readings[max(count - 2, counted)]
+        grew = any(last[number] > before[number][number] for number in range(len(NAMES)))
         lost = sum(last[number] - first[number] for number in (HEAP, MAPPED))
-        if not grew or seconds >= _MOST_SECONDS or lost >= _MOST_BYTES:
+        if not grew or seconds >= self._seconds or lost >= _MOST_BYTES:
             return True
         if sum(self._runs[:count]) < windows.MOST_OF_SCARCE:
             return False
@@ -132,6 +136,6 @@ class EachRun:
 def _growth(readings: Sequence[Reading[int]]) -> list[list[int]]:
     """Return, for each counter, by how much it grew from each reading to the next."""
     return [
-        [after[number] - before[number] for before, after in zip(readings, readings[1:])]
+        [after[number] - before[number] for before, after in pairwise(readings)]
         for number in range(len(NAMES))
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sysconfig
+from pathlib import Path
 
 from pytest_valgrind.memcheck.python_functions import runs_tests
 
@@ -18,6 +19,6 @@ def is_users(file: str) -> bool:
 
 def place(file: str, line: int, function: str = "") -> str:
     """Return a place in words; the file's path is relative where it is below this directory."""
-    here = os.getcwd() + os.sep
+    here = f"{Path.cwd()}{os.sep}"
     words = f"{file.removeprefix(here)}:{line}"
     return f"{words} in {function}" if function else words
