@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 
 import pytest
@@ -70,6 +71,9 @@ HUNT = (
     ),
 )
 
+# Where argparse puts -R if nothing is done about it.
+_DECLINED = "leaks_declined"
+_ARE_OURS = pytest.StashKey[bool]()
 _FLAGS = frozenset(flag for option in HUNT for flag in option.flags)
 #: By which pytest knows the plugin of pytest-leaks, and its module.
 _PYTEST_LEAKS = ("leaks", "pytest_leaks")
@@ -100,10 +104,34 @@ def withdraw(parser: pytest.Parser) -> None:
     withdraw_options(parser, _FLAGS)
 
 
-def declare(parser: pytest.Parser) -> None:
-    """Declare them."""
-    from pytest_valgrind.option_table import GROUPS
+def decline(parser: pytest.Parser) -> None:
+    """Take ``-R`` if it is left, so that a line can say why it does nothing."""
+    from pytest_valgrind.pytest_internals import flags_of
 
-    group = parser.getgroup(*GROUPS["hunt"])
-    for option in HUNT:
-        option.declare(parser, group)
+    if "-R" not in flags_of(parser):
+        parser.getgroup("leaks").addoption("-R", dest=_DECLINED, help=argparse.SUPPRESS)
+
+
+def note_owner(config: pytest.Config, *, are_ours: bool) -> None:
+    """Take note whether the options are those of this plugin."""
+    config.stash[_ARE_OURS] = are_ours
+
+
+def are_ours(config: pytest.Config, given: argparse.Namespace) -> bool:
+    """Whether the options are those of this plugin.
+
+    :param given: the command line.
+    """
+    return hasattr(given, "leaks_repetitions") and config.stash.get(_ARE_OURS, True)
+
+
+def why_not(config: pytest.Config) -> str | None:
+    """Return why the user's ``-R`` or ``--leaks`` is none of this plugin, None if it is."""
+    if are_ours(config, config.option) or not any(
+        getattr(config.option, dest, None) for dest in ("leaks", _DECLINED)
+    ):
+        return None
+    return (
+        "leaks: another plugin has the option -R or --leaks, so pytest-valgrind leaves it alone "
+        "and repeats no test"
+    )

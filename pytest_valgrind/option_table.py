@@ -312,6 +312,13 @@ def add_options(parser: pytest.Parser, *, hunts: bool = True) -> None:
             option.declare(parser, groups[option.engine])
 
 
+def declare_hunts(parser: pytest.Parser) -> None:
+    """Declare the options of hunts, where they have been withdrawn."""
+    group = parser.getgroup(*GROUPS["hunt"])
+    for option in HUNT:
+        option.declare(parser, group)
+
+
 def without_effect(arguments: Iterable[str]) -> list[str]:
     """Return what is to be said of our options among arguments where no engine is asked for."""
     by_flag = {flag: option for option in OPTIONS for flag in option.flags}

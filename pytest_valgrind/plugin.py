@@ -71,8 +71,7 @@ def pytest_load_initial_conftests(
 
             hunt_options.withdraw(parser)
         result = yield
-        if hunt_options.are_untaken(parser):
-            hunt_options.declare(parser)
+        _declare_hunts(early_config, parser)
         return result
     except KeyboardInterrupt:
         if is_watched and Process.this().run_directory:  # the launcher says it
@@ -112,12 +111,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Say that -R is another plugin's, where it is."""
-    if not _has_hunts(config) and getattr(config.option, "leaks", None):
-        return (
-            "leaks: -R or --leaks is an option of another plugin, which is left to it: "
-            "pytest-valgrind looks for leaks by repetition where that plugin is not loaded"
-        )
-    return None
+    from pytest_valgrind.hunt_options import why_not
+
+    return why_not(config)
 
 
 @pytest.fixture
@@ -223,13 +219,22 @@ def _warn_of_missing_option(config: pytest.Config) -> None:
             raise pytest.UsageError(f"{words}.") from None
 
 
-def _has_hunts(config: pytest.Config) -> bool:
-    """Whether -R is an option of this plugin, rather than of another."""
-    return hasattr(config.option, "leaks_repetitions")
+def _declare_hunts(config: pytest.Config, parser: pytest.Parser) -> None:
+    """Have -R and its kin be known, unless another plugin has them by now."""
+    from pytest_valgrind import hunt_options, option_table
+
+    are_ours = hunt_options.are_untaken(parser)
+    hunt_options.note_owner(config, are_ours=are_ours)
+    if are_ours:
+        option_table.declare_hunts(parser)
+    else:
+        hunt_options.decline(parser)
 
 
 def _register_hunter(config: pytest.Config) -> None:
-    if not (_has_hunts(config) and config.option.leaks):
+    from pytest_valgrind.hunt_options import are_ours
+
+    if not (are_ours(config, config.option) and config.option.leaks):
         return
     with _imports_as_usual(config.pluginmanager):
         from pytest_valgrind.hunt.checker import HuntSettings, LeakChecker

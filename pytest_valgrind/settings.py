@@ -12,6 +12,7 @@ import pytest
 from pytest_valgrind.findings.ignore_rules import BY_DEFAULT, IgnoreRule
 from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.relevance import Scope
+from pytest_valgrind.hunt_options import are_ours
 from pytest_valgrind.option_table import OPTIONS, option_named
 
 
@@ -133,7 +134,7 @@ class Settings(NamedTuple):
         """
         is_native = not given.valgrind and option_named("heapcheck").value(config, given)
         # Where another plugin has options of that name, ours are not there.
-        hunts = hasattr(given, "leaks_repetitions")
+        hunts = are_ours(config, given)
         values = {
             option.name: option.value(config, given, is_native=is_native)
             if hunts or option.engine != "hunt"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pytest_valgrind.findings.finding import plural
 from pytest_valgrind.hunt.user_code import is_users, place
 
-#: Of calls, in which a line of the user's is looked for.
+#: Of calls, in which a line of the tests is looked for.
 _DEPTH = 16
 #: Bytes by which a block has grown where it was not made anew, for each run.
 _GROWTH = 8

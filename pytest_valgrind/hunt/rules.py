@@ -116,16 +116,13 @@ class EachRun:
     def hunt(self, observer: Observer, run: Run) -> Leaks | None:
         """Return what leaks, None if a run has ended the hunt."""
         observer.settle()
-        # Once before all, as what counting makes is made by then.
+        # Also while it settles, as what counting makes is made by then. In one loop, as another
+        # would have a list and an iterator more.
         observer.read(self._readings[0])
-        for _ in range(self._stab):
+        for number in range(1 - self._stab, len(self._readings)):
             if not run():
                 return None
-            observer.read(self._readings[0])
-        for reading in self._readings[1:]:
-            if not run():
-                return None
-            observer.read(reading)
+            observer.read(self._readings[max(0, number)])
         leaks = Leaks()
         for number, growth in enumerate(_growth(self._readings)):
             if any(growth) if number == DESCRIPTORS else windows.all_grew(growth):
