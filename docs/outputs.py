@@ -121,7 +121,10 @@ def speed() -> str:
 
 def heap_cost() -> str:
     """Return what ``pytest --heapcheck`` costs, from the table that ``make tables`` has printed."""
-    lines = ["| suite | runner | CPU, seconds | times native | outcome |", "|---|---|---:|---:|---|"]
+    lines = [
+        "| suite | runner | CPU, seconds | times native | outcome |",
+        "|---|---|---:|---:|---|",
+    ]
     text = (ROOT / "docs" / "tables" / "heapcheck.md").read_text()
     for section in text.split("### Suite ")[1:]:
         rows = [
