@@ -19,7 +19,7 @@ def parse_size(text: str) -> float:
         raise ValueError(f"Invalid memory size format: {text}")
     number, prefix = match.groups()
     power = _PREFIXES.index(prefix.upper()) + 1 if prefix else 0
-    return float(number) * _STEP**power
+    return float(number) * float(_STEP**power)
 
 
 def format_size(size: float) -> str:

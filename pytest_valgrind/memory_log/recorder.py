@@ -12,7 +12,7 @@ from time import perf_counter  # by name, as tests replace the functions of the 
 import pytest
 
 from pytest_valgrind.memory_log import records
-from pytest_valgrind.memory_log.records import TestMemory
+from pytest_valgrind.memory_log.records import MemoryOfTest
 from pytest_valgrind.memory_log.resident_set import Resident, ResidentSet
 from pytest_valgrind.memory_size import format_size
 
@@ -97,7 +97,7 @@ class Recorder:
     def _write(self, path: Path, nodeid: str, resident: Resident) -> None:
         heap_start, blocks_start = self._heap_start
         heap_end, blocks_end = self._heap() if self._heap else _NO_HEAP
-        test = TestMemory(
+        test = MemoryOfTest(
             nodeid,
             self._outcome,
             round(perf_counter() - self._start, 6),

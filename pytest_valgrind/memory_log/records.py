@@ -12,10 +12,8 @@ from typing import NamedTuple
 BEGINNING = b'{"nodeid": '
 
 
-class TestMemory(NamedTuple):
+class MemoryOfTest(NamedTuple):
     """What is known of the memory of a test. Sizes are in bytes."""
-
-    __test__ = False  # for pytest, which takes it for a class of tests
 
     nodeid: str
     #: As pytest calls it: passed, failed, error, skipped, xfailed or xpassed.
@@ -37,7 +35,7 @@ class TestMemory(NamedTuple):
         return self.rss_end - self.rss_start
 
 
-def write(path: Path, test: TestMemory) -> None:
+def write(path: Path, test: MemoryOfTest) -> None:
     """Add a line.
 
     It is one write(2) at the end of the file, so that lines of several processes are whole, and
@@ -54,7 +52,7 @@ def write(path: Path, test: TestMemory) -> None:
         os.close(descriptor)
 
 
-def read(path: Path) -> Iterator[TestMemory]:
+def read(path: Path) -> Iterator[MemoryOfTest]:
     """Yield what was written.
 
     :raises OSError: if it cannot be read.
@@ -62,4 +60,4 @@ def read(path: Path) -> Iterator[TestMemory]:
     with path.open("rb") as file:
         for line in file:
             if line.endswith(b"\n"):  # else the disk was full
-                yield TestMemory(**json.loads(line))
+                yield MemoryOfTest(**json.loads(line))

@@ -76,7 +76,7 @@ class OfPsutil:
     """
 
     def __init__(self) -> None:
-        import psutil
+        import psutil  # type: ignore[import-untyped,unused-ignore]
 
         self._info: Any = psutil.Process().memory_info
 

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_valgrind.findings.finding import plural
 from pytest_valgrind.memory_log import records
-from pytest_valgrind.memory_log.records import TestMemory
+from pytest_valgrind.memory_log.records import MemoryOfTest
 from pytest_valgrind.memory_size import format_size
 
 #: Tests that are named.
@@ -47,7 +47,7 @@ class MemorySummary:
         terminalreporter.write_line(f"log: {self._path}")
 
 
-def lines(tests: list[TestMemory], limit: float | None = None) -> Iterator[str]:
+def lines(tests: list[MemoryOfTest], limit: float | None = None) -> Iterator[str]:
     """Return, as lines, a table of the tests that grew most, and how many were measured.
 
     :param limit: bytes by which a test may grow, None if there is no limit.
@@ -64,8 +64,9 @@ def lines(tests: list[TestMemory], limit: float | None = None) -> Iterator[str]:
         yield f"and {more:,} more that grew by {format_size(least)} or more"
     if not grown and tests:
         yield f"no test grew by {format_size(least)} or more"
-    yield f"{plural(len(tests), 'test')} measured"
+    # After a crash, tests may have run twice.
+    yield f"{plural(len({test.nodeid for test in tests}), 'test')} measured"
 
 
-def _growth(test: TestMemory) -> int:
+def _growth(test: MemoryOfTest) -> int:
     return test.growth

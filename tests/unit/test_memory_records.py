@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_valgrind.memory_log import resident_set
-from pytest_valgrind.memory_log.records import TestMemory, read, write
+from pytest_valgrind.memory_log.records import MemoryOfTest, read, write
 from pytest_valgrind.memory_log.resident_set import OfLinux
 from pytest_valgrind.memory_log.summary import lines
 from pytest_valgrind.option_table import option_named
@@ -19,8 +19,8 @@ MB = 1 << 20
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
-def grown(name: str, growth: int, peak: int | None = 90 * MB) -> TestMemory:
-    return TestMemory(f"test_a.py::{name}", "passed", 0.5, 40 * MB, 40 * MB + growth, peak)
+def grown(name: str, growth: int, peak: int | None = 90 * MB) -> MemoryOfTest:
+    return MemoryOfTest(f"test_a.py::{name}", "passed", 0.5, 40 * MB, 40 * MB + growth, peak)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
