@@ -19,11 +19,21 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "pytest_valgrind"
 #: Wings, and modules beside them, from the top down: tests/unit/test_house.py checks the imports.
 WINGS = (
-    *("plugin", "session", "workers", "launching", "recovery", "origins", "children", "pinpoint"),
+    *(
+        "plugin",
+        "memory_log",
+        "session",
+        "workers",
+        "launching",
+        "recovery",
+        "origins",
+        "children",
+        "pinpoint",
+    ),
     *("false_alarms", "heap", "memcheck", "leaks", "objects", "items", "reporting", "settings"),
     *("option_table", "options", "option_types"),
     *("findings", "markers", "pytest_internals", "session_kind", "command", "fork"),
-    *("parent_death", "preload", "package", "valgrind", "client"),
+    *("memory_size", "parent_death", "preload", "package", "valgrind", "client"),
 )
 
 

@@ -19,7 +19,9 @@ from pytest_valgrind.option_types import (
     FileToWrite,
     IgnoreRules,
     LeakKinds,
+    LogToWrite,
     Number,
+    Size,
     Texts,
     Words,
 )
@@ -276,13 +278,37 @@ _BOTH = (
     ),
 )
 
-OPTIONS: tuple[Option, ...] = (*_MEMCHECK, *_HEAPCHECK, *_BOTH)
+_ANY = (
+    Option(
+        "memory_log",
+        ("--memory-log",),
+        "any",
+        "Write a line of JSON for each test into FILE: its outcome, its duration, and the resident "
+        "memory of the process before it, after it and at most, in bytes. FILE is memory-log.jsonl "
+        "where none is given. The summary lists the tests by which memory grew most.",
+        LogToWrite("memory-log.jsonl", b'{"nodeid": '),
+        metavar="FILE",
+        has_ini=False,
+    ),
+    Option(
+        "memory_limit",
+        ("--memory-limit",),
+        "any",
+        "Fail each test by which the resident memory of the process grows by more than SIZE, for "
+        "example 10MB.",
+        Size(),
+        metavar="SIZE",
+    ),
+)
+
+OPTIONS: tuple[Option, ...] = (*_MEMCHECK, *_HEAPCHECK, *_BOTH, *_ANY)
 
 #: Of each group of options: its name for pytest and its title.
 GROUPS: dict[Engine, tuple[str, str]] = {
     "memcheck": ("valgrind", "memory errors and leaks, found by valgrind"),
     "heapcheck": ("heapcheck", "lost memory and heap damage, found without valgrind"),
     "both": ("memory", "options of both --valgrind and --heapcheck"),
+    "any": ("memory-log", "the memory of each test, with and without these engines"),
 }
 _MISSING: dict[Engine, str] = {
     "memcheck": "--valgrind is missing",
@@ -312,6 +338,6 @@ def without_effect(arguments: Iterable[str]) -> list[str]:
     waiting: dict[str, list[str]] = {}
     for flag in dict.fromkeys(word.partition("=")[0] for word in words):
         option = by_flag.get(flag)
-        if option is not None and option.name not in _ENGINES:
+        if option is not None and option.engine != "any" and option.name not in _ENGINES:
             waiting.setdefault(_MISSING[option.engine], []).append(flag)
     return [f"{', '.join(flags)}: without effect, as {why}" for why, flags in waiting.items()]
