@@ -155,8 +155,8 @@ pvh_build_index(uint32_t first_test)
     if (count == 0) {
         return 0;
     }
-    pvh_indexed.start = blocks[0].address;
-    pvh_indexed.length = end_of(count - 1) - pvh_indexed.start;
+    pvh_indexed.minus_start = -blocks[0].address;
+    pvh_indexed.length = end_of(count - 1) - blocks[0].address;
     return add_regions();
 }
 

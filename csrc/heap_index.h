@@ -14,8 +14,9 @@ typedef struct {
 typedef struct {
     pvh_indexed_block *blocks;
     size_t count;
-    /* Of the addresses from the first block to the last. */
-    uintptr_t start, length;
+    /* The addresses from the first block to the last: where they begin, negated, as it would be a
+       root otherwise; and how many they are. */
+    uintptr_t minus_start, length;
 } pvh_index;
 
 extern pvh_index pvh_indexed;
@@ -35,7 +36,7 @@ static inline const uint32_t *
 pvh_blocks_near(uintptr_t word)
 {
     /* Most words are far from any block. */
-    return word - pvh_indexed.start < pvh_indexed.length ? pvh_blocks_between(word) : NULL;
+    return word + pvh_indexed.minus_start < pvh_indexed.length ? pvh_blocks_between(word) : NULL;
 }
 uint32_t pvh_block_among(const uint32_t *near, uintptr_t word);
 /* Returns the place of the first block that begins at an address or behind it. */
