@@ -112,9 +112,10 @@ pvh_fetch_block_soon(uint32_t slot, uint32_t count)
 {
     enum { SOON = 8, HEAD = 32 };
     if (slot + SOON < count) {
-        const char *address = (const char *)pvh_address_of(pvh_slots[slot + SOON]);
-        __builtin_prefetch(address - HEAD);
-        __builtin_prefetch(address + HEAD);
+        /* Of a slot that is free this is nothing's, and the processor takes no notice. */
+        uintptr_t address = pvh_address_of(pvh_slots[slot + SOON]);
+        __builtin_prefetch((const void *)(address - HEAD));
+        __builtin_prefetch((const void *)(address + HEAD));
     }
 }
 
