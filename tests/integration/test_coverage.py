@@ -82,6 +82,7 @@ def resumed(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Measur
     return Measured(tmp_path_factory.mktemp("coverage"), extension, "--valgrind-resume")
 
 
+@pytest.mark.slow
 def test_coverage_before_a_death(alone: Measured) -> None:
     """It is reported, and the test whose coverage is lost is named."""
     run = alone.run
@@ -93,6 +94,7 @@ def test_coverage_before_a_death(alone: Measured) -> None:
     assert line == "no coverage of 1 test, lost with the process: test_a.py::test_dies"
 
 
+@pytest.mark.slow
 def test_log_file_before_a_death(alone: Measured) -> None:
     """What reports the outcomes does not empty it."""
     assert "in the first test" in alone.log

@@ -143,6 +143,7 @@ def test_leak(): defective.leak(20)
 """
 
 
+@pytest.mark.slow
 def test_resume(suite: Suite) -> None:
     """Two crashes, and all tests around them, are reported; test_each_death has all kinds."""
     suite.write("test_few.py", RESUMED)

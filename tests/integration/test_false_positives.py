@@ -201,6 +201,7 @@ def test_limit_of_errors_is_told(many: Suite) -> None:
     assert "--error-limit=no" in "\n".join(run.summary)
 
 
+@pytest.mark.slow
 def test_launcher_lifts_the_limit(many: Suite) -> None:
     """All errors are found; the limit of a hundred for whole stacks is mentioned."""
     run = many.run("--valgrind", "--no-memcheck")

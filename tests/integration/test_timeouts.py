@@ -118,6 +118,7 @@ def test_after():
 """
 
 
+@pytest.mark.slow
 def test_process_that_does_not_come_back_from_c_ends(suite: Suite) -> None:
     """The report says which test hung, and where, in C and in Python."""
     suite.write("test_it.py", LOOP)
