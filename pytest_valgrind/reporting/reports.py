@@ -155,7 +155,7 @@ def of_crash(
 
 
 def of_process(path: str, crash: Crash, crash_message: str) -> pytest.CollectReport:
-    """Return the report of a death of the process that did not happen in a test.
+    """Return the report of a crash of the process that did not happen in a test.
 
     :param path: of the file with which it had to do last.
     :param crash_message: how and when that was, in sentences.

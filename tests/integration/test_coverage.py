@@ -83,7 +83,7 @@ def resumed(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Measur
 
 
 @pytest.mark.slow
-def test_coverage_before_a_death(alone: Measured) -> None:
+def test_coverage_before_a_crash(alone: Measured) -> None:
     """It is reported, and the test whose coverage is lost is named."""
     run = alone.run
     assert {3, 6} <= alone.covered
@@ -95,7 +95,7 @@ def test_coverage_before_a_death(alone: Measured) -> None:
 
 
 @pytest.mark.slow
-def test_log_file_before_a_death(alone: Measured) -> None:
+def test_log_file_before_a_crash(alone: Measured) -> None:
     """What reports the outcomes does not empty it."""
     assert "in the first test" in alone.log
     assert "before the death" in alone.log
