@@ -135,7 +135,7 @@ def test_other_code_fails_nothing(only: Run) -> None:
     """It is listed, and a marker can make it known."""
     for name in ("test_leak", "test_error", "test_known"):
         assert only[name].outcome == "passed"
-    assert "2 errors, 2 leaks (43 bytes in 2 blocks)" in line_of(only, "outside --valgrind-only")
+    assert "2 errors, 2 leaks (43 bytes in 2 blocks)" in line_of(only, "outside --memory-only")
     assert any("read_past_end (defective.c:" in line for line in only.summary)
 
 
