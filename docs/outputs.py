@@ -31,7 +31,7 @@ WINGS = (
         "pinpoint",
     ),
     *("false_alarms", "heap", "memcheck", "leaks", "objects", "items", "reporting", "settings"),
-    *("option_table", "options", "option_types"),
+    *("option_table", "options_of_memcheck", "options", "option_types"),
     *("findings", "markers", "pytest_internals", "session_kind", "command", "fork"),
     *("memory_size", "parent_death", "preload", "package", "valgrind", "client"),
 )
