@@ -20,10 +20,10 @@ PACKAGE = ROOT / "pytest_valgrind"
 #: Wings, and modules beside them, from the top down: tests/unit/test_house.py checks the imports.
 WINGS = (
     *("plugin", "session", "workers", "launching", "recovery", "origins", "children", "pinpoint"),
-    *("false_alarms", "heap", "memcheck", "leaks", "objects", "items", "reporting", "settings"),
-    *("option_table", "options", "option_types"),
+    *("false_alarms", "resources", "heap", "memcheck", "leaks", "objects", "items", "reporting"),
+    *("settings", "option_table", "engine_options", "check_options", "options", "option_types"),
     *("findings", "markers", "pytest_internals", "session_kind", "command", "fork"),
-    *("parent_death", "preload", "package", "valgrind", "client"),
+    *("parent_death", "standard_library", "preload", "package", "valgrind", "client"),
 )
 
 

@@ -1,6 +1,6 @@
 """What an option is: how it is declared, and how its setting is read.
 
-Which options there are stands in ``option_table.py``.
+Which options there are stands in ``engine_options.py`` and ``check_options.py``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import pytest
 
 from pytest_valgrind.option_types import Switch, ValueType
 
-#: Which engine reads an option.
-Engine = Literal["memcheck", "heapcheck", "both"]
+#: Which engine reads an option; ``none`` is for checks that need no engine.
+Engine = Literal["memcheck", "heapcheck", "both", "none"]
 
 SWITCH = Switch()
 

@@ -74,15 +74,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers and, under valgrind, the checker."""
     with _imports_as_usual(config.pluginmanager):
         from pytest_valgrind import session_kind
-        from pytest_valgrind.markers import MARKERS
+        from pytest_valgrind.markers import declarations
 
         is_watched = _is_watched()
         if is_watched:
             from pytest_valgrind.session.process import Process
     is_asked_for = _is_asked_for(config, config.option)
     _sessions.append(config)
-    for name, meaning in MARKERS.items():
-        config.addinivalue_line("markers", f"{name}(reason=None): {meaning}")
+    for declaration in declarations():
+        config.addinivalue_line("markers", declaration)
     if is_watched and (outer := Process.this().checker):
         _register_inner_session(config, outer)
     elif is_watched and is_asked_for:
@@ -95,6 +95,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _register_controller(config)
     elif not is_asked_for and not hasattr(config, "workerinput"):
         _warn_of_missing_option(config)
+    _register_resources(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -248,6 +249,22 @@ def _register_controller(config: pytest.Config) -> None:
     if tests_will_run(config.option):
         controller = Controller(Settings.of(config, config.option), config)
         config.pluginmanager.register(controller, _CONTROLLER)
+
+
+def _register_resources(config: pytest.Config) -> None:
+    from pytest_valgrind.option_table import option_named
+
+    names = option_named("resources").value(config, config.option)
+    if not names:
+        return
+    with _imports_as_usual(config.pluginmanager):
+        from pytest_valgrind.resources.checks import ResourceChecks
+        from pytest_valgrind.resources.summary import ResourceSummary
+
+    fails = option_named("resources_fail").value(config, config.option)
+    config.pluginmanager.register(ResourceChecks(names, fails=fails), "valgrind_resources")
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(ResourceSummary(), "valgrind_resources_summary")
 
 
 def _refuse_controller(option: object) -> None:

@@ -74,6 +74,10 @@ class Settings(NamedTuple):
     timeout: float | None
     #: What the timeouts of pytest-timeout are multiplied by.
     timeout_factor: float
+    #: What is looked for that a test leaves behind: names of ``RESOURCE_KINDS``.
+    resources: tuple[str, ...] | None
+    #: Whether that fails it.
+    resources_fail: bool
 
     @property
     def memcheck(self) -> bool:

@@ -101,6 +101,11 @@ def test_options_that_wait_for_an_engine() -> None:
     ]
 
 
+def test_checks_wait_for_nothing() -> None:
+    """They need no engine."""
+    assert without_effect(["--resources=fds", "--resources-fail"]) == []
+
+
 def test_engines_wait_for_nothing() -> None:
     """Nor do options of others, and arguments with a name like ours."""
     given = ["--valgrind", "--heapcheck", "--durations=3", "test_valgrind.py"]

@@ -1,0 +1,268 @@
+"""The options of the engines: of memcheck, of the native heap engine, and of both."""
+
+from __future__ import annotations
+
+from pytest_valgrind.option_types import (
+    LEAK_KINDS,
+    Choice,
+    ExistingFiles,
+    FilePath,
+    FileToWrite,
+    IgnoreRules,
+    LeakKinds,
+    Number,
+    Texts,
+    Words,
+)
+from pytest_valgrind.options import Option
+
+MEMCHECK: tuple[Option, ...] = (
+    Option(
+        "valgrind",
+        ("--valgrind",),
+        "memcheck",
+        "Run under valgrind's memcheck, which is started if need be, and fail each test that "
+        "corrupts or leaks memory.",
+        has_ini=False,
+    ),
+    Option(
+        "log",
+        ("--valgrind-log",),
+        "memcheck",
+        "Write valgrind's log into FILE. Where valgrind runs already, name the file of its log.",
+        FilePath(),
+        metavar="FILE",
+        has_ini=False,
+    ),
+    Option(
+        "memcheck_before",
+        ("--memcheck-before-func",),
+        "memcheck",
+        "Check for leaks before each test as well, so that what leaks between two tests is never "
+        "taken for the second's.",
+        has_ini=False,
+        dest="memcheck_before",
+    ),
+    Option(
+        "no_memcheck",
+        ("--no-memcheck",),
+        "memcheck",
+        "Do not check for leaks, only for errors.",
+        has_ini=False,
+        dest="disable_memcheck",
+    ),
+    Option(
+        "args",
+        ("--valgrind-args",),
+        "memcheck",
+        "Give valgrind more options, for example --valgrind-args='--track-origins=yes'.",
+        Words(),
+        metavar="ARGS",
+    ),
+    Option(
+        "suppressions",
+        ("--valgrind-suppressions",),
+        "memcheck",
+        "Have valgrind leave out what a suppression file describes.",
+        ExistingFiles(),
+        metavar="FILE",
+    ),
+    Option(
+        "gen_suppressions",
+        ("--valgrind-gen-suppressions",),
+        "memcheck",
+        "Write a suppression for everything that was found and is not marked as known. With that "
+        "file the next run is clean.",
+        FileToWrite(),
+        metavar="FILE",
+        has_ini=False,
+    ),
+    Option(
+        "all_errors",
+        ("--valgrind-all-errors",),
+        "memcheck",
+        "Fail a test for the interpreter's own errors as well.",
+    ),
+    Option(
+        "calibrate",
+        ("--valgrind-calibrate",),
+        "memcheck",
+        "Find out anew which errors the interpreter raises by itself. Without this option that is "
+        "done once for each interpreter and each valgrind.",
+        has_ini=False,
+    ),
+    Option(
+        "leak_kinds",
+        ("--valgrind-leak-kinds",),
+        "memcheck",
+        f"Fail a test for these kinds of leak: some of {', '.join(LEAK_KINDS)}.",
+        LeakKinds(),
+        metavar="KINDS",
+        default="definite",
+    ),
+    Option(
+        "python_frames",
+        ("--valgrind-python-frames",),
+        "memcheck",
+        "Name Python functions in C stacks.",
+    ),
+    Option(
+        "origins",
+        ("--valgrind-no-origins",),
+        "memcheck",
+        "Do not run tests once more, at the end and with --track-origins=yes, in which the "
+        "interpreter decides upon an uninitialised value that may be an extension's.",
+        negates=True,
+    ),
+    Option(
+        "origins_seconds",
+        ("--valgrind-origins-seconds",),
+        "memcheck",
+        "Let the further run that looks for origins take no longer.",
+        Number(),
+        metavar="SECONDS",
+        default="600",
+    ),
+)
+
+HEAPCHECK: tuple[Option, ...] = (
+    Option(
+        "heapcheck",
+        ("--heapcheck",),
+        "heapcheck",
+        "Find the memory and the references that each test loses, and damage to the heap, without "
+        "valgrind, natively.",
+    ),
+    Option(
+        "guards",
+        ("--heapcheck-guards",),
+        "heapcheck",
+        "Find writes past the end of a block and writes after free: with little effort (on), "
+        "looking at every byte (full), or not at all (off).",
+        Choice("full", "on", "off"),
+        default="on",
+    ),
+    Option(
+        "stacks_seconds",
+        ("--heapcheck-stacks-seconds",),
+        "heapcheck",
+        "Run tests that lost memory once more, in forked processes and for no longer than this in "
+        "total, to show the stacks of what they lost. 0 leaves it out.",
+        Number(may_be_zero=True),
+        metavar="SECONDS",
+        default="30",
+    ),
+    Option(
+        "ignore",
+        ("--heapcheck-ignore",),
+        "heapcheck",
+        "Count leaks that fit a rule, and do not report them: by the type of the object, by the C "
+        "function or object file that allocated it, or by the test, for example "
+        "--heapcheck-ignore='type: mypkg.Token'. RULE may also be the name of a file with a rule "
+        "in each line. In the ini file each line is a rule or the name of a file.",
+        IgnoreRules(),
+        metavar="RULE",
+    ),
+)
+
+BOTH: tuple[Option, ...] = (
+    Option(
+        "leak_check",
+        ("--memory-leak-check", "--valgrind-leak-check"),
+        "both",
+        "Check for leaks once for a group of tests, and find out which of them it was (group), "
+        "after every test (exact), or never (off).",
+        Choice("group", "exact", "off"),
+        default="group",
+    ),
+    Option(
+        "exact_rerun",
+        ("--memory-exact-rerun", "--valgrind-exact-rerun"),
+        "both",
+        "If it is not known which test of a group has lost some memory, run these tests again at "
+        "the end, with a check after each.",
+    ),
+    Option(
+        "references",
+        ("--memory-no-references", "--valgrind-no-references"),
+        "both",
+        "Do not look for lost references to lists, dicts, instances and other objects that the "
+        "garbage collector knows.",
+        negates=True,
+    ),
+    Option(
+        "freeze",
+        ("--memory-no-freeze", "--valgrind-no-freeze"),
+        "both",
+        "Do not call gc.freeze after each test, which makes garbage collections fast: for suites "
+        "that look at the collector's own state.",
+        negates=True,
+    ),
+    Option(
+        "only",
+        ("--memory-only", "--valgrind-only"),
+        "both",
+        "Fail a test only for errors and leaks with a frame in an object or source file that fits, "
+        "for example --memory-only='mypkg/*.so'. The rest is listed.",
+        Texts(),
+        metavar="GLOB",
+    ),
+    Option(
+        "failures",
+        ("--memory-failures", "--valgrind-failures"),
+        "both",
+        "Report an ordinary failure, where no error and no leak was found, as an expected failure "
+        "(xfail) or as the failure that it is (report).",
+        Choice("xfail", "report"),
+        default="xfail",
+        native_default="report",
+    ),
+    Option(
+        "strict",
+        ("--memory-strict", "--valgrind-strict"),
+        "both",
+        "Fail a test that is marked with a known error or leak that did not occur.",
+    ),
+    Option(
+        "pinpoint",
+        ("--memory-pinpoint", "--valgrind-pinpoint"),
+        "both",
+        "Run each test in which something was found once more, in a forked process, and say which "
+        "line of Python raised the error or lost the memory. What tests do to the world outside, "
+        "to files and ports, they do again.",
+    ),
+    Option(
+        "resume",
+        ("--memory-resume", "--valgrind-resume"),
+        "both",
+        "When the process that runs the tests dies in a test, go on after that test in a new one, "
+        "and run the tests again that were not checked for leaks yet (with pytest-xdist's -n this "
+        "is always so).",
+    ),
+    Option(
+        "trace_children",
+        ("--memory-trace-children", "--valgrind-trace-children"),
+        "both",
+        "Check the processes that a test starts and forks as well: what is found in them fails the "
+        "test. Under valgrind each takes as long to start as the tests' own.",
+    ),
+    Option(
+        "timeout",
+        ("--memory-timeout", "--valgrind-timeout"),
+        "both",
+        "Fail a test that takes longer, with the stacks of Python and of C of where it hangs.",
+        Number(),
+        metavar="SECONDS",
+    ),
+    Option(
+        "timeout_factor",
+        ("--memory-timeout-factor", "--valgrind-timeout-factor"),
+        "both",
+        "Multiply the timeouts of pytest-timeout by N, as everything takes longer while memory is "
+        "checked.",
+        Number(),
+        metavar="N",
+        default="20",
+        native_default="2",
+    ),
+)
