@@ -19,11 +19,12 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "pytest_valgrind"
 #: Wings, and modules beside them, from the top down: tests/unit/test_house.py checks the imports.
 WINGS = (
-    *("plugin", "session", "workers", "launching", "recovery", "origins", "children", "pinpoint"),
-    *("false_alarms", "resources", "heap", "memcheck", "leaks", "objects", "items", "reporting"),
-    *("settings", "option_table", "engine_options", "check_options", "options", "option_types"),
-    *("findings", "markers", "pytest_internals", "session_kind", "command", "fork"),
-    *("parent_death", "standard_library", "preload", "package", "valgrind", "client"),
+    *("plugin", "memory_log", "session", "workers", "launching", "recovery", "origins", "children"),
+    *("pinpoint", "false_alarms", "resources", "heap", "memcheck", "leaks", "objects", "items"),
+    *("reporting", "settings", "option_table", "engine_options", "check_options", "options"),
+    *("option_types", "findings", "markers", "pytest_internals", "session_kind", "command"),
+    *("fork", "memory_size", "parent_death", "standard_library", "preload", "package", "valgrind"),
+    "client",
 )
 
 
@@ -121,7 +122,10 @@ def speed() -> str:
 
 def heap_cost() -> str:
     """Return what ``pytest --heapcheck`` costs, from the table that ``make tables`` has printed."""
-    lines = ["| suite | runner | CPU, seconds | times native | outcome |", "|---|---|---:|---:|---|"]
+    lines = [
+        "| suite | runner | CPU, seconds | times native | outcome |",
+        "|---|---|---:|---:|---|",
+    ]
     text = (ROOT / "docs" / "tables" / "heapcheck.md").read_text()
     for section in text.split("### Suite ")[1:]:
         rows = [

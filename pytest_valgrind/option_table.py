@@ -11,18 +11,18 @@ from itertools import takewhile
 
 import pytest
 
-from pytest_valgrind.check_options import RESOURCES
+from pytest_valgrind.check_options import ANY
 from pytest_valgrind.engine_options import BOTH, HEAPCHECK, MEMCHECK
 from pytest_valgrind.options import Engine, Option
 
-OPTIONS: tuple[Option, ...] = (*MEMCHECK, *HEAPCHECK, *BOTH, *RESOURCES)
+OPTIONS: tuple[Option, ...] = (*MEMCHECK, *HEAPCHECK, *BOTH, *ANY)
 
 #: Of each group of options: its name for pytest and its title.
 GROUPS: dict[Engine, tuple[str, str]] = {
     "memcheck": ("valgrind", "memory errors and leaks, found by valgrind"),
     "heapcheck": ("heapcheck", "lost memory and heap damage, found without valgrind"),
     "both": ("memory", "options of both --valgrind and --heapcheck"),
-    "none": ("checks", "checks that need no engine"),
+    "any": ("checks", "checks of each test, with and without these engines"),
 }
 _MISSING: dict[Engine, str] = {
     "memcheck": "--valgrind is missing",
@@ -52,6 +52,6 @@ def without_effect(arguments: Iterable[str]) -> list[str]:
     waiting: dict[str, list[str]] = {}
     for flag in dict.fromkeys(word.partition("=")[0] for word in words):
         option = by_flag.get(flag)
-        if option is not None and option.engine != "none" and option.name not in _ENGINES:
+        if option is not None and option.engine != "any" and option.name not in _ENGINES:
             waiting.setdefault(_MISSING[option.engine], []).append(flag)
     return [f"{', '.join(flags)}: without effect, as {why}" for why, flags in waiting.items()]

@@ -32,6 +32,8 @@ class ValueType:
     choices: tuple[str, ...] = ()
     #: Whether the option may be given several times; the setting is a tuple.
     repeats = False
+    #: What the option means where it stands alone in the command line; empty if it needs a value.
+    alone = ""
 
     def split(self, text: str) -> list[str]:
         """Return the values in a text of the command line; pytest splits those of the ini file.
@@ -176,6 +178,53 @@ class FileToWrite(FilePath):
         if not path.parent.is_dir():
             raise ValueError(f": {path} cannot be written: there is no directory {path.parent}")
         return path
+
+
+class LogToWrite(FileToWrite):
+    """The path of a log of ours, which need not be there.
+
+    :param alone: its name where none is given.
+    :param beginning: of every such log.
+    """
+
+    def __init__(self, alone: str, beginning: bytes) -> None:
+        self.alone = alone
+        self._beginning = beginning
+
+    def read(self, text: str, directory: Path) -> Path:
+        """Return the path."""
+        path = super().read(text, directory)
+        # argparse takes the next word for the value, which may be that of a test.
+        if "::" in text or not self._may_be_overwritten(path):
+            raise ValueError(
+                f": {text} is not such a log, and is not overwritten: write FILE after an equals "
+                "sign, or give the option after the names of tests"
+            )
+        return path
+
+    def _may_be_overwritten(self, path: Path) -> bool:
+        try:
+            with path.open("rb") as file:
+                return self._beginning.startswith(file.read(len(self._beginning)))
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            raise ValueError(f": {path} cannot be read: {error.strerror}") from None
+
+
+class Size(ValueType):
+    """A number of bytes, such as ``24 MB``."""
+
+    def read(self, text: str, directory: Path) -> float:
+        """Return it."""
+        del directory
+        # Here, as every run of pytest imports this module.
+        from pytest_valgrind.memory_size import parse_size
+
+        try:
+            return parse_size(text)
+        except ValueError:
+            raise ValueError(f" takes a size such as 24 MB or 512 KB, not {text!r}") from None
 
 
 class ExistingFiles(ValueType):

@@ -14,8 +14,8 @@ import pytest
 
 from pytest_valgrind.option_types import Switch, ValueType
 
-#: Which engine reads an option; ``none`` is for checks that need no engine.
-Engine = Literal["memcheck", "heapcheck", "both", "none"]
+#: Which engine reads an option; what concerns ``any`` run needs none of the two.
+Engine = Literal["memcheck", "heapcheck", "both", "any"]
 
 SWITCH = Switch()
 
@@ -70,6 +70,8 @@ class Option:
         """The flag, and what stands for a value."""
         choices = f"{{{','.join(self.type.choices)}}}" if self.type.choices else ""
         value = self.metavar or choices
+        if self.type.alone:
+            return f"{self.flags[0]}[={value}]"
         return f"{self.flags[0]}={value}" if value else self.flags[0]
 
     @property
@@ -95,6 +97,8 @@ class Option:
             attributes["choices"] = self.type.choices
         else:
             attributes["metavar"] = self.metavar
+        if self.type.alone:
+            attributes |= {"nargs": "?", "const": self.type.alone}
         group.addoption(self.flags[0], **attributes, help=self.help)
         for flag in self.flags[1:]:
             # Apart, as argparse would show both.

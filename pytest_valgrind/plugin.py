@@ -95,7 +95,11 @@ def pytest_configure(config: pytest.Config) -> None:
         _register_controller(config)
     elif not is_asked_for and not hasattr(config, "workerinput"):
         _warn_of_missing_option(config)
-    _register_resources(config)
+    option = config.option
+    if option.memory_log or option.memory_limit or config.getini("memory_limit"):
+        _register_memory_log(config, Process.this() if is_watched else None)
+    if option.resources is not None or config.getini("resources"):
+        _register_resources(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -249,6 +253,19 @@ def _register_controller(config: pytest.Config) -> None:
     if tests_will_run(config.option):
         controller = Controller(Settings.of(config, config.option), config)
         config.pluginmanager.register(controller, _CONTROLLER)
+
+
+def _register_memory_log(config: pytest.Config, process: Process | None) -> None:
+    with _imports_as_usual(config.pluginmanager):
+        from pytest_valgrind import session_kind
+        from pytest_valgrind.memory_log import session
+
+    is_of_launcher = session_kind.is_of_launcher(config)
+    session.begin(
+        config,
+        runs_tests=not (is_of_launcher or session_kind.is_distributed(config.option)),
+        begins_log=not (is_of_launcher or (process and process.replaces_another)),
+    )
 
 
 def _register_resources(config: pytest.Config) -> None:

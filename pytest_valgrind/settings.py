@@ -74,6 +74,10 @@ class Settings(NamedTuple):
     timeout: float | None
     #: What the timeouts of pytest-timeout are multiplied by.
     timeout_factor: float
+    #: Where to write a log of the memory of each test.
+    memory_log: Path | None
+    #: Bytes by which the resident memory may grow in a test.
+    memory_limit: float | None
     #: What is looked for that a test leaves behind: names of ``RESOURCE_KINDS``.
     resources: tuple[str, ...] | None
     #: Whether that fails it.

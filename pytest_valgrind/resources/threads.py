@@ -38,7 +38,7 @@ class Threads:
         return left
 
     def describe(self, thing: threading.Thread) -> str:
-        """Return its name, and the function that it runs, which stands in a name of Python's own."""
+        """Return its name, and the function that it runs: a name by default has that in it."""
         runs = getattr(getattr(thing, "_target", None), "__qualname__", "")
         runs = f", which runs {runs}" if runs and f"({runs})" not in thing.name else ""
         return f"{'daemon ' if thing.daemon else ''}{thing.name}{runs}"
