@@ -69,6 +69,26 @@ def heap_failures() -> str:
     return _fenced(failures[0])
 
 
+def leftovers() -> str:
+    """Return the failure of a test that leaves something, and the summary."""
+    test = (
+        "import socket\nimport tempfile\n\n"
+        "kept = []\n\n"
+        "def connect():\n"
+        "    return socket.socketpair()[0]\n\n"
+        "def test_connection():\n"
+        "    kept.append(connect())\n\n"
+        "def test_download():\n"
+        "    tempfile.mkdtemp(prefix='download-')\n\n"
+        "def test_closes():\n"
+        "    connect().close()\n"
+    )
+    text = _run_project(test, "--resources=all", "--resources-fail")
+    failures = re.search(r"^_+ ERROR at teardown of test_c.*?(?=^=+ short test)", text, re.M | re.S)
+    assert failures, text
+    return _fenced(re.sub(r"download-\w+", "download-x", failures[0]))
+
+
 def hang() -> str:
     """Return the failure of a test that waits for ever in an extension."""
     test = "import defective\n\ndef test_wait():\n    defective.wait_for_signal()\n"

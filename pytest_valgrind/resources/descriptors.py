@@ -19,6 +19,9 @@ from pytest_valgrind.standard_library import kept_descriptors
 
 _DIRECTORY = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
 
+# Capturing of output puts others in their place, and back.
+_STANDARD = (0, 1, 2)
+# Audit events.
 _OPENS = ("open", "sqlite3.connect")
 
 
@@ -40,24 +43,24 @@ class Descriptors:
 
     def __init__(self, openings: Openings | None = None) -> None:
         self._openings = openings
-        self._known: dict[int, Descriptor] = {}
+        #: Of the last reading: events before it, the listing, and what that meant.
         self._count = -1
+        self._listing: tuple[int, list[str]] = (-1, [])
+        self._last: frozenset[Descriptor] = frozenset()
 
     def read(self) -> frozenset[Descriptor]:
-        """Return them."""
-        # A number that is still there is looked at again only if something may have been opened
-        # in its place: each look takes as long as a tenth of the listing.
+        """Return them, but for the standard streams."""
+        # Where nothing was opened, a number stands for the same as before. To ask for each takes
+        # four times as long as to list them.
         count = self._openings.count if self._openings else self._count + 1
-        known = self._known if count == self._count else {}
-        self._count = count
-        self._known = {}
-        for name in os.listdir(_DIRECTORY):  # noqa: PTH208 (names, as paths take thrice as long)
-            fd = int(name)
-            found = known.get(fd) or _descriptor(fd)
-            if found is not None:
-                self._known[fd] = found
-        kept = kept_descriptors()
-        return frozenset(found for fd, found in self._known.items() if fd not in kept)
+        own = _lowest_free()
+        names = os.listdir(_DIRECTORY)  # noqa: PTH208 (paths take three times as long)
+        if count != self._count or (own, names) != self._listing:
+            numbers = set(map(int, names)).difference(_STANDARD, (own,), kept_descriptors())
+            found = map(_descriptor, numbers)
+            self._last = frozenset(descriptor for descriptor in found if descriptor)
+        self._count, self._listing = count, (own, names)
+        return self._last
 
     def settled(self, new: frozenset[Descriptor]) -> frozenset[Descriptor]:
         """Return those that are still open."""
@@ -103,10 +106,20 @@ def _leads_to(path: object, target: str) -> bool:
     return given.name == PurePath(target).name or str(given.resolve()) == target
 
 
+def _lowest_free() -> int:
+    """Return the number that the listing of the directory will have itself (open(2))."""
+    try:
+        free = os.dup(0)
+    except OSError:
+        return 0
+    os.close(free)
+    return free
+
+
 def _descriptor(fd: int) -> Descriptor | None:
     try:
         found = os.fstat(fd)
-    except OSError:  # that of the listing itself
+    except OSError:  # another thread has closed it
         return None
     return Descriptor(fd, found.st_dev, found.st_ino)
 

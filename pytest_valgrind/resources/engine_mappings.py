@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pytest_valgrind.findings.finding import plural
+from pytest_valgrind.findings.finding import Finding, plural
 from pytest_valgrind.findings.kind import Kind
-from pytest_valgrind.findings.stack import Stack
-from pytest_valgrind.heap.c_places import CFrames
+from pytest_valgrind.findings.stack import Frame, Owner, Stack
+from pytest_valgrind.heap.c_places import CFrames, placed
 from pytest_valgrind.heap.engine import Engine, Mapping
 from pytest_valgrind.resources.file_mappings import where_mapped
 from pytest_valgrind.resources.openings import Opening
 
 # It keeps pages for the code of callbacks, which are used again.
 _OF_CALLBACKS = re.compile(r"ffi_closure_|dlmmap|ffi_tramp")
+# Bytes of a thread's stack of Python frames: DATA_STACK_CHUNK_SIZE in CPython's pystate.c, 3.11 on.
+_CHUNK = 16 * 1024
 
 
 class EngineMappings:
@@ -37,10 +39,12 @@ class EngineMappings:
 
     def settled(self, new: frozenset[Mapping]) -> frozenset[Mapping]:
         """Return those that are still there, and not libffi's."""
+        place = self._engine.place
+        has_threads = place is not None and self._engine.threads_of(place) > 0
         return frozenset(
             mapping
             for mapping in new & self.read()
-            if not _OF_CALLBACKS.match(self._frames.at(mapping.caller).function)
+            if not _is_kept(mapping, self._frames.at(mapping.caller), has_threads=has_threads)
         )
 
     def describe(self, thing: Mapping) -> str:
@@ -49,4 +53,11 @@ class EngineMappings:
 
     def where(self, thing: Mapping, openings: Sequence[Opening]) -> Stack:
         """Return the C function that made it, and the Python function if it was Python's mmap."""
-        return (self._frames.at(thing.caller), *where_mapped(thing.length, openings))
+        found = Finding(self.kind, "", (self._frames.at(thing.caller),))
+        return (*placed([found])[0].stack, *where_mapped(thing.length, openings))
+
+
+def _is_kept(mapping: Mapping, maker: Frame, *, has_threads: bool) -> bool:
+    """Whether a mapping serves callbacks, or a thread that is a leftover itself."""
+    is_stack = maker.owner is Owner.INTERPRETER and mapping.length == _CHUNK
+    return bool(_OF_CALLBACKS.match(maker.function)) or (has_threads and is_stack)

@@ -54,12 +54,14 @@ class Opening(NamedTuple):
 class Openings:
     """Notes what is opened while it listens.
 
-    :ivar count: of all such events so far, whoever listened.
+    :ivar count: of all such events so far.
     """
 
     def __init__(self) -> None:
         self.noted: deque[Opening] = deque(maxlen=_MOST)
         self.count = 0
+        #: Whether what is opened now is of no interest.
+        self.is_paused = False
 
     def listen(self) -> None:
         """Begin."""
@@ -96,7 +98,8 @@ def _install() -> None:
         if what is not None and listeners:
             said, frame = what(arguments), get_frame(1)
             for listener in listeners:
-                listener.note(event, said, frame)
+                if not listener.is_paused:
+                    listener.note(event, said, frame)
 
     _is_installed.append(True)
     sys.addaudithook(note)

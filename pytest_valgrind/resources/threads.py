@@ -19,6 +19,7 @@ _TASKS = "/proc/self/task"
 # Seconds that a thread may take for its end once it has been joined, and between two looks.
 _PATIENCE = 0.05
 _PAUSE = 0.001
+_LINKS_OF_ONE = 3
 
 
 class Threads:
@@ -57,9 +58,10 @@ class NativeThreads:
         """Return the thread ids, as the kernel has them; none where there is no /proc."""
         if sys.platform != "linux":
             return frozenset()
-        tids = frozenset(map(int, os.listdir(_TASKS)))  # noqa: PTH208 (names will do)
-        if len(tids) == 1:
+        # A directory has a link more for each directory in it, and two of its own (stat(2)).
+        if os.stat(_TASKS).st_nlink == _LINKS_OF_ONE:  # noqa: PTH116 (half the time)
             return frozenset()
+        tids = frozenset(map(int, os.listdir(_TASKS)))  # noqa: PTH208 (names will do)
         # Of a Python thread that is starting, Python does not know the number yet: settled().
         return tids - {thread.native_id for thread in threading.enumerate()} - {os.getpid()}
 

@@ -78,7 +78,11 @@ class Watch:
                 self._owned[place, thing] = _Owned(left, is_over)
 
     def _read(self) -> Reading:
-        return [resource.read() for resource in self._resources]
+        self._openings.is_paused = True
+        try:
+            return [resource.read() for resource in self._resources]
+        finally:
+            self._openings.is_paused = False
 
     def _new(self, before: Reading, after: Reading) -> list[tuple[int, Any]]:
         """Return what is new and no fixture's, each with the place of its kind."""
