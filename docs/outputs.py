@@ -21,10 +21,10 @@ PACKAGE = ROOT / "pytest_valgrind"
 WINGS = (
     *("plugin", "memory_log", "session", "workers", "launching", "recovery", "origins", "children"),
     *("pinpoint", "false_alarms", "resources", "heap", "memcheck", "leaks", "objects", "items"),
-    *("reporting", "settings", "option_table", "engine_options", "check_options", "options"),
-    *("option_types", "findings", "markers", "pytest_internals", "session_kind", "command"),
-    *("fork", "memory_size", "parent_death", "standard_library", "preload", "package", "valgrind"),
-    "client",
+    *("reporting", "settings", "option_table", "options_of_checks", "options_of_memcheck"),
+    *("options", "option_types", "findings", "markers", "pytest_internals", "session_kind"),
+    *("command", "fork", "memory_size", "parent_death", "standard_library", "preload", "package"),
+    *("valgrind", "client"),
 )
 
 

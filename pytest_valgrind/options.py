@@ -1,6 +1,6 @@
 """What an option is: how it is declared, and how its setting is read.
 
-Which options there are stands in ``engine_options.py`` and ``check_options.py``.
+Which options there are stands in ``option_table.py``.
 """
 
 from __future__ import annotations

@@ -83,7 +83,10 @@ def pytest_configure(config: pytest.Config) -> None:
     _sessions.append(config)
     for declaration in declarations():
         config.addinivalue_line("markers", declaration)
-    if is_watched and (outer := Process.this().checker):
+    outer = Process.this().checker if is_watched else None
+    if outer is None and not hasattr(config, "workerinput"):
+        _warn_of_options_without_effect(config)
+    if outer is not None:
         _register_inner_session(config, outer)
     elif is_watched and is_asked_for:
         _register_checker(config, Process.this())
@@ -93,8 +96,6 @@ def pytest_configure(config: pytest.Config) -> None:
         and not session_kind.is_of_launcher(config)
     ):
         _register_controller(config)
-    elif not is_asked_for and not hasattr(config, "workerinput"):
-        _warn_of_missing_option(config)
     option = config.option
     if option.memory_log or option.memory_limit or config.getini("memory_limit"):
         _register_memory_log(config, Process.this() if is_watched else None)
@@ -188,11 +189,13 @@ def _launch(config: pytest.Config, args: list[str]) -> None:
     restart(config, args, is_within_session=bool(_sessions), further_run=_further_run())
 
 
-def _warn_of_missing_option(config: pytest.Config) -> None:
-    from pytest_valgrind.option_table import without_effect
+def _warn_of_options_without_effect(config: pytest.Config) -> None:
+    from pytest_valgrind.option_table import option_named, without_effect
 
+    names = ("valgrind", "heapcheck")
+    engines = [name for name in names if option_named(name).value(config, config.option)]
     # Not those of the ini file, which say what shall hold if an engine is asked for.
-    for words in without_effect(config.invocation_params.args):
+    for words in without_effect(config.invocation_params.args, engines):
         try:
             config.issue_config_time_warning(pytest.PytestConfigWarning(words), stacklevel=2)
         except pytest.PytestConfigWarning:  # by -W error

@@ -1,11 +1,11 @@
-"""The options of checks that need no engine, and work beside one as well."""
+"""The options of checks that need no engine, and work beside one: rows of the table of options."""
 
 from __future__ import annotations
 
 from pytest_valgrind.option_types import RESOURCE_KINDS, LogToWrite, Names, Size
 from pytest_valgrind.options import Option
 
-ANY: tuple[Option, ...] = (
+OPTIONS_OF_CHECKS: tuple[Option, ...] = (
     Option(
         "memory_log",
         ("--memory-log",),
