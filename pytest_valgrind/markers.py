@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 KNOWN_ERROR = "valgrind_known_error"
 KNOWN_LEAK = "valgrind_known_leak"
 SKIP = "valgrind_skip"
+ALLOW_LEFTOVER = "allow_leftover"
 
+#: Those of the engines.
 MARKERS = {
     KNOWN_LEAK: "the test leaks memory and this is known: an expected failure under valgrind.",
     KNOWN_ERROR: "the test raises a valgrind error and this is known: an expected failure under "
     "valgrind.",
     SKIP: "skip the test, but only under valgrind.",
 }
+
+#: Those of checks that need no engine, with what they take.
+OTHER_MARKERS = {
+    f"{ALLOW_LEFTOVER}(*names, reason=None)": "the test may leave resources behind; the names are "
+    "those of --resources, and without one it may leave anything.",
+}
+
+
+def declarations() -> Iterator[str]:
+    """Yield a line for each marker, as pytest has them in its ini file."""
+    for name, meaning in MARKERS.items():
+        yield f"{name}(reason=None): {meaning}"
+    for declared, meaning in OTHER_MARKERS.items():
+        yield f"{declared}: {meaning}"
 
 
 class Mark(Protocol):

@@ -14,12 +14,11 @@ import pytest
 from pytest_valgrind.option_types import (
     Choice,
     IgnoreRules,
-    LogToWrite,
     Number,
-    Size,
     Texts,
 )
 from pytest_valgrind.options import Engine, Option
+from pytest_valgrind.options_of_checks import OPTIONS_OF_CHECKS
 from pytest_valgrind.options_of_memcheck import OPTIONS_OF_MEMCHECK
 
 _HEAPCHECK = (
@@ -164,37 +163,14 @@ _BOTH = (
     ),
 )
 
-_ANY = (
-    Option(
-        "memory_log",
-        ("--memory-log",),
-        "any",
-        "Write a line of JSON for each test into FILE: its outcome, its duration, and the resident "
-        "memory of the process before it, after it and at most, in bytes. FILE is memory-log.jsonl "
-        "where none is given. The summary lists the tests by which memory grew most.",
-        LogToWrite("memory-log.jsonl", b'{"nodeid": '),
-        metavar="FILE",
-        has_ini=False,
-    ),
-    Option(
-        "memory_limit",
-        ("--memory-limit",),
-        "any",
-        "Fail each test by which the resident memory of the process grows by more than SIZE, for "
-        "example 10MB.",
-        Size(),
-        metavar="SIZE",
-    ),
-)
-
-OPTIONS: tuple[Option, ...] = (*OPTIONS_OF_MEMCHECK, *_HEAPCHECK, *_BOTH, *_ANY)
+OPTIONS: tuple[Option, ...] = (*OPTIONS_OF_MEMCHECK, *_HEAPCHECK, *_BOTH, *OPTIONS_OF_CHECKS)
 
 #: Of each group of options: its name for pytest and its title.
 GROUPS: dict[Engine, tuple[str, str]] = {
     "memcheck": ("valgrind", "memory errors and leaks, found by valgrind"),
     "heapcheck": ("heapcheck", "lost memory and heap damage, found without valgrind"),
     "both": ("memory", "options of both --valgrind and --heapcheck"),
-    "any": ("memory-log", "the memory of each test, with and without these engines"),
+    "any": ("checks", "checks of each test, with and without these engines"),
 }
 _MISSING: dict[Engine, str] = {
     "memcheck": "--valgrind is missing",

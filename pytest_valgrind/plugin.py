@@ -74,15 +74,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers and, under valgrind, the checker."""
     with _imports_as_usual(config.pluginmanager):
         from pytest_valgrind import session_kind
-        from pytest_valgrind.markers import MARKERS
+        from pytest_valgrind.markers import declarations
 
         is_watched = _is_watched()
         if is_watched:
             from pytest_valgrind.session.process import Process
     is_asked_for = _is_asked_for(config, config.option)
     _sessions.append(config)
-    for name, meaning in MARKERS.items():
-        config.addinivalue_line("markers", f"{name}(reason=None): {meaning}")
+    for declaration in declarations():
+        config.addinivalue_line("markers", declaration)
     outer = Process.this().checker if is_watched else None
     if outer is None and not hasattr(config, "workerinput"):
         _warn_of_options_without_effect(config)
@@ -99,6 +99,8 @@ def pytest_configure(config: pytest.Config) -> None:
     option = config.option
     if option.memory_log or option.memory_limit or config.getini("memory_limit"):
         _register_memory_log(config, Process.this() if is_watched else None)
+    if option.resources is not None or config.getini("resources"):
+        _register_resources(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -267,6 +269,22 @@ def _register_memory_log(config: pytest.Config, process: Process | None) -> None
         runs_tests=not (is_of_launcher or session_kind.is_distributed(config.option)),
         begins_log=not (is_of_launcher or (process and process.replaces_another)),
     )
+
+
+def _register_resources(config: pytest.Config) -> None:
+    from pytest_valgrind.option_table import option_named
+
+    names = option_named("resources").value(config, config.option)
+    if not names:
+        return
+    with _imports_as_usual(config.pluginmanager):
+        from pytest_valgrind.resources.checks import ResourceChecks
+        from pytest_valgrind.resources.summary import ResourceSummary
+
+    fails = option_named("resources_fail").value(config, config.option)
+    config.pluginmanager.register(ResourceChecks(names, fails=fails), "valgrind_resources")
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(ResourceSummary(), "valgrind_resources_summary")
 
 
 def _refuse_controller(option: object) -> None:

@@ -78,6 +78,10 @@ class Settings(NamedTuple):
     memory_log: Path | None
     #: Bytes by which the resident memory may grow in a test.
     memory_limit: float | None
+    #: What is looked for that a test leaves behind: names of ``RESOURCE_KINDS``.
+    resources: tuple[str, ...] | None
+    #: Whether that fails it.
+    resources_fail: bool
 
     @property
     def memcheck(self) -> bool:
