@@ -113,6 +113,10 @@ typedef struct {
     void (*enter_clone)(int which);
     /* In the clone: finds the blocks of tests that nothing points to. */
     void (*find_lost)(void);
+    /* In the process: from now on, checks take as reached what was made for tests before this one,
+       or for none; 0 ends that. It is several times as fast, and misses what is kept by a block
+       that is lost itself. */
+    void (*look_since)(uint32_t test);
     /* In the clone: adds to the text that the process reads; -1 if there is no room. */
     int (*say)(const char *text, size_t length);
     /* In either: the results. */
@@ -128,7 +132,7 @@ typedef struct {
     int (*is_readable)(const void *address, size_t size);
 } pvh_engine;
 
-enum { PVH_VERSION = 3, PVH_CHECKS = 3, PVH_NO_CHECK = -1, PVH_MOST_LOST = 1 << 14 };
+enum { PVH_VERSION = 4, PVH_CHECKS = 3, PVH_NO_CHECK = -1, PVH_MOST_LOST = 1 << 14 };
 
 /* The one symbol besides the replaced ones: it takes nothing and returns the table, NULL in a
    process that is not tracked. */

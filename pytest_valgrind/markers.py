@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 KNOWN_ERROR = "valgrind_known_error"
 KNOWN_LEAK = "valgrind_known_leak"
 SKIP = "valgrind_skip"
 NO_LEAK_CHECK = "no_leak_check"
+ALLOW_LEFTOVER = "allow_leftover"
 
+#: Those of the engines.
 MARKERS = {
     KNOWN_LEAK: "the test leaks memory and this is known: an expected failure under valgrind.",
     KNOWN_ERROR: "the test raises a valgrind error and this is known: an expected failure under "
@@ -17,11 +19,21 @@ MARKERS = {
     SKIP: "skip the test, but only under valgrind.",
 }
 
-#: Of hunts for leaks, as pytest-leaks has it: with what it takes.
-OF_HUNTS = (
-    f'{NO_LEAK_CHECK}(fail=False, reason=""): do not repeat the test to look for leaks (-R); '
-    "with fail=True it is listed as one that leaks."
-)
+#: Those of checks that need no engine, with what they take.
+OTHER_MARKERS = {
+    f"{ALLOW_LEFTOVER}(*names, reason=None)": "the test may leave resources behind; the names are "
+    "those of --resources, and without one it may leave anything.",
+    f'{NO_LEAK_CHECK}(fail=False, reason="")': "do not repeat the test to look for leaks (-R); with "
+    "fail=True it is listed as one that leaks.",
+}
+
+
+def declarations() -> Iterator[str]:
+    """Yield a line for each marker, as pytest has them in its ini file."""
+    for name, meaning in MARKERS.items():
+        yield f"{name}(reason=None): {meaning}"
+    for declared, meaning in OTHER_MARKERS.items():
+        yield f"{declared}: {meaning}"
 
 
 class Mark(Protocol):

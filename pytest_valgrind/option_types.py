@@ -18,6 +18,11 @@ IniType = Literal["string", "bool", "args", "paths", "linelist"]
 
 #: Names of the kinds of leak, as valgrind has them (``--show-leak-kinds``).
 LEAK_KINDS = ("definite", "indirect", "possible", "reachable")
+#: Names of what a test may leave behind.
+RESOURCE_KINDS = (
+    *("fds", "maps", "threads", "native_threads"),
+    *("children", "tempfiles", "garbage"),
+)
 
 
 class ValueType:
@@ -28,6 +33,8 @@ class ValueType:
     choices: tuple[str, ...] = ()
     #: Whether the option may be given several times; the setting is a tuple.
     repeats = False
+    #: What the option means where it stands alone in the command line; empty if it needs a value.
+    alone = ""
 
     def split(self, text: str) -> list[str]:
         """Return the values in a text of the command line; pytest splits those of the ini file.
@@ -160,6 +167,25 @@ class Words(Texts):
             raise ValueError(f": {error}") from None
 
 
+class Names(ValueType):
+    """Some of a few names, with commas or spaces between them; ``all`` stands for all of them."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def read(self, text: str, directory: Path) -> tuple[str, ...]:
+        """Return them, in the order of the few."""
+        del directory
+        given = text.replace(",", " ").split()
+        if unknown := [name for name in given if name not in (*self._names, "all")]:
+            raise ValueError(f" takes some of {', '.join(self._names)}, or all, not {unknown[0]!r}")
+        return tuple(name for name in self._names if name in given or "all" in given)
+
+    def decode(self, encoded: Iterable[str] | None) -> tuple[str, ...] | None:
+        """Return them again."""
+        return None if encoded is None else tuple(encoded)
+
+
 class FilePath(ValueType):
     """The path of a file, if there is one."""
 
@@ -187,6 +213,53 @@ class FileToWrite(FilePath):
         if not path.parent.is_dir():
             raise ValueError(f": {path} cannot be written: there is no directory {path.parent}")
         return path
+
+
+class LogToWrite(FileToWrite):
+    """The path of a log of ours, which need not be there.
+
+    :param alone: its name where none is given.
+    :param beginning: of every such log.
+    """
+
+    def __init__(self, alone: str, beginning: bytes) -> None:
+        self.alone = alone
+        self._beginning = beginning
+
+    def read(self, text: str, directory: Path) -> Path:
+        """Return the path."""
+        path = super().read(text, directory)
+        # argparse takes the next word for the value, which may be that of a test.
+        if "::" in text or not self._may_be_overwritten(path):
+            raise ValueError(
+                f": {text} is not such a log, and is not overwritten: write FILE after an equals "
+                "sign, or give the option after the names of tests"
+            )
+        return path
+
+    def _may_be_overwritten(self, path: Path) -> bool:
+        try:
+            with path.open("rb") as file:
+                return self._beginning.startswith(file.read(len(self._beginning)))
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            raise ValueError(f": {path} cannot be read: {error.strerror}") from None
+
+
+class Size(ValueType):
+    """A number of bytes, such as ``24 MB``."""
+
+    def read(self, text: str, directory: Path) -> float:
+        """Return it."""
+        del directory
+        # Here, as every run of pytest imports this module.
+        from pytest_valgrind.memory_size import parse_size
+
+        try:
+            return parse_size(text)
+        except ValueError:
+            raise ValueError(f" takes a size such as 24 MB or 512 KB, not {text!r}") from None
 
 
 class ExistingFiles(ValueType):

@@ -14,8 +14,9 @@ import pytest
 
 from pytest_valgrind.option_types import Switch, ValueType
 
-#: Which engine reads an option.
-Engine = Literal["memcheck", "heapcheck", "both", "hunt"]
+#: Which engine reads an option; what concerns ``any`` run needs none of the two, and what concerns
+#: a ``hunt`` waits for ``-R``.
+Engine = Literal["memcheck", "heapcheck", "both", "any", "hunt"]
 
 SWITCH = Switch()
 
@@ -71,6 +72,8 @@ class Option:
         choices = f"{{{','.join(self.type.choices)}}}" if self.type.choices else ""
         value = self.metavar or choices
         flag = self.shown[-1]
+        if self.type.alone:
+            return f"{flag}[={value}]"
         return f"{flag}={value}" if value else flag
 
     @property
@@ -96,6 +99,8 @@ class Option:
             attributes["choices"] = self.type.choices
         else:
             attributes["metavar"] = self.metavar
+        if self.type.alone:
+            attributes |= {"nargs": "?", "const": self.type.alone}
         shown = self.shown
         group.addoption(*shown, **attributes, help=self.help)
         for flag in self.flags[len(shown) :]:

@@ -32,8 +32,8 @@ _sessions: list[pytest.Config] = []
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Declare the options."""
     with _imports_as_usual(pluginmanager):
-        from pytest_valgrind.hunt_options import are_free
         from pytest_valgrind.option_table import add_options
+        from pytest_valgrind.options_of_hunts import are_free
     add_options(parser, hunts=are_free(parser, pluginmanager))
 
 
@@ -67,9 +67,9 @@ def pytest_load_initial_conftests(
         option.pythonwarnings = [*(option.pythonwarnings or []), *OPTIONS]
     try:
         with _imports_as_usual(early_config.pluginmanager):
-            from pytest_valgrind import hunt_options
+            from pytest_valgrind import options_of_hunts
 
-            hunt_options.withdraw(parser)
+            options_of_hunts.withdraw(parser)
         result = yield
         _declare_hunts(early_config, parser)
         return result
@@ -83,19 +83,21 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers and, under valgrind, the checker."""
     with _imports_as_usual(config.pluginmanager):
         from pytest_valgrind import session_kind
-        from pytest_valgrind.markers import MARKERS, OF_HUNTS
+        from pytest_valgrind.markers import declarations
 
         is_watched = _is_watched()
         if is_watched:
             from pytest_valgrind.session.process import Process
     is_asked_for = _is_asked_for(config, config.option)
     _sessions.append(config)
-    for name, meaning in MARKERS.items():
-        config.addinivalue_line("markers", f"{name}(reason=None): {meaning}")
-    config.addinivalue_line("markers", OF_HUNTS)
+    for declaration in declarations():
+        config.addinivalue_line("markers", declaration)
     # Before the checker, which calls it where a test runs.
     _register_hunter(config)
-    if is_watched and (outer := Process.this().checker):
+    outer = Process.this().checker if is_watched else None
+    if outer is None and not hasattr(config, "workerinput"):
+        _warn_of_options_without_effect(config)
+    if outer is not None:
         _register_inner_session(config, outer)
     elif is_watched and is_asked_for:
         _register_checker(config, Process.this())
@@ -105,13 +107,16 @@ def pytest_configure(config: pytest.Config) -> None:
         and not session_kind.is_of_launcher(config)
     ):
         _register_controller(config)
-    elif not is_asked_for and not hasattr(config, "workerinput"):
-        _warn_of_missing_option(config)
+    option = config.option
+    if option.memory_log or option.memory_limit or config.getini("memory_limit"):
+        _register_memory_log(config, Process.this() if is_watched else None)
+    if option.resources is not None or config.getini("resources"):
+        _register_resources(config)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Say that -R is another plugin's, where it is."""
-    from pytest_valgrind.hunt_options import why_not
+    from pytest_valgrind.options_of_hunts import why_not
 
     return why_not(config)
 
@@ -208,11 +213,13 @@ def _launch(config: pytest.Config, args: list[str]) -> None:
     restart(config, args, is_within_session=bool(_sessions), further_run=_further_run())
 
 
-def _warn_of_missing_option(config: pytest.Config) -> None:
-    from pytest_valgrind.option_table import without_effect
+def _warn_of_options_without_effect(config: pytest.Config) -> None:
+    from pytest_valgrind.option_table import option_named, without_effect
 
+    names = ("valgrind", "heapcheck")
+    engines = [name for name in names if option_named(name).value(config, config.option)]
     # Not those of the ini file, which say what shall hold if an engine is asked for.
-    for words in without_effect(config.invocation_params.args):
+    for words in without_effect(config.invocation_params.args, engines):
         try:
             config.issue_config_time_warning(pytest.PytestConfigWarning(words), stacklevel=2)
         except pytest.PytestConfigWarning:  # by -W error
@@ -221,18 +228,18 @@ def _warn_of_missing_option(config: pytest.Config) -> None:
 
 def _declare_hunts(config: pytest.Config, parser: pytest.Parser) -> None:
     """Have -R and its kin be known, unless another plugin has them by now."""
-    from pytest_valgrind import hunt_options, option_table
+    from pytest_valgrind import option_table, options_of_hunts
 
-    are_ours = hunt_options.are_untaken(parser)
-    hunt_options.note_owner(config, are_ours=are_ours)
+    are_ours = options_of_hunts.are_untaken(parser)
+    options_of_hunts.note_owner(config, are_ours=are_ours)
     if are_ours:
         option_table.declare_hunts(parser)
     else:
-        hunt_options.decline(parser)
+        options_of_hunts.decline(parser)
 
 
 def _register_hunter(config: pytest.Config) -> None:
-    from pytest_valgrind.hunt_options import are_ours
+    from pytest_valgrind.options_of_hunts import are_ours
 
     if not (are_ours(config, config.option) and config.option.leaks):
         return
@@ -297,6 +304,35 @@ def _register_controller(config: pytest.Config) -> None:
     if tests_will_run(config.option):
         controller = Controller(Settings.of(config, config.option), config)
         config.pluginmanager.register(controller, _CONTROLLER)
+
+
+def _register_memory_log(config: pytest.Config, process: Process | None) -> None:
+    with _imports_as_usual(config.pluginmanager):
+        from pytest_valgrind import session_kind
+        from pytest_valgrind.memory_log import session
+
+    is_of_launcher = session_kind.is_of_launcher(config)
+    session.begin(
+        config,
+        runs_tests=not (is_of_launcher or session_kind.is_distributed(config.option)),
+        begins_log=not (is_of_launcher or (process and process.replaces_another)),
+    )
+
+
+def _register_resources(config: pytest.Config) -> None:
+    from pytest_valgrind.option_table import option_named
+
+    names = option_named("resources").value(config, config.option)
+    if not names:
+        return
+    with _imports_as_usual(config.pluginmanager):
+        from pytest_valgrind.resources.checks import ResourceChecks
+        from pytest_valgrind.resources.summary import ResourceSummary
+
+    fails = option_named("resources_fail").value(config, config.option)
+    config.pluginmanager.register(ResourceChecks(names, fails=fails), "valgrind_resources")
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(ResourceSummary(), "valgrind_resources_summary")
 
 
 def _refuse_controller(option: object) -> None:

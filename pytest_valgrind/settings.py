@@ -12,8 +12,8 @@ import pytest
 from pytest_valgrind.findings.ignore_rules import BY_DEFAULT, IgnoreRule
 from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.relevance import Scope
-from pytest_valgrind.hunt_options import are_ours
 from pytest_valgrind.option_table import OPTIONS, option_named
+from pytest_valgrind.options_of_hunts import are_ours
 
 
 class Settings(NamedTuple):
@@ -75,6 +75,14 @@ class Settings(NamedTuple):
     timeout: float | None
     #: What the timeouts of pytest-timeout are multiplied by.
     timeout_factor: float
+    #: Where to write a log of the memory of each test.
+    memory_log: Path | None
+    #: Bytes by which the resident memory may grow in a test.
+    memory_limit: float | None
+    #: What is looked for that a test leaves behind: names of ``RESOURCE_KINDS``.
+    resources: tuple[str, ...] | None
+    #: Whether that fails it.
+    resources_fail: bool
     #: How often tests are repeated, to settle and to compare; None if they are not.
     leaks: tuple[int | None, int | None] | None
     leaks_stab: int | None

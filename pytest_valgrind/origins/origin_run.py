@@ -49,6 +49,7 @@ _OFF = {
     "htmlpath": None,
     "json_report": False,
     "report_log": None,
+    "memory_log": None,
     "allure_report_dir": None,
     "benchmark_json": None,
     "benchmark_autosave": False,

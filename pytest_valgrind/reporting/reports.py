@@ -91,7 +91,7 @@ def of_void_run(hidden: int, label: str = "VALGRIND") -> pytest.CollectReport:
         Outcome.FAILED,
         f"[{label}]",
         f"No test got to its end, so next to nothing was checked: {plural(hidden, 'test')} failed "
-        "for other reasons. --valgrind-failures=report shows why.",
+        "for other reasons. --memory-failures=report shows why.",
     )
     report = pytest.CollectReport("", "failed", _longrepr(verdict, (), "", 0), result=[])
     return show_as(report, "the end")
@@ -103,7 +103,7 @@ def of_unchecked(nodeids: Sequence[str], label: str = "VALGRIND") -> pytest.Coll
         Outcome.FAILED,
         f"[{label}]",
         f"{plural(len(nodeids), 'test')} ran in another process, and nothing is known about "
-        f"{'it' if len(nodeids) == 1 else 'them'}: {named(nodeids)}. --valgrind-trace-children "
+        f"{'it' if len(nodeids) == 1 else 'them'}: {named(nodeids)}. --memory-trace-children "
         "checks the processes that tests start and fork.",
     )
     report = pytest.CollectReport("", "failed", _longrepr(verdict, (), "", 0), result=[])
@@ -155,7 +155,7 @@ def of_crash(
 
 
 def of_process(path: str, crash: Crash, crash_message: str) -> pytest.CollectReport:
-    """Return the report of a death of the process that did not happen in a test.
+    """Return the report of a crash of the process that did not happen in a test.
 
     :param path: of the file with which it had to do last.
     :param crash_message: how and when that was, in sentences.
@@ -171,9 +171,12 @@ def of_late(nodeid: str, verdict: Verdict, findings: Sequence[Finding]) -> pytes
     if any(finding.kind is Kind.OPEN_DESCRIPTOR for finding in findings):
         reason = f"Opened in {nodeid}, and still open when all fixtures had been torn down."
         when = "open descriptor"
-    else:
+    elif any(finding.process for finding in findings):
         reason = f"By child processes of {nodeid} that outlived it."
         when = "child process"
+    else:
+        reason = f"Lost by {nodeid}, and seen when its reports had been logged."
+        when = "leak check"
     made = _longrepr(verdict._replace(reason=reason), findings, path, 0)
     report = pytest.CollectReport(nodeid, "failed", made, result=[])
     return show_as(report, when)

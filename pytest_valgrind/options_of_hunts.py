@@ -10,7 +10,7 @@ import pytest
 from pytest_valgrind.option_types import Choice, Number, Repetitions, WholeNumber
 from pytest_valgrind.options import Option
 
-HUNT = (
+OPTIONS_OF_HUNTS: tuple[Option, ...] = (
     Option(
         "leaks",
         ("-R", "--leaks"),
@@ -74,7 +74,7 @@ HUNT = (
 # Where argparse puts -R if nothing is done about it.
 _DECLINED = "leaks_declined"
 _ARE_OURS = pytest.StashKey[bool]()
-_FLAGS = frozenset(flag for option in HUNT for flag in option.flags)
+_FLAGS = frozenset(flag for option in OPTIONS_OF_HUNTS for flag in option.flags)
 #: By which pytest knows the plugin of pytest-leaks, and its module.
 _PYTEST_LEAKS = ("leaks", "pytest_leaks")
 
