@@ -23,8 +23,8 @@ MARKERS = {
 OTHER_MARKERS = {
     f"{ALLOW_LEFTOVER}(*names, reason=None)": "the test may leave resources behind; the names are "
     "those of --resources, and without one it may leave anything.",
-    f'{NO_LEAK_CHECK}(fail=False, reason="")': "do not repeat the test to look for leaks (-R); with "
-    "fail=True it is listed as one that leaks.",
+    f'{NO_LEAK_CHECK}(fail=False, reason="")': "do not repeat the test to look for leaks; "
+    "with fail=True it is listed as one that leaks.",
 }
 
 

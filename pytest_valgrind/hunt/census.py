@@ -68,33 +68,34 @@ class Changes(NamedTuple):
     made: list[list[Any]]  #: new objects, by type
     referred: list[tuple[int, Any]]  #: objects with more references, and how many
 
-    def in_words(self, census: Census, runs: int) -> list[str]:
-        """Return lines about it, the most telling first.
+    def in_words(self, census: Census, runs: int) -> tuple[list[str], list[str]]:
+        """Return lines about it: those that say where something is kept, and others.
 
         :param census: of what was there before.
         :param runs: in which it came to be.
         """
         # To look for what holds an object takes a while: it is done for few.
         grown = [(in_words(thing), more) for more, thing in self.grown[:_ASKED]]
-        # Those that have a name come first.
-        grown.sort(key=lambda one: one[0].startswith("a "))
-        lines = [f"{words} grows by {per_run(more, runs)} a run" for words, more in grown]
-        if len(lines) < _MOST:
-            made = sorted(self.made, key=len, reverse=True)[:_ASKED]
-            held = [(_old_holder(things[-1], census), things) for things in made]
-            # Those which only other new ones keep come last.
-            held.sort(key=lambda one: not one[0])
-            lines += [
-                f"{type_name(type(things[-1]))}: {per_run(len(things), runs)} more a run"
-                + (f", held by {holder}" if holder else "")
-                for holder, things in held
-            ]
-        if not lines:
-            lines = [
+        made = sorted(self.made, key=len, reverse=True)[:_ASKED]
+        held = [(_old_holder(things[-1], census), things) for things in made]
+        telling: list[str] = []
+        others: list[str] = []
+        for words, more in grown:
+            # Only what has a name says where it is.
+            lines = others if words.startswith("a ") else telling
+            lines.append(f"{words} grows by {per_run(more, runs)} a run")
+        for holder, things in held:
+            line = f"{type_name(type(things[-1]))}: {per_run(len(things), runs)} more a run"
+            if holder:
+                telling.append(f"{line}, held by {holder}")
+            else:  # only other new ones keep it
+                others.append(line)
+        if not (telling or others):
+            telling = [
                 f"references to {in_words(thing)}: {per_run(more, runs)} more a run"
                 for more, thing in sorted(self.referred, key=_rank)[:_MOST]
             ]
-        return lines[:_MOST]
+        return telling[:_MOST], others[:_MOST]
 
 
 def _rank(change: tuple[int, object]) -> tuple[bool, int]:

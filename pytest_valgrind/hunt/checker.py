@@ -123,6 +123,9 @@ class LeakChecker:
             self._leaks = self._hunt(observer, self._repetition.run)
         finally:
             self._is_repeating = False
+        if self._leaks:
+            # JUnit XML has the properties of the last report.
+            item.user_properties.append(("leaks", str(self._leaks)))
         ends_module = nextitem is None or nextitem.path != item.path
         if ends_module and self._garbage.may_settle_everything(process_time() - self._start):
             self._garbage.settle_everything()

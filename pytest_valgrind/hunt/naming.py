@@ -68,7 +68,8 @@ class _Search:
         leaking = [number for number in range(THREADS + 1) if self._leaks.rate(number)]
         if not leaking:
             return
-        yield from self._things()
+        others: list[str] = []
+        yield from self._things(others)
         sites: list[str] = []
         if not {REFERENCES, BLOCKS, HEAP}.isdisjoint(leaking):
             sites = allocation_sites(self._repeat, self._observer.collect, self._runs, self._least)
@@ -77,12 +78,16 @@ class _Search:
             if number in (DESCRIPTORS, THREADS) or (number in (MAPPED, HEAP) and not sites):
                 yield from self._lines(number)
                 break
+        yield from others
 
     def _repeat(self, runs: int) -> bool:
         return all(self._run() for _ in range(runs))
 
-    def _things(self) -> Iterator[str]:
-        """Yield lines about objects, descriptors and threads that are new."""
+    def _things(self, others: list[str]) -> Iterator[str]:
+        """Yield lines about objects, descriptors and threads that are new.
+
+        :param others: gets those that do not say where something is kept.
+        """
         counters = self._observer.counters
         self._observer.collect()
         descriptors, threads = _descriptors(), set(threading.enumerate())
@@ -101,7 +106,9 @@ class _Search:
         if any(map(self._leaks.rate, (REFERENCES, BLOCKS, HEAP))):
             objects = counters.objects()
             with counters.unfrozen():
-                yield from census.changes(objects, self._least).in_words(census, self._runs)
+                changes = census.changes(objects, self._least)
+                telling, others[:] = changes.in_words(census, self._runs)
+                yield from telling
 
     def _lines(self, number: int) -> Iterator[str]:
         """Yield the lines in which a counter grows."""

@@ -26,7 +26,6 @@ def give(report: pytest.TestReport, leaks: Leaks, *, fails: bool, known: str | N
     :param known: the reason for which it is expected, None if it is not.
     """
     vars(report)[_ATTRIBUTE] = leaks.encoded()
-    report.user_properties.append(("leaks", str(leaks)))
     if not report.passed:
         return
     if fails and known is not None:

@@ -84,10 +84,12 @@ class DoublingWindows:
         before[REFERENCES] = self._readings[max(count - 2, counted)]
         grew = any(last[number] > before[number][number] for number in range(len(NAMES)))
         lost = sum(last[number] - first[number] for number in (HEAP, MAPPED))
-        if not grew or seconds >= self._seconds or lost >= _MOST_BYTES:
+        if not grew or lost >= _MOST_BYTES:
             return True
-        if sum(self._runs[:count]) < windows.MOST_OF_SCARCE:
+        if sum(self._runs[:count]) < windows.LEAST_TO_BLAME:
             return False
+        if seconds >= self._seconds:
+            return True
         found = self._found(count, counted)
         return any(NAMES[number] in found for number in SCARCE)
 

@@ -15,8 +15,9 @@ WARM_UP = 2
 LEAST = 15
 #: Nor does a leak need more: a cache of a thousand entries is full by then.
 MOST = 2047
-#: Descriptors and threads are scarce, and seldom cached.
-MOST_OF_SCARCE = 31
+#: Nothing is blamed before, however long a run takes. Descriptors and threads are then, as they are
+#: scarce, and seldom cached.
+LEAST_TO_BLAME = 31
 #: Windows that a leak grows in.
 DECIDING = 3
 _COMPARED = 4

@@ -168,7 +168,7 @@ def test_warning() -> None:
 
 
 @given(st.lists(st.integers()))
-@settings(max_examples=10, deadline=None, derandomize=True, database=None)
+@settings(max_examples=5, deadline=None, derandomize=True, database=None)
 def test_hypothesis(given_numbers: list[int]) -> None:
     assert sorted(given_numbers) == sorted(given_numbers, key=int)
 
