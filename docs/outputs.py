@@ -98,6 +98,24 @@ def leftovers() -> str:
     return _fenced(re.sub(r"download-\w+", "download-x", failures[0]))
 
 
+def hunt_failures() -> str:
+    """Return the failures and the summary of tests that leak when they are repeated."""
+    test = (
+        "import defective, os\n\n"
+        "records = []\n\n"
+        "def test_list():\n"
+        "    records.append({'id': 1})\n\n"
+        "def test_block():\n"
+        "    defective.leak(1000)\n\n"
+        "def test_descriptor():\n"
+        "    os.open(os.devnull, os.O_RDONLY)\n"
+    )
+    text = _run_project(test, "-R", ":")
+    failures = re.search(r"^_+ test_list _+$.*?(?=^=+ short test)", text, re.M | re.S)
+    assert failures, text
+    return _fenced(failures[0])
+
+
 def hang() -> str:
     """Return the failure of a test that waits for ever in an extension."""
     test = "import defective\n\ndef test_wait():\n    defective.wait_for_signal()\n"

@@ -18,6 +18,7 @@ from _pytest._code.code import (
     ReprFileLocation,
     ReprTraceback,
 )
+from _pytest.junitxml import xml_key
 from _pytest.runner import SetupState, runtestprotocol
 
 #: What a report shows of a failure.
@@ -34,6 +35,12 @@ def run_phases(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.T
 def forget_output(item: pytest.Item) -> None:
     """Have a test keep nothing of what it has printed and logged."""
     item._report_sections.clear()
+
+
+def global_properties(config: pytest.Config) -> list[tuple[str, str]]:
+    """Return the properties of the whole session for JUnit XML, empty if none is written."""
+    xml = config.stash.get(xml_key, None)
+    return [] if xml is None else xml.global_properties
 
 
 def forget_repeated_finalizers(

@@ -69,6 +69,11 @@ class Counters:
             into[BLOCKS] = sys.getallocatedblocks()
             into[HEAP] = client.count_malloc().allocated
 
+    @property
+    def are_exact(self) -> bool:
+        """Whether the native engine counts each block."""
+        return self._engine is not None
+
     def allocated(self) -> int:
         """Return the bytes that are allocated by way of malloc."""
         if self._engine is not None:

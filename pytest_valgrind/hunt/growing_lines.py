@@ -13,7 +13,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from pytest_valgrind.findings.stack import PythonLine
-from pytest_valgrind.hunt.user_code import is_users
+from pytest_valgrind.hunt.user_code import is_tests
 
 #: Of lines that are looked at, in all runs.
 _MOST_EVENTS = 20_000
@@ -68,7 +68,7 @@ class GrowingLines:
         code = frame.f_code
         is_user = self._is_user.get(code)
         if is_user is None:
-            is_user = self._is_user[code] = is_users(code.co_filename)
+            is_user = self._is_user[code] = is_tests(code.co_filename)
         if not is_user or self._events >= _MOST_EVENTS:
             return None
         if threading.current_thread() is not threading.main_thread():

@@ -37,7 +37,12 @@ class Repetition:
     def run(self) -> bool:
         """Run it once more; return whether it has passed."""
         item = self._item
-        properties = len(item.user_properties)
+        # Hypothesis adds some to the session's, for each run.
+        noted: list[list[Any]] = [
+            item.user_properties,
+            pytest_internals.global_properties(item.config),
+        ]
+        counts = [len(properties) for properties in noted]
         self._reports.hold([])  # of subtests, which log their own
         try:
             # Pytest keeps all warnings of a test until it has been reported.
@@ -45,7 +50,9 @@ class Repetition:
                 reports = pytest_internals.run_phases(item, self._after)
         finally:
             self._reports.release()
-            self._restore(properties)
+            for properties, count in zip(noted, counts, strict=True):
+                del properties[count:]
+            self._restore()
         if all(report.passed for report in reports):
             return True
         self.last = reports
@@ -55,9 +62,8 @@ class Repetition:
         """Drop what pytest keeps of each run until a module or the session ends."""
         pytest_internals.forget_repeated_finalizers(self._item.session, self._fixtures)
 
-    def _restore(self, properties: int) -> None:
+    def _restore(self) -> None:
         item = self._item
-        del item.user_properties[properties:]
         pytest_internals.forget_output(item)
         variables = pytest_internals.globals_of_doctest(item)
         if variables is not None:

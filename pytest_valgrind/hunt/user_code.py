@@ -17,6 +17,12 @@ def is_users(file: str) -> bool:
     return not runs_tests(file) and (not file.startswith(_LIBRARY) or _PACKAGES in file)
 
 
+def is_tests(file: str) -> bool:
+    """Whether it is no installed package's either, nor made while running."""
+    is_made = file.startswith("<") and not file.startswith("<doctest ")
+    return is_users(file) and _PACKAGES not in file and not is_made
+
+
 def place(file: str, line: int, function: str = "") -> str:
     """Return a place in words; the file's path is relative where it is below this directory."""
     here = f"{Path.cwd()}{os.sep}"
