@@ -19,19 +19,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "pytest_valgrind"
 #: Wings, and modules beside them, from the top down: tests/unit/test_house.py checks the imports.
 WINGS = (
-    *(
-        "plugin",
-        "memory_log",
-        "session",
-        "workers",
-        "launching",
-        "recovery",
-        "origins",
-        "children",
-        "pinpoint",
-    ),
+    *("plugin", "limits", "memory_log"),
+    *("session", "workers", "launching", "recovery", "origins", "children", "pinpoint"),
     *("false_alarms", "heap", "memcheck", "leaks", "objects", "items", "reporting", "settings"),
-    *("option_table", "options", "option_types"),
+    *("option_table", "memory_options", "memory_options", "options", "option_types"),
     *("findings", "markers", "pytest_internals", "session_kind", "command", "fork"),
     *("memory_size", "parent_death", "preload", "package", "valgrind", "client"),
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import pytest
 
 KNOWN_ERROR = "valgrind_known_error"
 KNOWN_LEAK = "valgrind_known_leak"
@@ -15,6 +18,33 @@ MARKERS = {
     "valgrind.",
     SKIP: "skip the test, but only under valgrind.",
 }
+
+
+LIMIT_MEMORY = "limit_memory"
+LIMIT_LEAKS = "limit_leaks"
+#: Those of pytest-memray, with their arguments.
+LIMITS = {
+    f"{LIMIT_MEMORY}(limit, current_thread_only=False)": "fail the test if it uses as much memory "
+    'at a time, for example "24 MB".',
+    f"{LIMIT_LEAKS}(location_limit, filter_fn=None, current_thread_only=False)": "fail the test if "
+    "one place in the code leaves as much memory allocated at the end of the call.",
+}
+
+
+def have_limits(items: Iterable[pytest.Item]) -> bool:
+    """Whether a marker limits the memory of any test.
+
+    Each node is looked at once: every run of pytest calls this.
+    """
+    seen: set[object] = set()
+    for item in items:
+        node: Any = item
+        while node is not None and node not in seen:
+            seen.add(node)
+            if any(mark.name in (LIMIT_MEMORY, LIMIT_LEAKS) for mark in node.own_markers):
+                return True
+            node = node.parent
+    return False
 
 
 class Mark(Protocol):

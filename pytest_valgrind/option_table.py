@@ -11,6 +11,7 @@ from itertools import takewhile
 
 import pytest
 
+from pytest_valgrind.memory_options import MEMORY_OPTIONS
 from pytest_valgrind.option_types import (
     LEAK_KINDS,
     Choice,
@@ -19,9 +20,7 @@ from pytest_valgrind.option_types import (
     FileToWrite,
     IgnoreRules,
     LeakKinds,
-    LogToWrite,
     Number,
-    Size,
     Texts,
     Words,
 )
@@ -278,30 +277,7 @@ _BOTH = (
     ),
 )
 
-_ANY = (
-    Option(
-        "memory_log",
-        ("--memory-log",),
-        "any",
-        "Write a line of JSON for each test into FILE: its outcome, its duration, and the resident "
-        "memory of the process before it, after it and at most, in bytes. FILE is memory-log.jsonl "
-        "where none is given. The summary lists the tests by which memory grew most.",
-        LogToWrite("memory-log.jsonl", b'{"nodeid": '),
-        metavar="FILE",
-        has_ini=False,
-    ),
-    Option(
-        "memory_limit",
-        ("--memory-limit",),
-        "any",
-        "Fail each test by which the resident memory of the process grows by more than SIZE, for "
-        "example 10MB.",
-        Size(),
-        metavar="SIZE",
-    ),
-)
-
-OPTIONS: tuple[Option, ...] = (*_MEMCHECK, *_HEAPCHECK, *_BOTH, *_ANY)
+OPTIONS: tuple[Option, ...] = (*_MEMCHECK, *_HEAPCHECK, *_BOTH, *MEMORY_OPTIONS)
 
 #: Of each group of options: its name for pytest and its title.
 GROUPS: dict[Engine, tuple[str, str]] = {

@@ -21,6 +21,8 @@ CHECKER = "valgrind_checker"
 _CONTROLLER = "valgrind_controller"
 # Of the environment of a process that starts with the native engine (heap/engine.py).
 _HEAP_ENGINE = "PYTEST_HEAPCHECK"
+# Of one that starts with it for limits alone (limits/engine_start.py).
+_LIMITS = "PYTEST_VALGRIND_LIMITS"
 # Of one whose session is reported by another (launching/run_directory.py).
 _QUIET = "PYTEST_VALGRIND_QUIET"
 #: The sessions of this process that have begun, one within another.
@@ -41,6 +43,11 @@ def pytest_load_initial_conftests(
     """Start again under valgrind, before a conftest is imported and before output is captured."""
     option = early_config.known_args_namespace
     is_asked_for = _is_asked_for(early_config, option)
+    has_engine = _LIMITS in os.environ
+    if has_engine:
+        with _imports_as_usual(early_config.pluginmanager):
+            from pytest_valgrind.limits.engine_start import adopt
+        adopt()
     with _imports_as_usual(early_config.pluginmanager):
         is_watched = _is_watched()
         if is_watched:
@@ -57,6 +64,13 @@ def pytest_load_initial_conftests(
     if is_asked_for and not is_watched:
         _, unknown = parser.parse_known_and_unknown_args(args)
         _launch(early_config, [arg for arg in args if arg not in unknown])
+    elif not (is_watched or has_engine or _sessions):
+        if _wants_engine(early_config, option):
+            with _imports_as_usual(early_config.pluginmanager):
+                from pytest_valgrind.limits.session import start_early
+            start_early(early_config)
+        # The first of all: it is the last that is called, when pytest captures nothing any more.
+        early_config.add_cleanup(_go_on)
     if option.valgrind and is_watched:
         with _imports_as_usual(early_config.pluginmanager):
             from pytest_valgrind.false_alarms.numpy_warning import OPTIONS
@@ -74,7 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers and, under valgrind, the checker."""
     with _imports_as_usual(config.pluginmanager):
         from pytest_valgrind import session_kind
-        from pytest_valgrind.markers import MARKERS
+        from pytest_valgrind.markers import LIMITS, MARKERS
 
         is_watched = _is_watched()
         if is_watched:
@@ -83,6 +97,8 @@ def pytest_configure(config: pytest.Config) -> None:
     _sessions.append(config)
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}(reason=None): {meaning}")
+    for call, meaning in LIMITS.items():
+        config.addinivalue_line("markers", f"{call}: {meaning}")
     if is_watched and (outer := Process.this().checker):
         _register_inner_session(config, outer)
     elif is_watched and is_asked_for:
@@ -96,6 +112,8 @@ def pytest_configure(config: pytest.Config) -> None:
     elif not is_asked_for and not hasattr(config, "workerinput"):
         _warn_of_missing_option(config)
     option = config.option
+    if session_kind.is_distributed(option) or session_kind.is_of_launcher(config):
+        _show_what_workers_measure(config, starts_them=not is_asked_for)
     if option.memory_log or option.memory_limit or config.getini("memory_limit"):
         _register_memory_log(config, Process.this() if is_watched else None)
 
@@ -104,6 +122,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Take note of the end of a session."""
     if config in _sessions:
         _sessions.remove(config)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have tests measured that have a limit, once it is known which tests will run."""
+    from pytest_valgrind.markers import have_limits
+
+    if have_limits(items) or _wants_engine(config, config.option):
+        with _imports_as_usual(config.pluginmanager):
+            from pytest_valgrind.limits.session import begin
+        begin(config, items, is_within_session=len(_sessions) > 1)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -125,6 +154,19 @@ def _is_asked_for(config: pytest.Config, option: argparse.Namespace) -> bool:
     from pytest_valgrind.option_table import option_named
 
     return bool(option.valgrind or option_named("heapcheck").value(config, option))
+
+
+def _wants_engine(config: pytest.Config, option: argparse.Namespace) -> bool:
+    """Whether the native engine is wanted for limits, whichever markers there are."""
+    given = option.limit_memory or option.limit_markers
+    return bool(given or config.getini("limit_memory") or config.getini("limit_markers"))
+
+
+def _go_on() -> None:
+    """Have another process take this one's place, if limits are to be measured there."""
+    module = sys.modules.get("pytest_valgrind.limits.engine_start")
+    if module is not None:
+        module.THIS.go_on()
 
 
 def _is_watched() -> bool:
@@ -264,6 +306,21 @@ def _register_memory_log(config: pytest.Config, process: Process | None) -> None
         runs_tests=not (is_of_launcher or session_kind.is_distributed(config.option)),
         begins_log=not (is_of_launcher or (process and process.replaces_another)),
     )
+
+
+def _show_what_workers_measure(config: pytest.Config, *, starts_them: bool) -> None:
+    """Prepare a session that shows what other processes measure.
+
+    :param starts_them: whether nobody else sees to it that they have the engine.
+    """
+    with _imports_as_usual(config.pluginmanager):
+        from pytest_valgrind.limits.problem_status import ProblemStatus
+
+    config.pluginmanager.register(ProblemStatus())
+    if starts_them and _wants_engine(config, config.option):
+        with _imports_as_usual(config.pluginmanager):
+            from pytest_valgrind.limits.session import prepare_workers
+        prepare_workers(config)
 
 
 def _refuse_controller(option: object) -> None:
