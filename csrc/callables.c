@@ -98,9 +98,7 @@ prepare_for_check(void *argument)
         }
         Py_XDECREF(result);
     }
-    if (wanted->untracks) {
-        pvg_untrack_everything();
-    }
+    pvg_untrack(wanted->untracks);
 }
 
 static PyObject *
@@ -112,8 +110,11 @@ clone_process(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
         PyErr_SetString(PyExc_ValueError, "there is no such place for a clone");
         return NULL;
     }
-    preparation wanted = {.callable = arguments[3], .untracks = arguments[2] == Py_True};
-    if (wanted.untracks && pvg_find_collector() < 0) {
+    preparation wanted = {
+        .callable = arguments[3],
+        .untracks = (int)PyLong_AsLong(arguments[2]),
+    };
+    if (PyErr_Occurred() || (wanted.untracks && pvg_find_collector() < 0)) {
         return NULL;
     }
     pvg_clone_work work = {.prepare = prepare_for_check, .prepare_argument = &wanted};

@@ -9,8 +9,8 @@
    outside_tests(callable, *arguments)
        call in a frame of that number, or of none;
    clone(which, waits, untracks, prepare, explain, log, offset)
-       starts a clone that calls prepare(), checks for leaks, perhaps of everything
-       that only the collector keeps in sight, and then calls explain(); either
+       starts a clone that calls prepare(), checks for leaks, perhaps of what only
+       the collector keeps in sight (collector.h), and then calls explain(); either
        may be None.
        Returns its process id: see clones.h, and lost_blocks.h for the log;
    object_in(address, size)

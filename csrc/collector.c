@@ -141,17 +141,20 @@ pvg_restore_weakrefs(void)
 }
 
 void
-pvg_untrack_everything(void)
+pvg_untrack(int which)
 {
+    if (which == PVG_UNTRACKS_NOTHING) {
+        return;
+    }
     /* What it would find is found by others: no finaliser is to run here. */
     PyGC_Disable();
     /* It has attributes of classes without a reference of its own. */
     PyType_ClearCache();
     /* What is frozen is not listed. */
-    PyObject *done = PyObject_CallObject(unfreeze, NULL);
+    PyObject *done = which == PVG_UNTRACKS_EVERYTHING ? PyObject_CallObject(unfreeze, NULL) : NULL;
     PyObject *objects = PyObject_CallObject(get_objects, NULL);
     kept = PyList_New(0);
-    if (done != NULL && objects != NULL && kept != NULL) {
+    if (objects != NULL && kept != NULL) {
         Py_ssize_t count = PyList_Size(objects);
         for (Py_ssize_t i = 0; i < count; i++) {
             PyObject *object = PyList_GetItem(objects, i);

@@ -134,6 +134,10 @@ typedef struct {
     void (*enter_clone)(int which);
     /* In the clone: finds the blocks of tests that nothing points to. */
     void (*find_lost)(void);
+    /* In the process: from now on, checks take as reached what was made for tests before this one,
+       or for none; 0 ends that. It is several times as fast, and misses what is kept by a block
+       that is lost itself. */
+    void (*look_since)(uint32_t test);
     /* In the clone: adds to the text that the process reads; -1 if there is no room. */
     int (*say)(const char *text, size_t length);
     /* In either: the results. */

@@ -35,6 +35,15 @@ typedef struct {
 static results *shared[PVH_CHECKS];
 static results *own;
 
+/* What was made for tests before this one is not looked at by checks. */
+static uint32_t first_test;
+
+void
+pvh_look_since(uint32_t test)
+{
+    first_test = test;
+}
+
 int
 pvh_prepare_check(int which)
 {
@@ -70,7 +79,7 @@ seconds(void)
 static void
 list(size_t place)
 {
-    uintptr_t address = pvh_indexed.addresses[place];
+    uintptr_t address = pvh_indexed.blocks[place].address;
     pvh_block *block = pvh_block_at(address);
     if (block->test == 0 || block->test == OF_CLONE || block->slot == PVH_NO_SLOT) {
         return;
@@ -90,7 +99,7 @@ list(size_t place)
         .address = address,
         .size = block->size,
         .caller = block->caller,
-        .keeper = keeper == place ? 0 : pvh_indexed.addresses[keeper],
+        .keeper = keeper == place ? 0 : pvh_indexed.blocks[keeper].address,
         .test = block->test,
         .in_thread = block->in_thread,
         .slot = block->slot,
@@ -102,16 +111,18 @@ list(size_t place)
 __attribute__((noinline)) static uint64_t
 mark(void)
 {
-    return pvh_mark_reached((uintptr_t)__builtin_frame_address(0));
+    return pvh_mark_reached((uintptr_t)__builtin_frame_address(0), first_test);
 }
 
 void
 pvh_find_lost(void)
 {
-    pvh_look_at_red_zones(PVH_ANY_TEST);
-    pvh_look_at_all_held();
+    if (first_test == 0) {
+        pvh_look_at_red_zones(PVH_ANY_TEST);
+        pvh_look_at_all_held();
+    }
     double start = seconds();
-    if (pvh_build_index() < 0) {
+    if (pvh_build_index(first_test) < 0) {
         return;
     }
     double indexed = seconds();

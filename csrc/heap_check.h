@@ -8,6 +8,7 @@
 int pvh_prepare_check(int which);
 void pvh_enter_clone(int which);
 void pvh_find_lost(void);
+void pvh_look_since(uint32_t test);
 int pvh_say(const char *text, size_t length);
 int pvh_is_done(int which);
 pvh_account pvh_account_of(int which);

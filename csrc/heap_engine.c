@@ -32,6 +32,7 @@ static const pvh_engine engine = {
     .prepare_check = pvh_prepare_check,
     .enter_clone = pvh_enter_clone,
     .find_lost = pvh_find_lost,
+    .look_since = pvh_look_since,
     .say = pvh_say,
     .is_done = pvh_is_done,
     .account = pvh_account_of,

@@ -125,6 +125,9 @@ pvh_look_at_red_zones(uint32_t test)
 {
     uint32_t count = pvh_slot_count();
     for (uint32_t slot = 0; slot < count; slot++) {
+        if (test == PVH_ANY_TEST) {
+            pvh_fetch_block_soon(slot, count);
+        }
         pvh_entry entry = pvh_entry_at(slot);
         if (!(entry & PVH_IS_LIVE) || (test != PVH_ANY_TEST && !pvh_may_be_of_test(entry, test))) {
             continue;

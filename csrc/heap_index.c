@@ -22,7 +22,11 @@ enum {
     SHORTEST_SHIFT = 9,
     APART = 64 * 1024 * 1024,
     STRETCHES_PER_BLOCK = 4,
+    FEWEST_STRETCHES = 64 * 1024,
 };
+/* Set of a stretch in which there is no part of a block, as of most where few blocks are looked
+   for: then most words are done with by this. */
+static const uint32_t IS_EMPTY = (uint32_t)1 << 31;
 
 /* Among the engine's own pages, as a region begins with the address of a block: here it would be
    a root. */
@@ -60,8 +64,8 @@ static uintptr_t
 end_of(size_t place)
 {
     /* A block without a byte is pointed to as well. */
-    size_t size = pvh_indexed.sizes[place];
-    return pvh_indexed.addresses[place] + (size == 0 ? 1 : size);
+    pvh_indexed_block block = pvh_indexed.blocks[place];
+    return block.address + (block.size == 0 ? 1 : block.size);
 }
 
 /* The blocks from `first` up to `end`. */
@@ -69,10 +73,11 @@ static int
 add_region(size_t first, size_t end)
 {
     region *added = &regions[region_count];
-    added->start = pvh_indexed.addresses[first];
+    added->start = pvh_indexed.blocks[first].address;
     added->length = end_of(end - 1) - added->start;
     added->shift = SHORTEST_SHIFT;
-    while (added->length >> added->shift > (end - first + 64) * STRETCHES_PER_BLOCK) {
+    while (added->length >> added->shift
+           > (end - first) * STRETCHES_PER_BLOCK + FEWEST_STRETCHES) {
         added->shift++;
     }
     size_t stretches = (added->length >> added->shift) + 1;
@@ -83,10 +88,17 @@ add_region(size_t first, size_t end)
     size_t place = first;
     for (size_t i = 0; i <= stretches; i++) {
         while (place < end
-               && pvh_indexed.addresses[place] - added->start < (uintptr_t)i << added->shift) {
+               && pvh_indexed.blocks[place].address - added->start < (uintptr_t)i << added->shift) {
             place++;
         }
         added->stretches[i] = (uint32_t)place;
+    }
+    for (size_t i = 0; i < stretches; i++) {
+        uint32_t behind = added->stretches[i];
+        uintptr_t start = added->start + ((uintptr_t)i << added->shift);
+        if (behind == added->stretches[i + 1] && end_of(behind - 1) <= start) {
+            added->stretches[i] |= IS_EMPTY;
+        }
     }
     region_count++;
     return 0;
@@ -100,7 +112,7 @@ add_regions(void)
     for (size_t i = 1; i <= pvh_indexed.count; i++) {
         int is_last = i == pvh_indexed.count;
         if (is_last
-            || (pvh_indexed.addresses[i] - pvh_indexed.addresses[i - 1] > APART
+            || (pvh_indexed.blocks[i].address - pvh_indexed.blocks[i - 1].address > APART
                 && region_count < MOST_REGIONS - 1)) {
             if (add_region(first, i) < 0) {
                 return -1;
@@ -112,22 +124,24 @@ add_regions(void)
 }
 
 int
-pvh_build_index(void)
+pvh_build_index(uint32_t first_test)
 {
     uint32_t slots = pvh_slot_count();
     uintptr_t *addresses = pvh_new_pages((slots + 1) * sizeof *addresses);
     uintptr_t *sorted = pvh_new_pages((slots + 1) * sizeof *sorted);
-    size_t *sizes = pvh_new_pages((slots + 1) * sizeof *sizes);
+    pvh_indexed_block *blocks = pvh_new_pages((slots + 1) * sizeof *blocks);
     regions = pvh_new_pages(MOST_REGIONS * sizeof *regions);
-    if (addresses == NULL || sorted == NULL || sizes == NULL || regions == NULL) {
+    if (addresses == NULL || sorted == NULL || blocks == NULL || regions == NULL) {
         return -1;
     }
     size_t count = 0;
     uintptr_t all = UINTPTR_MAX, any = 0;
     for (uint32_t slot = 0; slot < slots; slot++) {
+        pvh_fetch_block_soon(slot, slots);
         pvh_entry entry = pvh_entry_at(slot);
-        if (entry & PVH_IS_LIVE) {
-            uintptr_t address = pvh_address_of(entry);
+        uintptr_t address = pvh_address_of(entry);
+        if (entry & PVH_IS_LIVE
+            && (first_test == 0 || pvh_block_at(address)->test >= first_test)) {
             addresses[count++] = address;
             all &= address;
             any |= address;
@@ -135,10 +149,15 @@ pvh_build_index(void)
     }
     addresses = sort(addresses, sorted, count, all ^ any);
     for (size_t i = 0; i < count; i++) {
-        sizes[i] = pvh_block_at(addresses[i])->size;
+        blocks[i] = (pvh_indexed_block){addresses[i], pvh_block_at(addresses[i])->size};
     }
-    pvh_indexed = (pvh_index){addresses, sizes, count};
-    return count == 0 ? 0 : add_regions();
+    pvh_indexed = (pvh_index){.blocks = blocks, .count = count};
+    if (count == 0) {
+        return 0;
+    }
+    pvh_indexed.minus_start = -blocks[0].address;
+    pvh_indexed.length = end_of(count - 1) - blocks[0].address;
+    return add_regions();
 }
 
 /* Half an address with something else beside it, as the interpreter's inline caches have it, points
@@ -151,34 +170,45 @@ is_by_chance(size_t size, uintptr_t offset)
     return size >= LARGE && offset >= NEAR && offset % sizeof(uintptr_t) != 0;
 }
 
+const uint32_t *
+pvh_blocks_between(uintptr_t word)
+{
+    for (int i = 0; i < region_count; i++) {
+        uintptr_t offset = word - regions[i].start;
+        if (offset < regions[i].length) {
+            const uint32_t *near = &regions[i].stretches[offset >> regions[i].shift];
+            return *near & IS_EMPTY ? NULL : near;
+        }
+    }
+    return NULL;
+}
+
+uint32_t
+pvh_block_among(const uint32_t *near, uintptr_t word)
+{
+    size_t low = near[0], high = near[1] & ~IS_EMPTY;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (pvh_indexed.blocks[middle].address <= word) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    /* The first of a region begins where it does. */
+    size_t place = low - 1;
+    pvh_indexed_block block = pvh_indexed.blocks[place];
+    if (word >= end_of(place) || is_by_chance(block.size, word - block.address)) {
+        return PVH_NO_BLOCK;
+    }
+    return (uint32_t)place;
+}
+
 uint32_t
 pvh_block_of(uintptr_t word)
 {
-    for (int i = 0; i < region_count; i++) {
-        const region *each = &regions[i];
-        uintptr_t offset = word - each->start;
-        if (offset >= each->length) {
-            continue;
-        }
-        size_t stretch = offset >> each->shift;
-        size_t low = each->stretches[stretch], high = each->stretches[stretch + 1];
-        while (low < high) {
-            size_t middle = (low + high) / 2;
-            if (pvh_indexed.addresses[middle] <= word) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        /* The first of a region begins where it does. */
-        size_t place = low - 1;
-        if (word >= end_of(place)
-            || is_by_chance(pvh_indexed.sizes[place], word - pvh_indexed.addresses[place])) {
-            return PVH_NO_BLOCK;
-        }
-        return (uint32_t)place;
-    }
-    return PVH_NO_BLOCK;
+    const uint32_t *near = pvh_blocks_near(word);
+    return near == NULL ? PVH_NO_BLOCK : pvh_block_among(near, word);
 }
 
 size_t
@@ -187,7 +217,7 @@ pvh_first_behind(uintptr_t address)
     size_t low = 0, high = pvh_indexed.count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (pvh_indexed.addresses[middle] < address) {
+        if (pvh_indexed.blocks[middle].address < address) {
             low = middle + 1;
         } else {
             high = middle;

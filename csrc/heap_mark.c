@@ -6,24 +6,57 @@
 #include "heap_index.h"
 #include "heap_pages.h"
 #include "heap_ranges.h"
+#include "heap_slots.h"
 
 unsigned char *pvh_marks;
 
-/* The places of blocks that have been reached and not been looked into. */
-static uint32_t *waiting;
-static size_t waiting_count;
+/* The places of blocks that have been reached, in this order, and how many were looked into. */
+static uint32_t *reached;
+static size_t reached_count, done_count;
 
 /* Memory may be in use by another thread, or by the very function that reads it: a read by way
    of volatile is one read. */
 typedef const volatile uintptr_t *words;
 
+/* Words that may point to blocks. What is looked up lies far from what was looked up before, so it
+   is fetched into the processor's cache for many at a time. */
+typedef struct {
+    uintptr_t word;
+    const uint32_t *near;
+} pointer;
+
+enum { MOST_POINTERS = 64 };
+/* Among the engine's own pages: here they would be roots. */
+static pointer *pointers;
+static size_t pointer_count;
+
+static void
+follow_pointers(void)
+{
+    for (size_t i = 0; i < pointer_count; i++) {
+        __builtin_prefetch(&pvh_indexed.blocks[*pointers[i].near]);
+    }
+    for (size_t i = 0; i < pointer_count; i++) {
+        uint32_t place = pvh_block_among(pointers[i].near, pointers[i].word);
+        if (place != PVH_NO_BLOCK && !pvh_marks[place]) {
+            pvh_marks[place] = PVH_IS_REACHED;
+            reached[reached_count++] = place;
+        }
+    }
+    pointer_count = 0;
+}
+
 static void
 look_at(uintptr_t word)
 {
-    uint32_t place = pvh_block_of(word);
-    if (place != PVH_NO_BLOCK && !pvh_marks[place]) {
-        pvh_marks[place] = PVH_IS_REACHED;
-        waiting[waiting_count++] = place;
+    const uint32_t *near = pvh_blocks_near(word);
+    if (near == NULL) {
+        return;
+    }
+    __builtin_prefetch(near);
+    pointers[pointer_count++] = (pointer){word, near};
+    if (pointer_count == MOST_POINTERS) {
+        follow_pointers();
     }
 }
 
@@ -42,12 +75,29 @@ look_into(uintptr_t start, uintptr_t end)
 }
 
 static void
-look_into_waiting(void)
+fetch_soon(size_t number)
 {
-    while (waiting_count > 0) {
-        uint32_t place = waiting[--waiting_count];
-        uintptr_t start = pvh_indexed.addresses[place];
-        look_into(start, start + pvh_indexed.sizes[place]);
+    enum { SOON = 8 };
+    if (number + SOON < reached_count) {
+        const char *start = (const char *)pvh_indexed.blocks[reached[number + SOON]].address;
+        __builtin_prefetch(start);
+        __builtin_prefetch(start + 64);
+    }
+}
+
+static void
+look_into_reached(void)
+{
+    for (;;) {
+        if (done_count == reached_count) {
+            follow_pointers();
+        }
+        if (done_count == reached_count) {
+            return;
+        }
+        fetch_soon(done_count);
+        pvh_indexed_block block = pvh_indexed.blocks[reached[done_count++]];
+        look_into(block.address, block.address + block.size);
     }
 }
 
@@ -60,12 +110,13 @@ look_between_blocks(uintptr_t start, uintptr_t end)
     size_t place = pvh_first_behind(start);
     /* One that began before may reach into it. */
     if (place > 0) {
-        uintptr_t stop = pvh_indexed.addresses[place - 1] + pvh_indexed.sizes[place - 1];
+        pvh_indexed_block before = pvh_indexed.blocks[place - 1];
+        uintptr_t stop = before.address + before.size;
         start = stop > start ? stop : start;
     }
     for (; start < end; place++) {
-        int is_last = place == pvh_indexed.count || pvh_indexed.addresses[place] >= end;
-        uintptr_t stop = is_last ? end : pvh_indexed.addresses[place];
+        int is_last = place == pvh_indexed.count || pvh_indexed.blocks[place].address >= end;
+        uintptr_t stop = is_last ? end : pvh_indexed.blocks[place].address;
         if (start < stop) {
             look_into(start, stop);
             bytes += stop - start;
@@ -73,7 +124,7 @@ look_between_blocks(uintptr_t start, uintptr_t end)
         if (is_last) {
             break;
         }
-        start = stop + pvh_indexed.sizes[place];
+        start = stop + pvh_indexed.blocks[place].size;
     }
     return bytes;
 }
@@ -98,22 +149,42 @@ look_at_weakly(uintptr_t word)
 {
     uint32_t place = pvh_block_of(word);
     if (place != PVH_NO_BLOCK && !pvh_marks[place]
-        && pvh_block_at(pvh_indexed.addresses[place])->test == 0) {
+        && pvh_block_at(pvh_indexed.blocks[place].address)->test == 0) {
         look_at(word);
     }
 }
 
+/* What is in no index is taken as reached: what it points to is, too. */
+static uint64_t
+look_into_earlier(uint32_t first_test)
+{
+    uint64_t bytes = 0;
+    uint32_t count = pvh_slot_count();
+    for (uint32_t slot = 0; slot < count; slot++) {
+        pvh_fetch_block_soon(slot, count);
+        pvh_entry entry = pvh_entry_at(slot);
+        uintptr_t start = pvh_address_of(entry);
+        if (entry & PVH_IS_LIVE && pvh_block_at(start)->test < first_test) {
+            size_t size = pvh_block_at(start)->size;
+            look_into(start, start + size);
+            bytes += size;
+        }
+    }
+    return bytes;
+}
+
 uint64_t
-pvh_mark_reached(uintptr_t stack)
+pvh_mark_reached(uintptr_t stack, uint32_t first_test)
 {
     pvh_marks = pvh_new_pages(pvh_indexed.count + 1);
-    waiting = pvh_new_pages((pvh_indexed.count + 1) * sizeof *waiting);
-    if (pvh_marks == NULL || waiting == NULL) {
+    reached = pvh_new_pages((pvh_indexed.count + 1) * sizeof *reached);
+    pointers = pvh_new_pages(MOST_POINTERS * sizeof *pointers);
+    if (pvh_marks == NULL || reached == NULL || pointers == NULL) {
         return UINT64_MAX;
     }
     const pvh_range *ranges, *own_stack = NULL;
     size_t count = pvh_ranges(&ranges);
-    uint64_t bytes = 0;
+    uint64_t bytes = first_test == 0 ? 0 : look_into_earlier(first_test);
     for (size_t i = 0; i < count; i++) {
         if (!ranges[i].is_root) {
             continue;
@@ -122,14 +193,14 @@ pvh_mark_reached(uintptr_t stack)
             own_stack = &ranges[i];
         } else {
             bytes += look_beside_own(ranges[i].start, ranges[i].end);
-            look_into_waiting();
+            look_into_reached();
         }
     }
     if (own_stack != NULL) {
         for (words word = aligned(stack); (uintptr_t)(word + 1) <= own_stack->end; word++) {
             look_at_weakly(*word);
         }
-        look_into_waiting();
+        look_into_reached();
         bytes += own_stack->end - stack;
     }
     return bytes;
@@ -151,6 +222,9 @@ int
 pvh_mark_kept(void)
 {
     enum { WAS_LOOKED_INTO = 4 };
+    /* There is room for those that were not reached. */
+    uint32_t *waiting = reached;
+    size_t waiting_count = 0;
     keepers = pvh_new_pages((pvh_indexed.count + 1) * sizeof *keepers);
     if (keepers == NULL) {
         return -1;
@@ -165,8 +239,8 @@ pvh_mark_kept(void)
         pvh_marks[first] |= WAS_LOOKED_INTO;
         while (waiting_count > 0) {
             uint32_t place = waiting[--waiting_count];
-            uintptr_t start = pvh_indexed.addresses[place];
-            uintptr_t end = start + pvh_indexed.sizes[place];
+            uintptr_t start = pvh_indexed.blocks[place].address;
+            uintptr_t end = start + pvh_indexed.blocks[place].size;
             for (words word = aligned(start); (uintptr_t)(word + 1) <= end; word++) {
                 uint32_t other = pvh_block_of(*word);
                 if (other == PVH_NO_BLOCK || other == first

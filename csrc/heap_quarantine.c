@@ -16,7 +16,7 @@ typedef struct {
 
 static const limits of_guards[] = {
     [PVH_GUARDS_OFF] = {1, 0, 0},
-    [PVH_GUARDS_CHEAP] = {256, 32 * 1024, 4096},
+    [PVH_GUARDS_CHEAP] = {64, 8 * 1024, 1024},
     [PVH_GUARDS_FULL] = {64 * 1024, 32 * 1024 * 1024, 8 * 1024 * 1024},
 };
 

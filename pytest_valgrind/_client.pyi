@@ -20,6 +20,7 @@ class _Symbol(SimpleNamespace):
     object: Any
 
 class _Lib:
+    PVG_UNTRACKS_WHAT_IS_NOT_FROZEN: int
     PVH_NO_CHECK: int
     PVH_OVERFLOW: int
     PVH_WRITE_AFTER_FREE: int

@@ -144,7 +144,7 @@ if TYPE_CHECKING:
     def clone(  # noqa: PLR0913, PLR0917 (a C function)
         which: int,
         waits: bool,
-        untracks: bool,
+        untracks: int,
         prepare: Callable[[], object] | None,
         explain: Callable[[], object] | None,
         log: bytes,
@@ -158,7 +158,8 @@ if TYPE_CHECKING:
         :param which: its place; there are three, from 0.
         :param waits: until ``wake_clone``.
         :param untracks: whether it takes every object out of the garbage collector's lists first,
-            so that one to which nothing else points is lost.
+            so that one to which nothing else points is lost; or, with
+            ``lib.PVG_UNTRACKS_WHAT_IS_NOT_FROZEN``, only these (``gc.freeze``).
         :param prepare: is called in the clone before that.
         :param explain: is called in the clone after the check, when valgrind has listed the blocks
             that were lost, and may print to the log; it has some seconds of processor time.

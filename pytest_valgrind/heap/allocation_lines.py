@@ -37,7 +37,8 @@ class AllocationLines:
 
     def __init__(self, engine: Numbering, first: int) -> None:
         self._engine = engine
-        self._first = first
+        #: The same.
+        self.first = first
         #: Of each number: that of the line which has called the function, its code, and its line.
         self._lines: list[tuple[int, CodeType | None, int]] = [(_ROOT, None, 0)]
         self._numbers: dict[tuple[int, CodeType, int], int] = {}
@@ -46,7 +47,7 @@ class AllocationLines:
 
     def start(self) -> None:
         """Begin to number the lines of this thread, and of those that it starts."""
-        self._engine.begin_test(self._first)
+        self._engine.begin_test(self.first)
         threading.settrace(self._trace)
         sys.settrace(self._trace)
 
@@ -63,12 +64,12 @@ class AllocationLines:
 
     def has(self, place: int) -> bool:
         """Whether a block with this place was made since the first :meth:`start`."""
-        return place >= self._first
+        return place >= self.first
 
     def stack(self, place: int) -> list[PythonLine]:
         """Return the lines with a place, the most recent call first."""
         found = []
-        number = place - self._first
+        number = place - self.first
         while number != _ROOT:
             number, code, line = self._lines[number]
             assert code is not None
@@ -92,7 +93,7 @@ class AllocationLines:
         def trace_line(frame: FrameType, event: str, _argument: object) -> Any:
             number = caller if event == "return" else self._number(caller, code, frame.f_lineno)
             self._here[thread] = number
-            self._engine.begin_test(self._first + number)
+            self._engine.begin_test(self.first + number)
             return trace_line
 
         return trace_line(frame, "call", None)

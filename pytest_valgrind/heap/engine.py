@@ -241,7 +241,7 @@ class Engine:
         untracks: bool,
         prepare: Callable[[], object] | None = None,
         explain: Callable[[], object] | None = None,
-        waits: bool = False,
+        since: int | None = None,
     ) -> int:
         """Start a clone that looks for lost blocks, and return its process id.
 
@@ -252,10 +252,16 @@ class Engine:
         :param prepare: is called in the clone before that.
         :param explain: is called in the clone after the check, and may use :meth:`lost` and
             :meth:`say`; it has 20 seconds of processor time.
-        :param waits: until ``client.wake_clone``.
+        :param since: the place of a test: what was made before it is taken as reached, and if it is
+            frozen (``gc.freeze``), stays in the lists. That is several times as fast, and misses
+            what only the memory of earlier objects points to by chance, or lost ones.
         :raises OSError: if there cannot be another process.
         """
-        return client.clone(which, waits, untracks, prepare, explain, b"", 0)
+        self._engine.look_since(0 if since is None else since + _FIRST)
+        which_objects: int = untracks
+        if untracks and since is not None:
+            which_objects = lib.PVG_UNTRACKS_WHAT_IS_NOT_FROZEN
+        return client.clone(which, False, which_objects, prepare, explain, b"", 0)
 
     def is_done(self, which: int) -> bool:
         """Whether the check of a clone has come to an end."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import gc
 from time import process_time  # by name, as tests replace the functions of the module
 
-# At the ends of modules: seconds that looks at everything may take, and what part of the tests'
-# time they may beyond. A suite may consist of a thousand files with a test each.
-_FREE = 2.0
+# What part of the tests' time looks at everything may take, at the ends of modules. A suite may
+# consist of a thousand files with a test each.
 _SHARE = 0.05
 # Finalisers may go on making garbage for ever.
 _MOST_ROUNDS = 20
@@ -19,10 +18,12 @@ class Garbage:
     :param freeze: whether what has survived is taken out of later collections (``gc.freeze``): a
         round then takes 0.1 ms rather than 80, as it looks at a test's own objects only. All of
         them are looked at again at the end of a module, if that does not take too long.
+    :param spare: seconds that this may take beyond its share of the time that tests take.
     """
 
-    def __init__(self, *, freeze: bool) -> None:
+    def __init__(self, *, freeze: bool, spare: float = 0.0) -> None:
         self._freeze = freeze
+        self._spare = spare
         self._slice: slice | None = None
         #: Seconds of processor time that the last look at everything took.
         self.price = 0.0
@@ -66,7 +67,7 @@ class Garbage:
 
         :param seconds: that the tests took so far.
         """
-        return self._spent + self.price <= _FREE + _SHARE * seconds
+        return self._spent + self.price <= self._spare + _SHARE * seconds
 
 
 class NoGarbage(Garbage):

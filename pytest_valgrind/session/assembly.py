@@ -42,7 +42,9 @@ def assemble(settings: Settings, process: Process, workers: int, say: Say) -> Pa
     # First of all: what it finds from here on belongs to this session.
     found_before = engine.begin(settings, say)
     before = process.leaks_before
-    garbage = Garbage(freeze=settings.freeze) if before is None else NoGarbage()
+    garbage: Garbage = NoGarbage()
+    if before is None:
+        garbage = Garbage(freeze=settings.freeze, spare=engine.spare_seconds)
     state = ProcessState(garbage, process.item_numbers, process.loss_records)
     mode = engine.choose_check(settings, state, workers)
     timeouts = engine.timeouts(settings)

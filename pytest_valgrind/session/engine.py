@@ -38,6 +38,10 @@ class Engine(Protocol):
         """As the header's lines begin, and as the summary's section is called."""
 
     @property
+    def spare_seconds(self) -> float:
+        """Seconds of processor time that nobody minds, for what is useful and not needed."""
+
+    @property
     def hints(self) -> set[str]:
         """What to do for better findings."""
 

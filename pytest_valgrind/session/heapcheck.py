@@ -49,6 +49,7 @@ class Heapcheck:
     """
 
     name = "heapcheck"
+    spare_seconds = 0.1
 
     def __init__(self, run_directory: RunDirectory | None) -> None:
         self._run_directory = run_directory

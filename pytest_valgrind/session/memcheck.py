@@ -43,6 +43,7 @@ class Memcheck:
     """
 
     name = "valgrind"
+    spare_seconds = 2.0
     inside = staticmethod(client.inside_test)
     outside = staticmethod(client.outside_tests)
     threads_started = staticmethod(client.threads_started)

@@ -15,7 +15,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Garbage:
     """Return one for which a look at everything takes a second."""
     clock: Iterator[float] = iter(range(1000))
     monkeypatch.setattr(garbage, "process_time", lambda: next(clock))
-    return Garbage(freeze=False)
+    return Garbage(freeze=False, spare=2.0)
 
 
 def looks(collector: Garbage, modules: int, seconds: float) -> int:
