@@ -226,13 +226,18 @@ class Engine:
 
         :param first: the place of the first of these tests, and ``last`` of the last.
         """
-        most = self._engine.live_of(first + _FIRST, last + _FIRST, ffi.NULL, 0)
-        listed = ffi.new(f"pvh_live[{most + 1}]")
-        count = self._engine.live_of(first + _FIRST, last + _FIRST, listed, most)
-        return [
-            LiveBlock(each.caller, each.size, each.test - _FIRST, bool(each.in_thread))
-            for each in (listed[number] for number in range(min(count, most)))
-        ]
+        running = self._engine.test()
+        self._engine.set_test(0)  # else there would be more of them when they are listed
+        try:
+            most = self._engine.live_of(first + _FIRST, last + _FIRST, ffi.NULL, 0)
+            listed = ffi.new(f"pvh_live[{most + 1}]")
+            count = self._engine.live_of(first + _FIRST, last + _FIRST, listed, most)
+            return [
+                LiveBlock(each.caller, each.size, each.test - _FIRST, bool(each.in_thread))
+                for each in (listed[number] for number in range(min(count, most)))
+            ]
+        finally:
+            self._engine.set_test(running)
 
     def start_check(
         self,

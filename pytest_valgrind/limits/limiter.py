@@ -191,7 +191,7 @@ class _LeakWatch:
         if not (left := self._too_much()) or self._run is None:
             return []
         run, self._run = self._run, None
-        found = run.allocations() or _by_c_function(left)
+        found = run.allocations(left) or _by_c_function(left)
         limit, filter_fn = self._limit.bytes, self._limit.filter_fn
         counted = [
             each

@@ -21,6 +21,7 @@ _PATIENCE = 60.0
 
 #: Bytes by the number of a test, and by the address at which the function goes on that asked.
 Sizes = Counter[tuple[int, int]]
+NOTHING: Sizes = Counter()
 
 
 def live_sizes(engine: Engine, first: int, last: int, *, of_one_thread: bool) -> Sizes:

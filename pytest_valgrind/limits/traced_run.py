@@ -20,13 +20,13 @@ from pytest_valgrind.fork import detach_output, forked, wait
 from pytest_valgrind.heap.allocation_lines import AllocationLines, Numbering
 from pytest_valgrind.heap.c_places import CFrames
 from pytest_valgrind.heap.engine import Engine
-from pytest_valgrind.limits.live_memory import Sizes, live_sizes
+from pytest_valgrind.limits.live_memory import NOTHING, Sizes, live_sizes
 from pytest_valgrind.limits.stacks import Allocations, Stack, StackFrame, described, merged
 
 #: Seconds that a run may take.
 _LONGEST = 60.0
-#: How much of the peak must be in use for a place to count as the peak, as a trace sees only what
-#: is in use between two lines.
+#: How much of what the test has used must be seen in the fork for it to be the same: a trace sees
+#: only what is in use between two lines.
 _NEARLY = 0.9
 #: Places that are told: the largest.
 _MOST = 1000
@@ -62,8 +62,12 @@ class TracedRun:
         os.kill(self._pid, signal.SIGKILL)
         os.waitpid(self._pid, 0)
 
-    def allocations(self) -> list[Allocations]:
-        """Let it run, and return what it has seen; nothing if it dies or takes too long."""
+    def allocations(self, like: Sizes = NOTHING) -> list[Allocations]:
+        """Let it run, and return what it has seen; nothing if it dies or takes too long.
+
+        :param like: by the function that asked, what it must have seen for it to be the same:
+            nothing is returned where it took another way.
+        """
         with self._answer as answer:
             os.write(self._wake, b"1")
             os.close(self._wake)
@@ -71,9 +75,14 @@ class TracedRun:
                 return []
             answer.seek(0)
             seen = json.load(answer)
+        sizes: Counter[int] = Counter()
+        for size, caller, _ in seen:
+            sizes[caller] += size
+        if any(sizes[caller] < size * _NEARLY for (_, caller), size in like.items()):
+            return []
         return merged(
             Allocations(size, Stack(tuple(StackFrame(*frame) for frame in frames)))
-            for size, frames in seen
+            for size, _, frames in seen
         )
 
 
@@ -104,16 +113,16 @@ class Trace:
         last = self._first + self._lines.count - 1
         return live_sizes(self.engine, self._first, last, of_one_thread=of_one_thread)
 
-    def allocations(self, sizes: Sizes) -> list[tuple[int, list[tuple[str, str, int]]]]:
-        """Return sizes with the frames of their stacks, the most recent call first."""
+    def allocations(self, sizes: Sizes) -> list[tuple[int, int, list[tuple[str, str, int]]]]:
+        """Return sizes, who asked, and the frames of their stacks, the most recent call first."""
         frames = CFrames()
         most = sizes.most_common(_MOST)
         of_c = [frames.at(caller) for (_, caller), _ in most]
         found = []
-        for ((place, _), size), frame in zip(most, described(of_c), strict=True):
+        for ((place, caller), size), frame in zip(most, described(of_c), strict=True):
             lines = self._lines.stack(place)
             of_python = [(line.function, line.file, line.line) for line in lines]
-            found.append((size, [*frame, *of_python]))
+            found.append((size, caller, [*frame, *of_python]))
         return found
 
 
@@ -129,6 +138,7 @@ def at_the_peak(trace: Trace, growth: int, *, of_one_thread: bool) -> Sizes:
 
     :param growth: bytes that the test used at most.
     """
+    gc.collect()  # of the first run: it would be taken for what is in use before
     watch = _PeakWatch(trace, growth * _NEARLY, of_one_thread=of_one_thread)
     trace.run(watch)
     return watch.sizes or watch.peak
