@@ -22,7 +22,7 @@ WINGS = (
     *("plugin", "limits", "memory_log"),
     *("session", "workers", "launching", "recovery", "origins", "children", "pinpoint"),
     *("false_alarms", "heap", "memcheck", "leaks", "objects", "items", "reporting", "settings"),
-    *("option_table", "memory_options", "memory_options", "options", "option_types"),
+    *("option_table", "options_of_memcheck", "options_of_memory", "options", "option_types"),
     *("findings", "markers", "pytest_internals", "session_kind", "command", "fork"),
     *("memory_size", "parent_death", "preload", "package", "valgrind", "client"),
 )

@@ -76,7 +76,7 @@ def main() -> int:
             run = run_suite(environment, suite, words, seconds=SECONDS)
             cells.append(_cell_of_no_test(run, when, words_of_death))
         rows.append([when, "died of SIGSEGV", *cells])
-    head = ["death", "reported as", "one process", "`--valgrind-resume`", "`-n 2`"]
+    head = ["crash", "reported as", "one process", "`--valgrind-resume`", "`-n 2`"]
     print(markdown(head, rows))
     return int(any(cell.startswith("NO") for row in rows for cell in row))
 

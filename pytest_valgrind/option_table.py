@@ -6,134 +6,20 @@ and docs/options.md are made from this table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import takewhile
 
 import pytest
 
-from pytest_valgrind.memory_options import MEMORY_OPTIONS
 from pytest_valgrind.option_types import (
-    LEAK_KINDS,
     Choice,
-    ExistingFiles,
-    FilePath,
-    FileToWrite,
     IgnoreRules,
-    LeakKinds,
     Number,
     Texts,
-    Words,
 )
 from pytest_valgrind.options import Engine, Option
-
-_MEMCHECK = (
-    Option(
-        "valgrind",
-        ("--valgrind",),
-        "memcheck",
-        "Run under valgrind's memcheck, which is started if need be, and fail each test that "
-        "corrupts or leaks memory.",
-        has_ini=False,
-    ),
-    Option(
-        "log",
-        ("--valgrind-log",),
-        "memcheck",
-        "Write valgrind's log into FILE. Where valgrind runs already, name the file of its log.",
-        FilePath(),
-        metavar="FILE",
-        has_ini=False,
-    ),
-    Option(
-        "memcheck_before",
-        ("--memcheck-before-func",),
-        "memcheck",
-        "Check for leaks before each test as well, so that what leaks between two tests is never "
-        "taken for the second's.",
-        has_ini=False,
-        dest="memcheck_before",
-    ),
-    Option(
-        "no_memcheck",
-        ("--no-memcheck",),
-        "memcheck",
-        "Do not check for leaks, only for errors.",
-        has_ini=False,
-        dest="disable_memcheck",
-    ),
-    Option(
-        "args",
-        ("--valgrind-args",),
-        "memcheck",
-        "Give valgrind more options, for example --valgrind-args='--track-origins=yes'.",
-        Words(),
-        metavar="ARGS",
-    ),
-    Option(
-        "suppressions",
-        ("--valgrind-suppressions",),
-        "memcheck",
-        "Have valgrind leave out what a suppression file describes.",
-        ExistingFiles(),
-        metavar="FILE",
-    ),
-    Option(
-        "gen_suppressions",
-        ("--valgrind-gen-suppressions",),
-        "memcheck",
-        "Write a suppression for everything that was found and is not marked as known. With that "
-        "file the next run is clean.",
-        FileToWrite(),
-        metavar="FILE",
-        has_ini=False,
-    ),
-    Option(
-        "all_errors",
-        ("--valgrind-all-errors",),
-        "memcheck",
-        "Fail a test for the interpreter's own errors as well.",
-    ),
-    Option(
-        "calibrate",
-        ("--valgrind-calibrate",),
-        "memcheck",
-        "Find out anew which errors the interpreter raises by itself. Without this option that is "
-        "done once for each interpreter and each valgrind.",
-        has_ini=False,
-    ),
-    Option(
-        "leak_kinds",
-        ("--valgrind-leak-kinds",),
-        "memcheck",
-        f"Fail a test for these kinds of leak: some of {', '.join(LEAK_KINDS)}.",
-        LeakKinds(),
-        metavar="KINDS",
-        default="definite",
-    ),
-    Option(
-        "python_frames",
-        ("--valgrind-python-frames",),
-        "memcheck",
-        "Name Python functions in C stacks.",
-    ),
-    Option(
-        "origins",
-        ("--valgrind-no-origins",),
-        "memcheck",
-        "Do not run tests once more, at the end and with --track-origins=yes, in which the "
-        "interpreter decides upon an uninitialised value that may be an extension's.",
-        negates=True,
-    ),
-    Option(
-        "origins_seconds",
-        ("--valgrind-origins-seconds",),
-        "memcheck",
-        "Let the further run that looks for origins take no longer.",
-        Number(),
-        metavar="SECONDS",
-        default="600",
-    ),
-)
+from pytest_valgrind.options_of_memcheck import OPTIONS_OF_MEMCHECK
+from pytest_valgrind.options_of_memory import OPTIONS_OF_MEMORY
 
 _HEAPCHECK = (
     Option(
@@ -236,7 +122,7 @@ _BOTH = (
     Option(
         "pinpoint",
         ("--memory-pinpoint", "--valgrind-pinpoint"),
-        "both",
+        "memcheck",
         "Run each test in which something was found once more, in a forked process, and say which "
         "line of Python raised the error or lost the memory. What tests do to the world outside, "
         "to files and ports, they do again.",
@@ -252,7 +138,7 @@ _BOTH = (
     Option(
         "trace_children",
         ("--memory-trace-children", "--valgrind-trace-children"),
-        "both",
+        "memcheck",
         "Check the processes that a test starts and forks as well: what is found in them fails the "
         "test. Under valgrind each takes as long to start as the tests' own.",
     ),
@@ -277,7 +163,12 @@ _BOTH = (
     ),
 )
 
-OPTIONS: tuple[Option, ...] = (*_MEMCHECK, *_HEAPCHECK, *_BOTH, *MEMORY_OPTIONS)
+OPTIONS: tuple[Option, ...] = (
+    *OPTIONS_OF_MEMCHECK,
+    *_HEAPCHECK,
+    *_BOTH,
+    *OPTIONS_OF_MEMORY,
+)
 
 #: Of each group of options: its name for pytest and its title.
 GROUPS: dict[Engine, tuple[str, str]] = {
@@ -291,8 +182,12 @@ _MISSING: dict[Engine, str] = {
     "heapcheck": "--heapcheck is missing",
     "both": "--valgrind is missing (or --heapcheck)",
 }
-#: The options that the others wait for.
-_ENGINES = ("valgrind", "heapcheck")
+#: The options for which the others wait.
+_READERS: dict[Engine, tuple[str, ...]] = {
+    "memcheck": ("valgrind",),
+    "heapcheck": ("heapcheck",),
+    "both": ("valgrind", "heapcheck"),
+}
 
 
 def option_named(name: str) -> Option:
@@ -307,13 +202,18 @@ def add_options(parser: pytest.Parser) -> None:
         option.declare(parser, groups[option.engine])
 
 
-def without_effect(arguments: Iterable[str]) -> list[str]:
-    """Return what is to be said of our options among arguments where no engine is asked for."""
+def without_effect(arguments: Iterable[str], engines: Collection[str] = ()) -> list[str]:
+    """Return what is to be said of our options among arguments that no engine reads.
+
+    :param engines: those that are asked for, by the names of their options.
+    """
     by_flag = {flag: option for option in OPTIONS for flag in option.flags}
     words = takewhile(lambda word: word != "--", map(str, arguments))
     waiting: dict[str, list[str]] = {}
     for flag in dict.fromkeys(word.partition("=")[0] for word in words):
         option = by_flag.get(flag)
-        if option is not None and option.engine != "any" and option.name not in _ENGINES:
+        if option is None or option.name in _READERS["both"] or option.engine == "any":
+            continue
+        if set(engines).isdisjoint(_READERS[option.engine]):
             waiting.setdefault(_MISSING[option.engine], []).append(flag)
     return [f"{', '.join(flags)}: without effect, as {why}" for why, flags in waiting.items()]

@@ -99,7 +99,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{name}(reason=None): {meaning}")
     for call, meaning in LIMITS.items():
         config.addinivalue_line("markers", f"{call}: {meaning}")
-    if is_watched and (outer := Process.this().checker):
+    outer = Process.this().checker if is_watched else None
+    if outer is None and not hasattr(config, "workerinput"):
+        _warn_of_options_without_effect(config)
+    if outer is not None:
         _register_inner_session(config, outer)
     elif is_watched and is_asked_for:
         _register_checker(config, Process.this())
@@ -109,8 +112,6 @@ def pytest_configure(config: pytest.Config) -> None:
         and not session_kind.is_of_launcher(config)
     ):
         _register_controller(config)
-    elif not is_asked_for and not hasattr(config, "workerinput"):
-        _warn_of_missing_option(config)
     option = config.option
     if session_kind.is_distributed(option) or session_kind.is_of_launcher(config):
         _show_what_workers_measure(config, starts_them=not is_asked_for)
@@ -228,11 +229,13 @@ def _launch(config: pytest.Config, args: list[str]) -> None:
     restart(config, args, is_within_session=bool(_sessions), further_run=_further_run())
 
 
-def _warn_of_missing_option(config: pytest.Config) -> None:
-    from pytest_valgrind.option_table import without_effect
+def _warn_of_options_without_effect(config: pytest.Config) -> None:
+    from pytest_valgrind.option_table import option_named, without_effect
 
+    names = ("valgrind", "heapcheck")
+    engines = [name for name in names if option_named(name).value(config, config.option)]
     # Not those of the ini file, which say what shall hold if an engine is asked for.
-    for words in without_effect(config.invocation_params.args):
+    for words in without_effect(config.invocation_params.args, engines):
         try:
             config.issue_config_time_warning(pytest.PytestConfigWarning(words), stacklevel=2)
         except pytest.PytestConfigWarning:  # by -W error

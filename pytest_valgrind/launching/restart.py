@@ -16,7 +16,6 @@ from pytest_valgrind.launching.rehearsal import rehearse
 from pytest_valgrind.launching.valgrind_launch import ValgrindLaunch
 from pytest_valgrind.launching.waiting import ending_orderly
 from pytest_valgrind.recovery import history
-from pytest_valgrind.recovery.replay import replay
 from pytest_valgrind.settings import Settings
 
 if TYPE_CHECKING:
@@ -125,6 +124,9 @@ def _run_until_the_end(
         )
     elif not any(one.crash for one in histories):
         return end.code
+
+    # Seldom needed, and a tenth of what the launcher imports.
+    from pytest_valgrind.recovery.replay import replay
 
     code = replay(histories, settings, config, args)
     return end.code if end.was_asked_for else code

@@ -95,8 +95,7 @@ class Replay:
         if not_run := last.not_run:
             yield f"{plural(len(not_run), 'test')} not run: {reports.named(not_run)}"
             if not self._settings.resume:
-                option = "--valgrind-resume" if self._settings.valgrind else "--memory-resume"
-                yield f"hint: {option} goes on after the test that the process died of"
+                yield "hint: --memory-resume goes on after the test that the process died of"
 
 
 def replay(

@@ -91,7 +91,7 @@ def of_void_run(hidden: int, label: str = "VALGRIND") -> pytest.CollectReport:
         Outcome.FAILED,
         f"[{label}]",
         f"No test got to its end, so next to nothing was checked: {plural(hidden, 'test')} failed "
-        "for other reasons. --valgrind-failures=report shows why.",
+        "for other reasons. --memory-failures=report shows why.",
     )
     report = pytest.CollectReport("", "failed", _longrepr(verdict, (), "", 0), result=[])
     return show_as(report, "the end")
@@ -103,7 +103,7 @@ def of_unchecked(nodeids: Sequence[str], label: str = "VALGRIND") -> pytest.Coll
         Outcome.FAILED,
         f"[{label}]",
         f"{plural(len(nodeids), 'test')} ran in another process, and nothing is known about "
-        f"{'it' if len(nodeids) == 1 else 'them'}: {named(nodeids)}. --valgrind-trace-children "
+        f"{'it' if len(nodeids) == 1 else 'them'}: {named(nodeids)}. --memory-trace-children "
         "checks the processes that tests start and fork.",
     )
     report = pytest.CollectReport("", "failed", _longrepr(verdict, (), "", 0), result=[])
@@ -155,7 +155,7 @@ def of_crash(
 
 
 def of_process(path: str, crash: Crash, crash_message: str) -> pytest.CollectReport:
-    """Return the report of a death of the process that did not happen in a test.
+    """Return the report of a crash of the process that did not happen in a test.
 
     :param path: of the file with which it had to do last.
     :param crash_message: how and when that was, in sentences.

@@ -54,7 +54,7 @@ def summary(results: Results, rules: Iterable[IgnoreRule] = ()) -> Iterator[str]
     yield from _unused_markers(results)
     yield _totals(results)
     yield from _elsewhere("outside tests", results.outside)
-    yield from _elsewhere("outside --valgrind-only", results.elsewhere)
+    yield from _elsewhere("outside --memory-only", results.elsewhere)
     yield from _elsewhere("interpreter only", results.noise)
     yield from _ignored(results, rules)
     if results.origins:
@@ -100,7 +100,7 @@ def write_summary(  # noqa: PLR0913
     for line in [*hints, *weaknesses(results)]:
         reporter.write_line(f"hint: {line}")
     if offers_pinpoint and any(map(_can_be_pinpointed, results.judged)):
-        reporter.write_line("hint: --valgrind-pinpoint says which line of Python it was")
+        reporter.write_line("hint: --memory-pinpoint says which line of Python it was")
     for log in logs:
         reporter.write_line(f"log: {log}")
 
@@ -184,7 +184,7 @@ def _hidden_failures(results: Results) -> str:
         shown = "are shown as expected failures"
     return (
         f"{plural(results.hidden, 'test')} failed for other reasons and {shown} "
-        "(--valgrind-failures=report shows failures)"
+        "(--memory-failures=report shows failures)"
     )
 
 

@@ -103,7 +103,7 @@ class Timeouts:
         self._watcher = watcher
         self._path = path
         self._timer: _Timer | None = None
-        self._own = [_Limit(seconds, "--valgrind-timeout")] if seconds else []
+        self._own = [_Limit(seconds, "--memory-timeout")] if seconds else []
         #: That, and pytest-timeout's for the running test.
         self._limits = self._own
         self._is_in_test = False

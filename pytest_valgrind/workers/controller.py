@@ -234,7 +234,7 @@ class Controller:
             self._unused.append(set(history.results.unused_suppressions))
 
     def _blame(self, history: ProcessHistory, node: WorkerController) -> None:
-        """Report a death with the test in which it was, if it was in one."""
+        """Report a crash with the test in which it was, if it was in one."""
         running, tests = history.running, history.began.values()
         # Where no test began, the worker may never come further: xdist passes one test over.
         knows = bool(tests) and take_back(
@@ -255,7 +255,7 @@ class Controller:
             self._take(history)
 
     def _report_crash(self, history: ProcessHistory) -> None:
-        """Report a death that was not in a test."""
+        """Report a crash that was not in a test."""
         assert history.crash
         if not history.collected:
             # It will not go better with the next.

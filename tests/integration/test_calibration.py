@@ -165,6 +165,7 @@ def test_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "Not a directory" in said.line
 
 
+@pytest.mark.slow
 def test_option_calibrates_anew(suite: Suite, tmp_path: Path) -> None:
     """What is in the cache is measured again, and the header says what is known."""
     suite.write("test_it.py", "def test_it(): pass\n")

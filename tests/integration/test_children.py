@@ -243,7 +243,7 @@ def test_workers(children: Suite) -> None:
             assert frame in case.text
 
 
-def test_death_after_children(suite: Suite) -> None:
+def test_crash_after_children(suite: Suite) -> None:
     """Findings in children are known although their test had not been judged."""
     suite.write("test_few.py", f"{FEW}\ndef test_dies():\n    os.abort()\n")
     run = suite.run("--valgrind", TRACE, "-k", "test_python or dies")

@@ -132,6 +132,7 @@ def test_program_of_the_user(suite: Suite, words: str, program: str) -> None:
     assert f"<{program}>" in done.stdout
 
 
+@pytest.mark.slow
 def test_any_environment(suite: Suite) -> None:
     """A script may change the directory, and paths may be relative or have special names."""
     names = os.fsdecode(b"x y:%p$LIB\n\xc3\xa9\xff")

@@ -107,6 +107,7 @@ def test_without_leak_checks(example: Suite) -> None:
     }
 
 
+@pytest.mark.slow
 def test_without_log(example: Suite) -> None:
     """Where valgrind writes to the terminal, tests fail without an excerpt."""
     run = run_classic(example, ["--show-leak-kinds=definite"], ["--valgrind"], MALLOC)

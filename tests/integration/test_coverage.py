@@ -82,7 +82,8 @@ def resumed(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Measur
     return Measured(tmp_path_factory.mktemp("coverage"), extension, "--valgrind-resume")
 
 
-def test_coverage_before_a_death(alone: Measured) -> None:
+@pytest.mark.slow
+def test_coverage_before_a_crash(alone: Measured) -> None:
     """It is reported, and the test whose coverage is lost is named."""
     run = alone.run
     assert {3, 6} <= alone.covered
@@ -93,7 +94,8 @@ def test_coverage_before_a_death(alone: Measured) -> None:
     assert line == "no coverage of 1 test, lost with the process: test_a.py::test_dies"
 
 
-def test_log_file_before_a_death(alone: Measured) -> None:
+@pytest.mark.slow
+def test_log_file_before_a_crash(alone: Measured) -> None:
     """What reports the outcomes does not empty it."""
     assert "in the first test" in alone.log
     assert "before the death" in alone.log

@@ -48,7 +48,7 @@ def goes_on(
     return kinds(tmp_path_factory, extension, *options)
 
 
-def test_the_test_that_the_process_died_of(alone: Run) -> None:
+def test_the_test_that_crashed_the_process(alone: Run) -> None:
     """Its failure says how the process died, with the stack."""
     case = alone["test_segmentation_fault"]
     assert case.outcome == "failed"
@@ -66,18 +66,18 @@ def unchecked(run: Run) -> str:
     return "".join(line for line in run.summary if "not checked for leaks: " in line)
 
 
-def test_outcomes_before_the_death(alone: Run) -> None:
+def test_outcomes_before_the_crash(alone: Run) -> None:
     """Tests that could not be checked for leaks any more have theirs as well."""
     assert alone["test_before"].outcome == "passed"
 
 
-def test_leak_before_the_death(alone: Run) -> None:
+def test_leak_before_the_crash(alone: Run) -> None:
     """It is known, or it is said that it is not."""
     is_known = alone["test_leak"].outcome == "failed"
     assert is_known is not ("test_crash_kinds.py::test_leak" in unchecked(alone))
 
 
-def test_error_before_the_death(alone: Run) -> None:
+def test_error_before_the_crash(alone: Run) -> None:
     """It is known although its test had not been judged."""
     assert alone["test_error"].outcome == "failed"
     assert alone["test_error"].message.startswith("[VALGRIND ERROR] invalid read")
@@ -91,13 +91,13 @@ def test_tests_that_did_not_run(alone: Run) -> None:
     assert any("--valgrind-resume" in line for line in alone.summary)
 
 
-def test_exit_code_after_a_death(alone: Run) -> None:
+def test_exit_code_after_a_crash(alone: Run) -> None:
     """It is that of failed tests."""
     assert alone.code == pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_each_death_is_of_its_test(goes_on: Run, name: str) -> None:
+def test_each_crash_is_of_its_test(goes_on: Run, name: str) -> None:
     """Its failure says how the process died."""
     case = goes_on[name]
     assert case.outcome == "failed"
@@ -111,18 +111,18 @@ def test_all_others_run(goes_on: Run, name: str) -> None:
     assert goes_on[name].outcome == "passed"
 
 
-def test_leak_after_deaths(goes_on: Run) -> None:
+def test_leak_after_crashes(goes_on: Run) -> None:
     """It is found, whether or not the process died later."""
     assert "20 bytes in 1 block is definitely lost" in goes_on["test_leak_after"].text
 
 
-def test_leak_before_deaths(goes_on: Run) -> None:
+def test_leak_before_crashes(goes_on: Run) -> None:
     """It is found by another run of its test, where the first process died."""
     assert "10 bytes in 1 block is definitely lost" in goes_on["test_leak"].text
     assert not unchecked(goes_on)
 
 
-def test_error_between_deaths(goes_on: Run) -> None:
+def test_error_between_crashes(goes_on: Run) -> None:
     """It is reported on its test."""
     assert "[VALGRIND ERROR]" in goes_on["test_error"].message
 
@@ -143,6 +143,7 @@ def test_leak(): defective.leak(20)
 """
 
 
+@pytest.mark.slow
 def test_resume(suite: Suite) -> None:
     """Two crashes, and all tests around them, are reported; test_each_death has all kinds."""
     suite.write("test_few.py", RESUMED)
@@ -155,7 +156,7 @@ def test_resume(suite: Suite) -> None:
     assert not any("not run" in line for line in run.summary)
 
 
-def test_death_at_import(suite: Suite) -> None:
+def test_crash_at_import(suite: Suite) -> None:
     """The error names the file that was imported, and shows the stack."""
     suite.write("test_import.py", "import defective\ndefective.crash()\ndef test(): pass\n")
     run = suite.run("--valgrind", "--valgrind-resume")
@@ -164,7 +165,7 @@ def test_death_at_import(suite: Suite) -> None:
     assert "  > crash (defective.c:" in run.output
 
 
-def test_death_in_a_conftest(suite: Suite) -> None:
+def test_crash_in_a_conftest(suite: Suite) -> None:
     """It is reported before there is any test, even with an option of that conftest."""
     suite.write(
         "conftest.py",
@@ -189,7 +190,7 @@ def test_exit_that_hides_a_failure(suite: Suite) -> None:
     assert run["test_leak"].outcome == "failed"
 
 
-def test_error_at_import_before_a_death(suite: Suite) -> None:
+def test_error_at_import_before_a_crash(suite: Suite) -> None:
     """It is known, although no test had been judged."""
     suite.write(
         "test_one.py",
@@ -200,7 +201,7 @@ def test_error_at_import_before_a_death(suite: Suite) -> None:
     assert run["test"].message.startswith("[VALGRIND CRASH]")
 
 
-def test_death_at_exit(suite: Suite) -> None:
+def test_crash_at_exit(suite: Suite) -> None:
     """It is reported, although the terminal summary has been written."""
     suite.write(
         "test_exit.py",
@@ -212,7 +213,7 @@ def test_death_at_exit(suite: Suite) -> None:
     assert run["test"].outcome == "passed"
 
 
-def test_error_between_tests_before_a_death(suite: Suite) -> None:
+def test_error_between_tests_before_a_crash(suite: Suite) -> None:
     """It is known, although it belongs to no test."""
     suite.write(
         "conftest.py",
@@ -284,7 +285,7 @@ def test_unknown_instruction(suite: Suite) -> None:
     assert "-march=native" in run["test"].text
 
 
-def test_death_of_the_launcher(suite: Suite) -> None:
+def test_launcher_that_is_killed(suite: Suite) -> None:
     """The process under valgrind does not outlive it."""
     suite.write(
         "test_long.py",

@@ -111,6 +111,7 @@ def test_maxfail_stops_at_the_first_settled_failure(suite: Suite) -> None:
     assert run.totals.startswith("1 failed")
 
 
+@pytest.mark.slow
 def test_maxfail_leaves_out_tests(suite: Suite) -> None:
     """The session stops as soon as the failure is known."""
     suite.write("test_a.py", TESTS)
@@ -193,7 +194,10 @@ def pytest_runtest_makereport(item, call):
 @pytest.mark.parametrize(
     ("stop", "code", "words"),
     [
-        ("raise KeyboardInterrupt", pytest.ExitCode.INTERRUPTED, "KeyboardInterrupt"),
+        pytest.param(
+            *("raise KeyboardInterrupt", pytest.ExitCode.INTERRUPTED, "KeyboardInterrupt"),
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             *("pytest.exit('enough')", pytest.ExitCode.INTERRUPTED, "enough"),
             marks=pytest.mark.slow,
@@ -220,6 +224,7 @@ def test_interruption(suite: Suite, stop: str, code: int, words: str) -> None:
     assert run["test_stop"].outcome == "failed"
 
 
+@pytest.mark.slow
 def test_interrupt_from_the_keyboard(suite: Suite) -> None:
     """It reaches the process under valgrind, which reports what it has."""
     suite.write(

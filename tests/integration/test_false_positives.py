@@ -135,7 +135,7 @@ def test_other_code_fails_nothing(only: Run) -> None:
     """It is listed, and a marker can make it known."""
     for name in ("test_leak", "test_error", "test_known"):
         assert only[name].outcome == "passed"
-    assert "2 errors, 2 leaks (43 bytes in 2 blocks)" in line_of(only, "outside --valgrind-only")
+    assert "2 errors, 2 leaks (43 bytes in 2 blocks)" in line_of(only, "outside --memory-only")
     assert any("read_past_end (defective.c:" in line for line in only.summary)
 
 
@@ -201,6 +201,7 @@ def test_limit_of_errors_is_told(many: Suite) -> None:
     assert "--error-limit=no" in "\n".join(run.summary)
 
 
+@pytest.mark.slow
 def test_launcher_lifts_the_limit(many: Suite) -> None:
     """All errors are found; the limit of a hundred for whole stacks is mentioned."""
     run = many.run("--valgrind", "--no-memcheck")

@@ -8,6 +8,8 @@ import pytest
 from conftest import INI
 from suite import Run, Suite
 
+pytestmark = pytest.mark.slow
+
 SUITE = """
 import defective
 import pytest

@@ -207,6 +207,7 @@ def test_suppressions_that_come_late(suite: Suite) -> None:
     assert run.code == pytest.ExitCode.OK
 
 
+@pytest.mark.slow
 def test_terminal(suite: Suite) -> None:
     """Colours and width are those of the terminal."""
     suite.write("test_clean.py", CLEAN)
@@ -268,6 +269,7 @@ def interrupted(suite: Suite, send: Callable[[subprocess.Popen[str]], None]) -> 
     return process.returncode, output
 
 
+@pytest.mark.slow
 def test_interrupt_from_the_terminal(suite: Suite) -> None:
     """Ctrl-C goes to both processes, and pytest says what has been done by then."""
     code, output = interrupted(suite, lambda process: os.killpg(process.pid, signal.SIGINT))

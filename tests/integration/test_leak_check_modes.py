@@ -106,6 +106,7 @@ def test_tuple(number):
 """
 
 
+@pytest.mark.slow
 def test_lost_tuples_with_exact_checks(suite: Suite) -> None:
     """Their blocks are not those that the hooks before the test have freed."""
     suite.write("test_a.py", TUPLES)

@@ -185,7 +185,7 @@ def test_process_is_left_alone(pinpointed: Run) -> None:
 
 def test_hint_names_the_option(functions: Run) -> None:
     """It is given where something was found without it."""
-    assert "hint: --valgrind-pinpoint says which line of Python it was" in functions.summary
+    assert "hint: --memory-pinpoint says which line of Python it was" in functions.summary
 
 
 def test_functions_in_native_stacks(functions: Run) -> None:

@@ -148,7 +148,7 @@ def test_one_line_names_the_object(references: Run) -> None:
     assert line.endswith("definitely lost 120 bytes in 1 block: test_losing.Slotted")
 
 
-@pytest.mark.parametrize("mode", ["exact", "group"])
+@pytest.mark.parametrize("mode", [pytest.param("exact", marks=pytest.mark.slow), "group"])
 def test_made_in_one_test_and_lost_in_another(suite: Suite, mode: str) -> None:
     """Exact checks blame the second test, and checks of groups either."""
     suite.write("test_across.py", ACROSS)

@@ -91,7 +91,7 @@ def test_error_of_the_first_run(goes_on: Run) -> None:
     assert goes_on["test_error_once"].message.startswith("[VALGRIND ERROR] invalid read")
 
 
-def test_deaths(goes_on: Run) -> None:
+def test_crashes(goes_on: Run) -> None:
     """Each is reported with its test, which does not run again."""
     assert "died of SIGSEGV" in goes_on["test_segv"].message
     assert "died of SIGABRT" in goes_on["test_abort"].message

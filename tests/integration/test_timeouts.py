@@ -12,7 +12,7 @@ from suite import Run, Suite
 
 from pytest_valgrind.memcheck.parser import HANG
 
-BY_OPTION = f"{HANG}3 s (--valgrind-timeout)"
+BY_OPTION = f"{HANG}3 s (--memory-timeout)"
 BY_PYTEST_TIMEOUT = f"{HANG}2 s (pytest-timeout's 0.1 s, multiplied by 20)"
 HUNG = {
     "test_in_python": (BY_OPTION, "sleep (", "py test_in_python (", "      time.sleep(1000)"),
@@ -118,6 +118,7 @@ def test_after():
 """
 
 
+@pytest.mark.slow
 def test_process_that_does_not_come_back_from_c_ends(suite: Suite) -> None:
     """The report says which test hung, and where, in C and in Python."""
     suite.write("test_it.py", LOOP)
@@ -126,7 +127,7 @@ def test_process_that_does_not_come_back_from_c_ends(suite: Suite) -> None:
     case = run["test_loop"]
     assert case.message.startswith("[VALGRIND TIMEOUT] killed: a test timed out")
     text = case.text
-    assert f"{HANG}2 s (--valgrind-timeout)" in text
+    assert f"{HANG}2 s (--memory-timeout)" in text
     assert "  > loop (defective.c:" in text
     assert "  py test_loop (" in text
     assert "      defective.loop()" in text

@@ -158,7 +158,8 @@ def test_nothing_is_left(suite: Suite) -> None:
     assert not list(temporary.glob("pytest-valgrind-*"))
 
 
-def test_death_at_import(suite: Suite) -> None:
+@pytest.mark.slow
+def test_crash_at_import(suite: Suite) -> None:
     """It is reported once, and no further worker is started to crash in the same way."""
     suite.write("test_import.py", "import defective\ndefective.crash()\ndef test(): pass\n")
     run = suite.run("--valgrind", "-n2")
@@ -168,7 +169,7 @@ def test_death_at_import(suite: Suite) -> None:
     assert "replacing crashed worker" not in run.output
 
 
-def test_death_at_exit(suite: Suite) -> None:
+def test_crash_at_exit(suite: Suite) -> None:
     """It is reported, although the worker has sent everything to the controller."""
     suite.write(
         "test_exit.py",
@@ -180,16 +181,8 @@ def test_death_at_exit(suite: Suite) -> None:
     assert "It happened after the last test" in run.output
 
 
-@pytest.mark.parametrize(
-    "scheduler",
-    [
-        "loadgroup",
-        *(
-            pytest.param(name, marks=pytest.mark.slow)
-            for name in ("loadfile", "loadscope", "worksteal", "each")
-        ),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("scheduler", ["loadgroup", "loadfile", "loadscope", "worksteal", "each"])
 def test_schedulers(suite: Suite, scheduler: str) -> None:
     """Each gets the reports that it expects, in its own order."""
     write_suite(suite)
@@ -286,6 +279,7 @@ def run_over_ssh(suite: Suite, environment: dict[str, str]) -> Run:
     )
 
 
+@pytest.mark.slow
 def test_ssh(remote: Suite, ssh: dict[str, str]) -> None:
     """All that the worker found comes back."""
     run = run_over_ssh(remote, ssh)
@@ -293,7 +287,7 @@ def test_ssh(remote: Suite, ssh: dict[str, str]) -> None:
 
 
 @pytest.mark.slow
-def test_death_over_ssh(remote: Suite, ssh: dict[str, str]) -> None:
+def test_crash_over_ssh(remote: Suite, ssh: dict[str, str]) -> None:
     """What the worker left is read on its own machine."""
     (remote.directory / "remote" / "test_b.py").unlink()
     remote.write("remote/test_a.py", "import os\ndef test_dies(): os.abort()\n")

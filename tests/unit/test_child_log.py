@@ -139,7 +139,7 @@ def test_binary_log(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("signal", "counts"), [("11 (SIGSEGV)", True), ("15 (SIGTERM)", False)])
-def test_death(tmp_path: Path, signal: str, *, counts: bool) -> None:
+def test_crash(tmp_path: Path, signal: str, *, counts: bool) -> None:
     """It is a finding, unless somebody wanted it."""
     crash = f"==70== Process terminating with default action of signal {signal}\n"
     errors = found(log(tmp_path, HEADER + OBJECT + crash + READ.partition("\n")[2]))

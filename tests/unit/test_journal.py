@@ -193,7 +193,7 @@ SECOND = (("test_a.py::test_0", location("b")), ("test_b.py::test_1", location("
         ),
     ],
 )
-def test_death_after_another_session(records: list[Record], where: str, not_run: list[str]) -> None:
+def test_crash_after_another_session(records: list[Record], where: str, not_run: list[str]) -> None:
     """Several may run in one process: what the first has found is not lost."""
     history = ProcessHistory([*first_session(), *records, CRASH])
     assert where in history.where

@@ -101,6 +101,22 @@ def test_options_that_wait_for_an_engine() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("engine", "ignored"),
+    [
+        (
+            "heapcheck",
+            ["--valgrind-args, --memory-pinpoint: without effect, as --valgrind is missing"],
+        ),
+        ("valgrind", ["--heapcheck-guards: without effect, as --heapcheck is missing"]),
+    ],
+)
+def test_options_of_the_other_engine(engine: str, ignored: list[str]) -> None:
+    """An engine reads its own options, and those that both read."""
+    given = ["--valgrind-args=--x", "--memory-strict", "--heapcheck-guards=on", "--memory-pinpoint"]
+    assert without_effect(given, [engine]) == ignored
+
+
 def test_engines_wait_for_nothing() -> None:
     """Nor do options of others, and arguments with a name like ours."""
     given = ["--valgrind", "--heapcheck", "--durations=3", "test_valgrind.py"]

@@ -23,7 +23,7 @@ from pytest_valgrind.memcheck.python_stacks import with_python_stacks
 from pytest_valgrind.reporting.text import rendered, total_line
 from pytest_valgrind.session.timeouts import Timeouts
 
-HUNG = Finding(Kind.TIMEOUT, f"{HANG}3 s (--valgrind-timeout)")
+HUNG = Finding(Kind.TIMEOUT, f"{HANG}3 s (--memory-timeout)")
 # Of 3.14: those before it have no names of threads.
 WRITTEN = f"""\
 Thread 0x00007fd0e53fd6c0 [keeper] (most recent call first):
@@ -51,7 +51,7 @@ LOG = """\
 ==42== Invalid read of size 1
 ==42==    at 0x1: test (t.c:5)
 ==42==
-**42** Test timed out after 3 s (--valgrind-timeout)
+**42** Test timed out after 3 s (--memory-timeout)
 ==42==    at 0x1: VALGRIND_PRINTF_BACKTRACE (valgrind.h:6808)
 ==42==    by 0x2: pvg_timer_expired (timer.c:55)
 ==42==    by 0x3: ??? (in /usr/lib/x86_64-linux-gnu/libc.so.6)
@@ -166,7 +166,7 @@ def test_handler_raises_in_a_phase(timeouts: Timeouts) -> None:
     hang = timeouts.finding("call")
     assert not timeouts.has_hung
     assert hang.phase == "call"
-    assert hang.message == "Test timed out after 0.1 s (--valgrind-timeout)"
+    assert hang.message == "Test timed out after 0.1 s (--memory-timeout)"
     assert "test_python_stacks.py" in frames(hang.further[0].stack)[0]
 
 

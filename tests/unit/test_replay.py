@@ -48,7 +48,7 @@ def test_what_the_last_process_found_in_the_end(
     assert "One of these tests lost this memory: test_b.py::test_one, test_b.py::test_two." in text
 
 
-def test_failures_before_a_death() -> None:
+def test_failures_before_a_crash() -> None:
     """The crash itself counts, as -x counts it."""
     records: list[Record] = [Began(0, "a", LOCATION), Ran(0, (FAILED,))]
     assert failures([ProcessHistory([*records, Began(1, "b", LOCATION), CRASH])]) == 2

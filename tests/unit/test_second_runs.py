@@ -113,7 +113,7 @@ def test_second_run_that_did_not_begin() -> None:
     assert [run.nodeid for run in to_run_again([first, second])] == ["b"]
 
 
-def test_death_in_a_second_run() -> None:
+def test_crash_in_a_second_run() -> None:
     """The errors of the first run are reported with it, unless it shows them itself."""
     dead = ProcessHistory([began(0, "b", (ERROR, CRASH.findings[0])), CRASH])
     assert dead.crash

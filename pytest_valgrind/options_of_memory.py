@@ -1,11 +1,11 @@
-"""The options about how much memory tests use, which need no engine, or load one by themselves."""
+"""The options about how much memory tests use: they need no engine, or load one by themselves."""
 
 from __future__ import annotations
 
 from pytest_valgrind.option_types import LogToWrite, Size
 from pytest_valgrind.options import Option
 
-MEMORY_OPTIONS = (
+OPTIONS_OF_MEMORY = (
     Option(
         "memory_log",
         ("--memory-log",),
