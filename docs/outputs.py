@@ -19,12 +19,12 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "pytest_valgrind"
 #: Wings, and modules beside them, from the top down: tests/unit/test_house.py checks the imports.
 WINGS = (
-    *("plugin", "limits", "memory_log"),
-    *("session", "workers", "launching", "recovery", "origins", "children", "pinpoint"),
-    *("false_alarms", "heap", "memcheck", "leaks", "objects", "items", "reporting", "settings"),
-    *("option_table", "options_of_memcheck", "options_of_memory", "options", "option_types"),
-    *("findings", "markers", "pytest_internals", "session_kind", "command", "fork"),
-    *("memory_size", "parent_death", "preload", "package", "valgrind", "client"),
+    *("plugin", "checks", "limits", "memory_log", "session", "workers", "launching", "recovery"),
+    *("origins", "children", "pinpoint", "false_alarms", "resources", "heap", "memcheck", "leaks"),
+    *("objects", "items", "reporting", "settings", "option_table", "options_of_checks"),
+    *("options_of_memcheck", "options", "option_types", "findings", "markers", "pytest_internals"),
+    *("session_kind", "command", "fork", "memory_size", "parent_death", "standard_library"),
+    *("preload", "package", "valgrind", "client"),
 )
 
 
@@ -67,6 +67,26 @@ def heap_failures() -> str:
     failures = re.search(r"^_+ test_lost_list _+$.*?(?=^=+ short test)", text, re.M | re.S)
     assert failures, text
     return _fenced(failures[0])
+
+
+def leftovers() -> str:
+    """Return the failure of a test that leaves something, and the summary."""
+    test = (
+        "import socket\nimport tempfile\n\n"
+        "kept = []\n\n"
+        "def connect():\n"
+        "    return socket.socketpair()[0]\n\n"
+        "def test_connection():\n"
+        "    kept.append(connect())\n\n"
+        "def test_download():\n"
+        "    tempfile.mkdtemp(prefix='download-')\n\n"
+        "def test_closes():\n"
+        "    connect().close()\n"
+    )
+    text = _run_project(test, "--resources=all", "--resources-fail")
+    failures = re.search(r"^_+ ERROR at teardown of test_c.*?(?=^=+ short test)", text, re.M | re.S)
+    assert failures, text
+    return _fenced(re.sub(r"download-\w+", "download-x", failures[0]))
 
 
 def hang() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 KNOWN_ERROR = "valgrind_known_error"
 KNOWN_LEAK = "valgrind_known_leak"
 SKIP = "valgrind_skip"
+ALLOW_LEFTOVER = "allow_leftover"
+LIMIT_MEMORY = "limit_memory"
+LIMIT_LEAKS = "limit_leaks"
 
+#: Those of the engines.
 MARKERS = {
     KNOWN_LEAK: "the test leaks memory and this is known: an expected failure under valgrind.",
     KNOWN_ERROR: "the test raises a valgrind error and this is known: an expected failure under "
@@ -19,16 +23,23 @@ MARKERS = {
     SKIP: "skip the test, but only under valgrind.",
 }
 
-
-LIMIT_MEMORY = "limit_memory"
-LIMIT_LEAKS = "limit_leaks"
-#: Those of pytest-memray, with their arguments.
-LIMITS = {
+#: Those of other checks, with what they take; limits are as pytest-memray has them.
+OTHER_MARKERS = {
+    f"{ALLOW_LEFTOVER}(*names, reason=None)": "the test may leave resources behind; the names are "
+    "those of --resources, and without one it may leave anything.",
     f"{LIMIT_MEMORY}(limit, current_thread_only=False)": "fail the test if it uses as much memory "
     'at a time, for example "24 MB".',
     f"{LIMIT_LEAKS}(location_limit, filter_fn=None, current_thread_only=False)": "fail the test if "
     "one place in the code leaves as much memory allocated at the end of the call.",
 }
+
+
+def declarations() -> Iterator[str]:
+    """Yield a line for each marker, as pytest has them in its ini file."""
+    for name, meaning in MARKERS.items():
+        yield f"{name}(reason=None): {meaning}"
+    for declared, meaning in OTHER_MARKERS.items():
+        yield f"{declared}: {meaning}"
 
 
 def have_limits(items: Iterable[pytest.Item]) -> bool:

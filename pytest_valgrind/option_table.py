@@ -18,8 +18,8 @@ from pytest_valgrind.option_types import (
     Texts,
 )
 from pytest_valgrind.options import Engine, Option
+from pytest_valgrind.options_of_checks import OPTIONS_OF_CHECKS
 from pytest_valgrind.options_of_memcheck import OPTIONS_OF_MEMCHECK
-from pytest_valgrind.options_of_memory import OPTIONS_OF_MEMORY
 
 _HEAPCHECK = (
     Option(
@@ -163,19 +163,14 @@ _BOTH = (
     ),
 )
 
-OPTIONS: tuple[Option, ...] = (
-    *OPTIONS_OF_MEMCHECK,
-    *_HEAPCHECK,
-    *_BOTH,
-    *OPTIONS_OF_MEMORY,
-)
+OPTIONS: tuple[Option, ...] = (*OPTIONS_OF_MEMCHECK, *_HEAPCHECK, *_BOTH, *OPTIONS_OF_CHECKS)
 
 #: Of each group of options: its name for pytest and its title.
 GROUPS: dict[Engine, tuple[str, str]] = {
     "memcheck": ("valgrind", "memory errors and leaks, found by valgrind"),
     "heapcheck": ("heapcheck", "lost memory and heap damage, found without valgrind"),
     "both": ("memory", "options of both --valgrind and --heapcheck"),
-    "any": ("memory-log", "the memory of each test, with and without these engines"),
+    "any": ("checks", "checks of each test, with and without these engines"),
 }
 _MISSING: dict[Engine, str] = {
     "memcheck": "--valgrind is missing",

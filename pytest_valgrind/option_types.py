@@ -17,6 +17,11 @@ IniType = Literal["string", "bool", "args", "paths", "linelist"]
 
 #: Names of the kinds of leak, as valgrind has them (``--show-leak-kinds``).
 LEAK_KINDS = ("definite", "indirect", "possible", "reachable")
+#: Names of what a test may leave behind.
+RESOURCE_KINDS = (
+    *("fds", "maps", "threads", "native_threads"),
+    *("children", "tempfiles", "garbage"),
+)
 
 
 class ValueType:
@@ -125,6 +130,25 @@ class Words(Texts):
             return shlex.split(text)
         except ValueError as error:
             raise ValueError(f": {error}") from None
+
+
+class Names(ValueType):
+    """Some of a few names, with commas or spaces between them; ``all`` stands for all of them."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def read(self, text: str, directory: Path) -> tuple[str, ...]:
+        """Return them, in the order of the few."""
+        del directory
+        given = text.replace(",", " ").split()
+        if unknown := [name for name in given if name not in (*self._names, "all")]:
+            raise ValueError(f" takes some of {', '.join(self._names)}, or all, not {unknown[0]!r}")
+        return tuple(name for name in self._names if name in given or "all" in given)
+
+    def decode(self, encoded: Iterable[str] | None) -> tuple[str, ...] | None:
+        """Return them again."""
+        return None if encoded is None else tuple(encoded)
 
 
 class FilePath(ValueType):

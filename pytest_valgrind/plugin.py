@@ -65,10 +65,10 @@ def pytest_load_initial_conftests(
         _, unknown = parser.parse_known_and_unknown_args(args)
         _launch(early_config, [arg for arg in args if arg not in unknown])
     elif not (is_watched or has_engine or _sessions):
-        if _wants_engine(early_config, option):
-            with _imports_as_usual(early_config.pluginmanager):
-                from pytest_valgrind.limits.session import start_early
-            start_early(early_config)
+        with _imports_as_usual(early_config.pluginmanager):
+            from pytest_valgrind import checks
+
+            checks.start_early(early_config)
         # The first of all: it is the last that is called, when pytest captures nothing any more.
         early_config.add_cleanup(_go_on)
     if option.valgrind and is_watched:
@@ -87,18 +87,16 @@ def pytest_load_initial_conftests(
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers and, under valgrind, the checker."""
     with _imports_as_usual(config.pluginmanager):
-        from pytest_valgrind import session_kind
-        from pytest_valgrind.markers import LIMITS, MARKERS
+        from pytest_valgrind import checks, session_kind
+        from pytest_valgrind.markers import declarations
 
         is_watched = _is_watched()
         if is_watched:
             from pytest_valgrind.session.process import Process
     is_asked_for = _is_asked_for(config, config.option)
     _sessions.append(config)
-    for name, meaning in MARKERS.items():
-        config.addinivalue_line("markers", f"{name}(reason=None): {meaning}")
-    for call, meaning in LIMITS.items():
-        config.addinivalue_line("markers", f"{call}: {meaning}")
+    for declaration in declarations():
+        config.addinivalue_line("markers", declaration)
     outer = Process.this().checker if is_watched else None
     if outer is None and not hasattr(config, "workerinput"):
         _warn_of_options_without_effect(config)
@@ -112,11 +110,13 @@ def pytest_configure(config: pytest.Config) -> None:
         and not session_kind.is_of_launcher(config)
     ):
         _register_controller(config)
-    option = config.option
-    if session_kind.is_distributed(option) or session_kind.is_of_launcher(config):
-        _show_what_workers_measure(config, starts_them=not is_asked_for)
-    if option.memory_log or option.memory_limit or config.getini("memory_limit"):
-        _register_memory_log(config, Process.this() if is_watched else None)
+    if checks.are_wanted(config):
+        with _imports_as_usual(config.pluginmanager):
+            checks.register(
+                config,
+                is_engine_asked_for=is_asked_for,
+                replaces_another=is_watched and Process.this().replaces_another,
+            )
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -128,12 +128,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Have tests measured that have a limit, once it is known which tests will run."""
-    from pytest_valgrind.markers import have_limits
+    from pytest_valgrind import checks
 
-    if have_limits(items) or _wants_engine(config, config.option):
+    if checks.have_limits(config, items):
         with _imports_as_usual(config.pluginmanager):
             from pytest_valgrind.limits.session import begin
-        begin(config, items, is_within_session=len(_sessions) > 1)
+
+            begin(config, items, is_within_session=len(_sessions) > 1)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -155,12 +156,6 @@ def _is_asked_for(config: pytest.Config, option: argparse.Namespace) -> bool:
     from pytest_valgrind.option_table import option_named
 
     return bool(option.valgrind or option_named("heapcheck").value(config, option))
-
-
-def _wants_engine(config: pytest.Config, option: argparse.Namespace) -> bool:
-    """Whether the native engine is wanted for limits, whichever markers there are."""
-    given = option.limit_memory or option.limit_markers
-    return bool(given or config.getini("limit_memory") or config.getini("limit_markers"))
 
 
 def _go_on() -> None:
@@ -296,34 +291,6 @@ def _register_controller(config: pytest.Config) -> None:
     if tests_will_run(config.option):
         controller = Controller(Settings.of(config, config.option), config)
         config.pluginmanager.register(controller, _CONTROLLER)
-
-
-def _register_memory_log(config: pytest.Config, process: Process | None) -> None:
-    with _imports_as_usual(config.pluginmanager):
-        from pytest_valgrind import session_kind
-        from pytest_valgrind.memory_log import session
-
-    is_of_launcher = session_kind.is_of_launcher(config)
-    session.begin(
-        config,
-        runs_tests=not (is_of_launcher or session_kind.is_distributed(config.option)),
-        begins_log=not (is_of_launcher or (process and process.replaces_another)),
-    )
-
-
-def _show_what_workers_measure(config: pytest.Config, *, starts_them: bool) -> None:
-    """Prepare a session that shows what other processes measure.
-
-    :param starts_them: whether nobody else sees to it that they have the engine.
-    """
-    with _imports_as_usual(config.pluginmanager):
-        from pytest_valgrind.limits.problem_status import ProblemStatus
-
-    config.pluginmanager.register(ProblemStatus())
-    if starts_them and _wants_engine(config, config.option):
-        with _imports_as_usual(config.pluginmanager):
-            from pytest_valgrind.limits.session import prepare_workers
-        prepare_workers(config)
 
 
 def _refuse_controller(option: object) -> None:

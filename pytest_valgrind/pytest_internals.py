@@ -57,6 +57,16 @@ def finalizers_of(fixturedef: pytest.FixtureDef[object]) -> list[Callable[[], ob
     return finalizers
 
 
+def is_set_up_as(fixturedef: pytest.FixtureDef[object], value: object) -> bool:
+    """Whether a fixture still has the value that :func:`cached_value` has returned."""
+    return fixturedef.cached_result is value
+
+
+def cached_value(fixturedef: pytest.FixtureDef[object]) -> object:
+    """Return what stands for the value of a fixture that is set up, None if it is not."""
+    return fixturedef.cached_result
+
+
 def replace_hook_proxy(session: pytest.Session, proxy: Callable[..., Any]) -> None:
     """Have the hooks of items be taken from elsewhere: an item asks its session for them."""
     vars(session)["gethookproxy"] = proxy

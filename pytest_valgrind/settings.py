@@ -84,6 +84,10 @@ class Settings(NamedTuple):
     limit_markers: bool
     #: Whether a test fails that uses more than in its last run.
     fail_on_increase: bool
+    #: What is looked for that a test leaves behind: names of ``RESOURCE_KINDS``.
+    resources: tuple[str, ...] | None
+    #: Whether that fails it.
+    resources_fail: bool
 
     @property
     def memcheck(self) -> bool:

@@ -26,6 +26,13 @@ class Kind(Enum):
     UNKNOWN_INSTRUCTION = "unknown instruction"
     FATAL_SIGNAL = "fatal signal"
     OTHER_ERROR = "error"
+    #: These six are resources that a test has left (pytest_valgrind/resources).
+    MAPPING = "open mapping"
+    THREAD = "running thread"
+    NATIVE_THREAD = "running native thread"
+    CHILD_PROCESS = "child process"
+    TEMPORARY_FILE = "temporary file"
+    GARBAGE = "uncollectable object"
     #: These four by the guards of the native engine.
     OVERFLOW = "write past the end"
     WRITE_AFTER_FREE = "write after free"
@@ -44,6 +51,11 @@ class Kind(Enum):
     def is_leak(self) -> bool:
         """Whether a leak check found it, rather than the execution of an instruction."""
         return self in LEAKS
+
+    @property
+    def is_leftover(self) -> bool:
+        """Whether it is a resource that was opened and not closed."""
+        return self in LEFTOVERS
 
     @property
     def is_counted(self) -> bool:
@@ -78,6 +90,11 @@ _HARMFUL = frozenset(
         Kind.FATAL_SIGNAL,
     }
 )
-_NOT_COUNTED = frozenset({Kind.UNKNOWN_INSTRUCTION, Kind.TIMEOUT, Kind.OPEN_DESCRIPTOR})
+#: In the order in which they are counted in the summary.
+LEFTOVERS = (
+    *(Kind.OPEN_DESCRIPTOR, Kind.MAPPING, Kind.THREAD, Kind.NATIVE_THREAD),
+    *(Kind.CHILD_PROCESS, Kind.TEMPORARY_FILE, Kind.GARBAGE),
+)
+_NOT_COUNTED = frozenset({Kind.UNKNOWN_INSTRUCTION, Kind.TIMEOUT, *LEFTOVERS})
 _DESCRIPTORS = frozenset({Kind.DESCRIPTOR, Kind.OPEN_DESCRIPTOR})
 LEAKS = frozenset({Kind.DEFINITE, Kind.INDIRECT, Kind.POSSIBLE, Kind.REACHABLE})

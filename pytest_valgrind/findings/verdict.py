@@ -19,6 +19,8 @@ class Outcome(Enum):
     KNOWN = "known"
 
 
+#: The header of what is no engine's: resources that were left.
+LEFTOVER = "[LEFTOVER]"
 _CRASH = "CRASH"
 _HANG = "TIMEOUT"
 
@@ -44,6 +46,8 @@ class Verdict(NamedTuple):
     @property
     def property_name(self) -> str:
         """The name of the test's property in JUnit XML."""
+        if self.header == LEFTOVER:
+            return "resources"
         return "heapcheck" if self.header.startswith("[HEAP ") else "valgrind"
 
     def knows(self, finding: Finding) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -10,12 +9,7 @@ from dataclasses import replace
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.items.item_numbers import ItemNumbers
 from pytest_valgrind.memcheck.monitor import MemcheckMonitor
-
-# Those that the standard library keeps for the life of the process, by module and attributes.
-_KEPT = (
-    ("multiprocessing.resource_tracker", "_resource_tracker", "_fd"),
-    ("multiprocessing.forkserver", "_forkserver", "_forkserver_alive_fd"),
-)
+from pytest_valgrind.standard_library import kept_descriptors
 
 # What tells a descriptor from others that are open, or were: its number, and where it was opened.
 _Key = tuple[int, str]
@@ -51,7 +45,7 @@ class Descriptors:
         """Yield what tests have opened and is open now, each with the name of the test."""
         found = self._monitor.descriptors()
         places = self._placed(found)
-        kept = set(_kept())
+        kept = kept_descriptors()
         for descriptor in found:
             key = _key(descriptor)
             if key in places and key[0] not in kept:
@@ -79,12 +73,3 @@ def _key(descriptor: Finding) -> _Key:
     words = descriptor.message.partition(":")[0].split()
     number = int(words[-1]) if words[-1].isdecimal() else -1
     return number, descriptor.raw.partition("\n")[2]
-
-
-def _kept() -> Iterator[int]:
-    for module, *attributes in _KEPT:
-        value: object = sys.modules.get(module)
-        for attribute in attributes:
-            value = getattr(value, attribute, None)
-        if isinstance(value, int):
-            yield value

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from pytest_valgrind.findings.finding import Finding, counted, plural
-from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.findings.kind import LEFTOVERS, Kind
 from pytest_valgrind.findings.stack import Frame, Owner, Stack
 from pytest_valgrind.findings.verdict import Outcome, Verdict
 
@@ -19,6 +19,8 @@ _SHOWN_OF_A_RUN = 2
 _MARKS = {Owner.EXTENSION: ">", Owner.LIBRARY: " ", Owner.PYTHON: "py"}
 #: Of those to which references were lost.
 _MOST_OBJECTS = 5
+
+_PLURALS = {Kind.CHILD_PROCESS: "child processes"}
 
 _PHASES = {
     "setup": "during setup",
@@ -114,8 +116,9 @@ def _where(finding: Finding) -> str:
 
 def _culprit(finding: Finding) -> str:
     frame = finding.innermost
-    if finding.kind is Kind.OPEN_DESCRIPTOR and frame and frame.owner not in _MARKS:
-        return finding.message.removeprefix("Open ")
+    if finding.kind.is_leftover:
+        words = _leftover(finding)
+        return f"{words}, {frame.in_short}" if frame and frame.owner in _MARKS else words
     if not finding.types:
         return frame.in_short if frame else finding.message
     is_one = sum(finding.types.values()) == 1
@@ -123,6 +126,14 @@ def _culprit(finding: Finding) -> str:
     if frame is None or frame.owner not in (Owner.EXTENSION, Owner.LIBRARY):
         return named
     return f"{named}, {frame.in_short}"
+
+
+def _leftover(finding: Finding) -> str:
+    """Return what was left, without the words that its kind has as well."""
+    message = finding.message
+    if finding.kind is Kind.OPEN_DESCRIPTOR:
+        return message.removeprefix("Open ")
+    return message.partition(": ")[2] or message
 
 
 def excerpt(findings: Iterable[Finding]) -> str:
@@ -135,9 +146,6 @@ def total_line(findings: Sequence[Finding]) -> str:
     """Return the totals of findings, empty if there are none."""
     kinds = Counter(finding.kind for finding in findings)
     crashes = kinds[Kind.FATAL_SIGNAL]
-    open_descriptors = sum(
-        finding.count for finding in findings if finding.kind is Kind.OPEN_DESCRIPTOR
-    )
     # As often as it occurred; what a process died of is not counted by valgrind.
     errors = sum(finding.count for finding in findings if finding.kind.is_counted) - crashes
     parts = [
@@ -146,10 +154,12 @@ def total_line(findings: Sequence[Finding]) -> str:
             (kinds[Kind.TIMEOUT], "timeout"),
             (crashes, "fatal signal"),
             (errors, "error"),
-            (open_descriptors, "open descriptor"),
         )
         if number
     ]
+    for kind in LEFTOVERS:
+        if left := sum(finding.count for finding in findings if finding.kind is kind):
+            parts.append(plural(left, kind.value, _PLURALS.get(kind, "")))
     if leaks := [finding for finding in findings if finding.kind.is_leak]:
         lost = plural(sum(leak.bytes for leak in leaks), "byte")
         blocks = plural(sum(leak.blocks for leak in leaks), "block")

@@ -101,6 +101,11 @@ def test_options_that_wait_for_an_engine() -> None:
     ]
 
 
+def test_checks_wait_for_nothing() -> None:
+    """They need no engine."""
+    assert without_effect(["--resources=fds", "--resources-fail"]) == []
+
+
 @pytest.mark.parametrize(
     ("engine", "ignored"),
     [

@@ -1,11 +1,11 @@
-"""The options about how much memory tests use: they need no engine, or load one by themselves."""
+"""The options of checks that need no engine, and work beside one: rows of the table of options."""
 
 from __future__ import annotations
 
-from pytest_valgrind.option_types import LogToWrite, Size
+from pytest_valgrind.option_types import RESOURCE_KINDS, LogToWrite, Names, Size
 from pytest_valgrind.options import Option
 
-OPTIONS_OF_MEMORY = (
+OPTIONS_OF_CHECKS: tuple[Option, ...] = (
     Option(
         "memory_log",
         ("--memory-log",),
@@ -50,5 +50,20 @@ OPTIONS_OF_MEMORY = (
         "Fail a test that has a limit_memory if it uses more than in its last run, by more than 1 "
         "percent and 4 KB.",
         rival="pytest_memray",
+    ),
+    Option(
+        "resources",
+        ("--resources",),
+        "any",
+        "Name what each test has opened, started or made and not closed or ended: some of "
+        f"{', '.join(RESOURCE_KINDS)}, or all.",
+        Names(*RESOURCE_KINDS),
+        metavar="NAMES",
+    ),
+    Option(
+        "resources_fail",
+        ("--resources-fail",),
+        "any",
+        "Fail a test that leaves something of --resources behind, instead of warning of it.",
     ),
 )

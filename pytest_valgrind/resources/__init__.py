@@ -1,0 +1,1 @@
+"""What a test has opened, started or made, and has not closed, ended or removed."""
