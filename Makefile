@@ -71,6 +71,7 @@ tables: $(READY)
 	$(BIN)/python evaluation/catalogue.py $(CATALOGUE) > docs/tables/catalogue.md
 	$(BIN)/python evaluation/bitarray_defects.py > docs/tables/bitarray-defects.md
 	$(BIN)/python evaluation/packages.py > docs/tables/packages.md
+	$(BIN)/python evaluation/packages.py --engine heapcheck > docs/tables/packages-heap.md
 	$(BIN)/python evaluation/planted_defects.py > docs/tables/planted-defects.md
 	$(BIN)/python evaluation/references.py > docs/tables/references.md
 	$(BIN)/python evaluation/crashes.py > docs/tables/crashes.md

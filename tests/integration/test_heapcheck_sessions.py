@@ -46,6 +46,42 @@ def test_fails_twice():
     assert len(runs) == 3
 """
 CLEAN = "def test_clean(): pass\n"
+#: The address of what was lost hides it until the second group of tests.
+LATE = """\
+import ctypes
+from defective import leak_reference
+
+ADDRESS = ctypes.c_void_p()
+
+def test_hides():
+    lost = [1, 2]
+    leak_reference(lost)
+    ADDRESS.value = id(lost)
+
+def test_fails():
+    assert False
+
+def test_shows():
+    ADDRESS.value = 0
+
+def test_after(): pass
+"""
+#: Each collection leaves more dicts in the free list than pytest makes between two tests.
+FREE_DICTS = """\
+import gc
+
+def make_and_free(_phase, _info):
+    for number in [{"number": number} for number in range(200)]:
+        pass
+
+gc.callbacks.append(make_and_free)
+
+def test_a(): pass
+def test_b(): pass
+def test_fails(): assert False
+def test_c(): pass
+def test_fails_as_well(): assert False
+"""
 
 
 @pytest.fixture
@@ -79,6 +115,23 @@ def test_ini_file(native: Suite) -> None:
     # Without a second run there is the C function, and no line of Python.
     assert "  > leak (defective.c:" in run["test_b"].text
     assert "  py " not in run["test_b"].text
+
+
+def test_arguments_of_calls_that_go_on(tmp_path: Path, extension: Path) -> None:
+    """They are not lost, though they lie in what a test has freed, and C alone knows of them."""
+    suite = native_suite(tmp_path, extension, {"test_free.py": FREE_DICTS})
+    run = run_natively(suite, "--maxfail=2")
+    assert "nothing found, 5 tests checked" in section(run)
+
+
+def test_loss_that_is_seen_late(tmp_path: Path, extension: Path) -> None:
+    """It fails the test that loses it once more, though its reports have been logged."""
+    suite = native_suite(tmp_path, extension, {"test_late.py": LATE})
+    run = run_natively(suite, "--maxfail=2")
+    assert run.totals.startswith("1 failed, 3 passed, 1 error")
+    assert "ERROR at leak check of test_late.py" in run.output
+    assert "Lost by test_late.py::test_hides, and seen when its reports had been" in run.output
+    assert section(run)[0].startswith("test_late.py::test_hides: definitely lost")
 
 
 def test_exact_checks(native: Suite) -> None:

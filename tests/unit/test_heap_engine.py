@@ -62,9 +62,10 @@ def test_what_is_acknowledged_is_not_listed_again() -> None:
     source = """
 engine.begin_test(7)
 malloc(1000)
-engine.begin_test(8)
+engine.end_test()
 first = lost()
 engine.acknowledge(0)
+engine.begin_test(8)
 malloc(2000)
 engine.end_test()
 print(json.dumps([first, lost()]))
