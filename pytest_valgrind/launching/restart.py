@@ -70,7 +70,8 @@ def restart(
     launched = launch_of(command, settings)
     try:
         with ending_orderly():
-            rehearse(config)
+            if launched.starts_slowly:
+                rehearse(config)
             if command.program:
                 _say(
                     f"{launched.option}: {command.program} starts again, so its code before "
