@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,8 @@ def restart(
     except KeyboardInterrupt:
         _say(_INTERRUPTED)
         code = pytest.ExitCode.INTERRUPTED
+    # The interpreter, as it ends, would look for garbage among all that pytest has imported.
+    gc.freeze()
     raise SystemExit(code)
 
 
