@@ -19,7 +19,7 @@ from pytest_valgrind.option_types import (
 )
 from pytest_valgrind.options import Engine, Option
 from pytest_valgrind.options_of_checks import OPTIONS_OF_CHECKS
-from pytest_valgrind.options_of_hunts import OPTIONS_OF_HUNTS
+from pytest_valgrind.options_of_hunts import OPTIONS_OF_HUNTS, are_untaken, decline, note_owner
 from pytest_valgrind.options_of_memcheck import OPTIONS_OF_MEMCHECK
 
 _HEAPCHECK = (
@@ -211,8 +211,13 @@ def add_options(parser: pytest.Parser, *, hunts: bool = True) -> None:
             option.declare(parser, groups[option.engine])
 
 
-def declare_hunts(parser: pytest.Parser) -> None:
-    """Declare the options of hunts, where they have been withdrawn."""
+def declare_hunts(config: pytest.Config, parser: pytest.Parser) -> None:
+    """Declare those of hunts once more, unless another plugin has taken the names meanwhile."""
+    are_ours = are_untaken(parser)
+    note_owner(config, are_ours=are_ours)
+    if not are_ours:
+        decline(parser)
+        return
     group = parser.getgroup(*GROUPS["hunt"])
     for option in OPTIONS_OF_HUNTS:
         option.declare(parser, group)

@@ -21,6 +21,8 @@ CHECKER = "valgrind_checker"
 _CONTROLLER = "valgrind_controller"
 # Of the environment of a process that starts with the native engine (heap/engine.py).
 _HEAP_ENGINE = "PYTEST_HEAPCHECK"
+# Of one that starts with it for limits alone (limits/engine_start.py).
+_LIMITS = "PYTEST_VALGRIND_LIMITS"
 # Of one whose session is reported by another (launching/run_directory.py).
 _QUIET = "PYTEST_VALGRIND_QUIET"
 # By this name pytest-leaks has its own.
@@ -44,6 +46,11 @@ def pytest_load_initial_conftests(
     """Start again under valgrind, before a conftest is imported and before output is captured."""
     option = early_config.known_args_namespace
     is_asked_for = _is_asked_for(early_config, option)
+    has_engine = _LIMITS in os.environ
+    if has_engine:
+        with _imports_as_usual(early_config.pluginmanager):
+            from pytest_valgrind.limits.engine_start import adopt
+        adopt()
     with _imports_as_usual(early_config.pluginmanager):
         is_watched = _is_watched()
         if is_watched:
@@ -60,6 +67,13 @@ def pytest_load_initial_conftests(
     if is_asked_for and not is_watched:
         _, unknown = parser.parse_known_and_unknown_args(args)
         _launch(early_config, [arg for arg in args if arg not in unknown])
+    elif not (is_watched or has_engine or _sessions):
+        with _imports_as_usual(early_config.pluginmanager):
+            from pytest_valgrind import checks
+
+            checks.start_early(early_config)
+        # The first of all: it is the last that is called, when pytest captures nothing any more.
+        early_config.add_cleanup(_go_on)
     if option.valgrind and is_watched:
         with _imports_as_usual(early_config.pluginmanager):
             from pytest_valgrind.false_alarms.numpy_warning import OPTIONS
@@ -67,11 +81,12 @@ def pytest_load_initial_conftests(
         option.pythonwarnings = [*(option.pythonwarnings or []), *OPTIONS]
     try:
         with _imports_as_usual(early_config.pluginmanager):
-            from pytest_valgrind import options_of_hunts
+            from pytest_valgrind.option_table import declare_hunts
+            from pytest_valgrind.options_of_hunts import withdraw
 
-            options_of_hunts.withdraw(parser)
+            withdraw(parser)
         result = yield
-        _declare_hunts(early_config, parser)
+        declare_hunts(early_config, parser)
         return result
     except KeyboardInterrupt:
         if is_watched and Process.this().run_directory:  # the launcher says it
@@ -82,7 +97,7 @@ def pytest_load_initial_conftests(
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers and, under valgrind, the checker."""
     with _imports_as_usual(config.pluginmanager):
-        from pytest_valgrind import session_kind
+        from pytest_valgrind import checks, session_kind
         from pytest_valgrind.markers import declarations
 
         is_watched = _is_watched()
@@ -107,11 +122,13 @@ def pytest_configure(config: pytest.Config) -> None:
         and not session_kind.is_of_launcher(config)
     ):
         _register_controller(config)
-    option = config.option
-    if option.memory_log or option.memory_limit or config.getini("memory_limit"):
-        _register_memory_log(config, Process.this() if is_watched else None)
-    if option.resources is not None or config.getini("resources"):
-        _register_resources(config)
+    if checks.are_wanted(config):
+        with _imports_as_usual(config.pluginmanager):
+            checks.register(
+                config,
+                is_engine_asked_for=is_asked_for,
+                replaces_another=is_watched and Process.this().replaces_another,
+            )
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -133,6 +150,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         _sessions.remove(config)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have tests measured that have a limit, once it is known which tests will run."""
+    from pytest_valgrind import checks
+
+    if checks.have_limits(config, items):
+        with _imports_as_usual(config.pluginmanager):
+            from pytest_valgrind.limits.session import begin
+
+            begin(config, items, is_within_session=len(_sessions) > 1)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what is to be skipped under valgrind, with or without the checker."""
@@ -152,6 +181,13 @@ def _is_asked_for(config: pytest.Config, option: argparse.Namespace) -> bool:
     from pytest_valgrind.option_table import option_named
 
     return bool(option.valgrind or option_named("heapcheck").value(config, option))
+
+
+def _go_on() -> None:
+    """Have another process take this one's place, if limits are to be measured there."""
+    module = sys.modules.get("pytest_valgrind.limits.engine_start")
+    if module is not None:
+        module.THIS.go_on()
 
 
 def _is_watched() -> bool:
@@ -226,18 +262,6 @@ def _warn_of_options_without_effect(config: pytest.Config) -> None:
             raise pytest.UsageError(f"{words}.") from None
 
 
-def _declare_hunts(config: pytest.Config, parser: pytest.Parser) -> None:
-    """Have -R and its kin be known, unless another plugin has them by now."""
-    from pytest_valgrind import option_table, options_of_hunts
-
-    are_ours = options_of_hunts.are_untaken(parser)
-    options_of_hunts.note_owner(config, are_ours=are_ours)
-    if are_ours:
-        option_table.declare_hunts(parser)
-    else:
-        options_of_hunts.decline(parser)
-
-
 def _register_hunter(config: pytest.Config) -> None:
     from pytest_valgrind.options_of_hunts import are_ours
 
@@ -304,35 +328,6 @@ def _register_controller(config: pytest.Config) -> None:
     if tests_will_run(config.option):
         controller = Controller(Settings.of(config, config.option), config)
         config.pluginmanager.register(controller, _CONTROLLER)
-
-
-def _register_memory_log(config: pytest.Config, process: Process | None) -> None:
-    with _imports_as_usual(config.pluginmanager):
-        from pytest_valgrind import session_kind
-        from pytest_valgrind.memory_log import session
-
-    is_of_launcher = session_kind.is_of_launcher(config)
-    session.begin(
-        config,
-        runs_tests=not (is_of_launcher or session_kind.is_distributed(config.option)),
-        begins_log=not (is_of_launcher or (process and process.replaces_another)),
-    )
-
-
-def _register_resources(config: pytest.Config) -> None:
-    from pytest_valgrind.option_table import option_named
-
-    names = option_named("resources").value(config, config.option)
-    if not names:
-        return
-    with _imports_as_usual(config.pluginmanager):
-        from pytest_valgrind.resources.checks import ResourceChecks
-        from pytest_valgrind.resources.summary import ResourceSummary
-
-    fails = option_named("resources_fail").value(config, config.option)
-    config.pluginmanager.register(ResourceChecks(names, fails=fails), "valgrind_resources")
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(ResourceSummary(), "valgrind_resources_summary")
 
 
 def _refuse_controller(option: object) -> None:
