@@ -161,9 +161,6 @@ static PyObject *
 sum_references(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 {
     (void)self;
-    if (count == 1 && arguments[0] == Py_None) {
-        return PyLong_FromLongLong(pvg_sum_all_references());
-    }
     if (count != 1 || !PyList_CheckExact(arguments[0])) {
         PyErr_SetString(PyExc_TypeError, "a list of objects is needed");
         return NULL;

@@ -17,8 +17,7 @@
        returns the number of references to the object in a block of memory and
        the object itself, None if there is none;
    sum_references(objects)
-       returns how many references there are to the objects of a list, or to all if it is None,
-       -1 if there must be a list: see references.h. */
+       returns how many references there are to the objects of a list: see references.h. */
 void pvg_add_callables(void *dictionary);
 
 #endif

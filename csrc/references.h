@@ -9,8 +9,4 @@
    what the garbage collector does not know, and to such objects. */
 long long pvg_sum_references(void *objects);
 
-/* The same for all objects that the garbage collector knows, but those that are frozen; -1 where
-   they cannot be visited without a list of them (before 3.12). Takes half as long. */
-long long pvg_sum_all_references(void);
-
 #endif

@@ -187,14 +187,11 @@ if TYPE_CHECKING:
         :param size: in bytes.
         """
 
-    def sum_references(objects: list[object] | None) -> int:
+    def sum_references(objects: list[object]) -> int:
         """Return how many references there are to objects, and items that they hold.
 
         Those of the list are not counted, nor those to what lives for ever (from 3.12 on). Items
         are those of lists, dicts and sets.
-
-        :param objects: None for all that the collector knows and that are not frozen; the result is
-            -1 where there must be a list (before 3.12).
         """
 
 else:

@@ -115,9 +115,7 @@ class Counters:
     def _references(self) -> int:
         if self._total_references is not None:
             return self._total_references()
-        with self.unfrozen():
-            count = client.sum_references(None)
-        return client.sum_references(self.objects()) if count < 0 else count
+        return client.sum_references(self.objects())
 
     def _count_threads(self) -> int:
         count = self.threads()
