@@ -44,6 +44,23 @@ def global_properties(config: pytest.Config) -> list[tuple[str, str]]:
     return [] if xml is None else xml.global_properties
 
 
+@contextlib.contextmanager
+def without_tmp_paths(config: pytest.Config) -> Iterator[None]:
+    """Have the directories of ``tmp_path`` removed after their test, if it passes.
+
+    Each run would make another name, and 3.12 keeps the names in paths for ever.
+    """
+    factory: Any = getattr(config, "_tmp_path_factory", None)
+    if factory is None:  # the plugin is not there
+        yield
+        return
+    before, factory._retention_policy = factory._retention_policy, "failed"
+    try:
+        yield
+    finally:
+        factory._retention_policy = before
+
+
 def forget_repeated_finalizers(
     session: pytest.Session, fixtures: Iterable[pytest.FixtureDef[Any]]
 ) -> None:
