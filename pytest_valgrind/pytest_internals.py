@@ -55,10 +55,15 @@ def without_tmp_paths(config: pytest.Config) -> Iterator[None]:
         yield
         return
     before, factory._retention_policy = factory._retention_policy, "failed"
+    # Pytest 9.2 and newer count the names, and do not look which there are.
+    numbers: dict[str, int] = getattr(factory, "_next_number", {})
+    numbers_before = numbers.copy()
     try:
         yield
     finally:
         factory._retention_policy = before
+        numbers.clear()
+        numbers.update(numbers_before)
 
 
 def forget_repeated_finalizers(
