@@ -20,11 +20,11 @@ PACKAGE = ROOT / "pytest_valgrind"
 #: Wings, and modules beside them, from the top down: tests/unit/test_house.py checks the imports.
 WINGS = (
     *("plugin", "memory_log", "session", "workers", "launching", "recovery", "origins", "children"),
-    *("pinpoint", "false_alarms", "resources", "heap", "memcheck", "leaks", "objects", "items"),
-    *("reporting", "settings", "option_table", "options_of_checks", "options_of_memcheck"),
-    *("options", "option_types", "findings", "markers", "pytest_internals", "session_kind"),
-    *("command", "fork", "memory_size", "parent_death", "standard_library", "preload", "package"),
-    *("valgrind", "client"),
+    *("pinpoint", "false_alarms", "around_call", "resources", "heap", "memcheck", "leaks"),
+    *("objects", "items", "reporting", "settings", "option_table", "options_of_checks"),
+    *("options_of_memcheck", "options", "option_types", "findings", "markers"),
+    *("pytest_internals", "session_kind", "command", "fork", "memory_size", "parent_death"),
+    *("standard_library", "preload", "package", "valgrind", "client"),
 )
 
 
