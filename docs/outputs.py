@@ -89,6 +89,19 @@ def leftovers() -> str:
     return _fenced(re.sub(r"download-\w+", "download-x", failures[0]))
 
 
+def around_a_call() -> str:
+    """Return the failure of a test of a function that loses memory."""
+    test = (
+        "import defective\n\n"
+        "def test_leak(memory_check):\n"
+        "    memory_check(defective.leak, 100)\n"
+    )
+    text = _run_project(test, "--heapcheck", "--memory-leak-check=off")
+    failure = re.search(r"^_+ test_leak _+$.*?(?=^=+ heapcheck)", text, re.M | re.S)
+    assert failure, text
+    return _fenced(failure[0])
+
+
 def hang() -> str:
     """Return the failure of a test that waits for ever in an extension."""
     test = "import defective\n\ndef test_wait():\n    defective.wait_for_signal()\n"
