@@ -76,6 +76,22 @@ typedef struct {
     uint64_t allocations;    /* so far */
 } pvh_counters;
 
+/* What is in use, and was at most since reset_peaks(), in bytes. */
+typedef struct {
+    uint64_t bytes;          /* live blocks and anonymous mappings of the process */
+    uint64_t peak_bytes;
+    int64_t thread_bytes;    /* blocks that the calling thread has made, less those it has freed */
+    int64_t thread_peak_bytes;
+} pvh_usage;
+
+/* A live block. */
+typedef struct {
+    uintptr_t caller;        /* where the function that made it goes on */
+    size_t size;             /* as the program asked for it */
+    uint32_t test;
+    uint32_t in_thread;      /* whether a thread made it that was started while tests ran */
+} pvh_live;
+
 typedef struct {
     unsigned version;        /* PVH_VERSION */
 
@@ -87,6 +103,11 @@ typedef struct {
     void (*reset_peak)(void);
     /* Live bytes that the calling thread has allocated, less those that it has freed. */
     int64_t (*thread_bytes)(void);
+    pvh_usage (*usage)(void);
+    void (*reset_peaks)(void);
+    /* Lists at most so many of the live blocks of tests from the first number to the last, and
+       returns how many there are. No other thread may run meanwhile. */
+    size_t (*live_of)(uint32_t first, uint32_t last, pvh_live *into, size_t most);
 
     pvh_mapping_counters (*mapping_counters)(void);
     void (*reset_mapping_peak)(void);

@@ -1,18 +1,77 @@
 #include "heap_counters.h"
 
+#include "heap_blocks.h"
 #include "heap_slots.h"
 
 pvh_totals pvh_total;
 __thread int64_t pvh_bytes_of_thread;
+__thread int64_t pvh_peak_of_thread;
+
+static void
+raise_to(uint64_t *highest, uint64_t bytes)
+{
+    uint64_t peak = __atomic_load_n(highest, __ATOMIC_RELAXED);
+    while (bytes > peak
+           && !__atomic_compare_exchange_n(highest, &peak, bytes, 1, __ATOMIC_RELAXED,
+                                           __ATOMIC_RELAXED)) {
+    }
+}
 
 void
-pvh_raise_peak(uint64_t bytes)
+pvh_raise_peaks(uint64_t bytes)
 {
-    uint64_t peak = __atomic_load_n(&pvh_total.peak_bytes, __ATOMIC_RELAXED);
-    while (bytes > peak
-           && !__atomic_compare_exchange_n(&pvh_total.peak_bytes, &peak, bytes, 1,
-                                           __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    raise_to(&pvh_total.peak_bytes, bytes);
+    raise_to(&pvh_total.peak_of_all,
+             bytes + __atomic_load_n(&pvh_total.mapped_bytes, __ATOMIC_RELAXED));
+}
+
+void
+pvh_count_mapped(int64_t bytes)
+{
+    uint64_t mapped = pvh_add(&pvh_total.mapped_bytes, (uint64_t)bytes);
+    raise_to(&pvh_total.peak_of_all,
+             mapped + __atomic_load_n(&pvh_total.bytes, __ATOMIC_RELAXED));
+}
+
+pvh_usage
+pvh_usage_now(void)
+{
+    return (pvh_usage){
+        .bytes = __atomic_load_n(&pvh_total.bytes, __ATOMIC_RELAXED)
+                 + __atomic_load_n(&pvh_total.mapped_bytes, __ATOMIC_RELAXED),
+        .peak_bytes = __atomic_load_n(&pvh_total.peak_of_all, __ATOMIC_RELAXED),
+        .thread_bytes = pvh_bytes_of_thread,
+        .thread_peak_bytes = pvh_peak_of_thread,
+    };
+}
+
+void
+pvh_reset_peaks(void)
+{
+    __atomic_store_n(&pvh_total.peak_of_all, pvh_usage_now().bytes, __ATOMIC_RELAXED);
+    pvh_peak_of_thread = pvh_bytes_of_thread;
+}
+
+size_t
+pvh_live_of(uint32_t first, uint32_t last, pvh_live *into, size_t most)
+{
+    size_t found = 0;
+    uint32_t count = pvh_slot_count();
+    for (uint32_t slot = 0; slot < count; slot++) {
+        pvh_entry entry = pvh_entry_at(slot);
+        if (!(entry & PVH_IS_LIVE) || (first == last && !pvh_may_be_of_test(entry, first))) {
+            continue;
+        }
+        const pvh_block *block = pvh_block_at(pvh_address_of(entry));
+        if (block->test < first || block->test > last) {
+            continue;
+        }
+        if (found < most) {
+            into[found] = (pvh_live){block->caller, block->size, block->test, block->in_thread};
+        }
+        found++;
     }
+    return found;
 }
 
 /* Counted when asked for, which is seldom; a million slots take a millisecond. */

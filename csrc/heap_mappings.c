@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "heap_counters.h"
 #include "heap_options.h"
 #include "heap_pages.h"
 #include "heap_threads.h"
@@ -74,6 +75,9 @@ add(pvh_mapping added)
     }
     mappings[count++] = added;
     total.bytes += added.length;
+    if (!added.is_file) {
+        pvh_count_mapped((int64_t)added.length);
+    }
     if (total.bytes > total.peak_bytes) {
         total.peak_bytes = total.bytes;
     }
@@ -92,6 +96,9 @@ take_out(uintptr_t start, size_t length)
         }
         mappings[i] = mappings[--count];
         total.bytes -= each.length;
+        if (!each.is_file) {
+            pvh_count_mapped(-(int64_t)each.length);
+        }
         if (each.address < start) {
             pvh_mapping before = each;
             before.length = start - each.address;

@@ -101,10 +101,34 @@ leave(size_t place)
     __atomic_fetch_sub(&alive, 1, __ATOMIC_ACQ_REL);
 }
 
+/* The C library keeps the stack of a thread that has ended for the next one, and with it pointers
+   that hide what was lost. It gives back all but the last pages (advise_stack_range in
+   nptl/allocatestack.c): these are overwritten here. */
+__attribute__((noinline)) static void
+overwrite_stack(void)
+{
+    enum { LAST_PAGES = 32 * 1024, NEEDED = 4 * 1024 };
+    pthread_attr_t attributes;
+    void *lowest;
+    size_t size;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) {
+        return;
+    }
+    pthread_attr_getstack(&attributes, &lowest, &size);
+    pthread_attr_destroy(&attributes);
+    if ((uintptr_t)&size - (uintptr_t)lowest > LAST_PAGES + NEEDED) {
+        volatile uintptr_t words[LAST_PAGES / sizeof(uintptr_t)];
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+            words[i] = 0;
+        }
+    }
+}
+
 static void
 end(void *place)
 {
     pvh_end_thread();
+    overwrite_stack();
     leave(*(size_t *)place);
 }
 

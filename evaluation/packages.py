@@ -1,12 +1,15 @@
 """The false-positive check: the tests of sound packages, run under ``pytest --valgrind``.
 
     python evaluation/packages.py --work /tmp/evaluation [PACKAGE...] [--python INTERPRETER...]
+        [--engine heapcheck]
 
 Each package is compiled from its sdist with debug information, and its tests run from the sdist,
 to their end. What fails because of what valgrind found is either a defect of the package, to be
 told to its developers, or a false positive. Where the source has shown that it is a defect, it
 is listed below, and counted as one. The same tests then run under plain valgrind with the same
 options, without this project: the ratio is that of the seconds of CPU.
+
+With ``--engine heapcheck`` all of this is done natively, and compared with a run of pytest alone.
 
 PyYAML needs libyaml-dev; lz4 and zstandard bring the code of their libraries.
 
@@ -38,14 +41,15 @@ from environments import (
     markdown,
     run_or_raise,
     run_suite,
+    run_suite_natively,
     run_suite_plainly,
     say,
 )
 
 HEAD = (
     *("package", "version", "interpreter", "tests", "skipped"),
-    *("failed by valgrind", "of these by known defects", "failed otherwise", "not completed"),
-    *("minutes", "x plain valgrind"),
+    *("failed by the engine", "of these by known defects", "failed otherwise", "not completed"),
+    *("minutes", "x without it"),
 )
 FLAGS = "-g"
 
@@ -256,13 +260,13 @@ class Result:
             sum(self.package.explains(test) for test in by_valgrind),
             len(failed) - len(by_valgrind),
             ", ".join(self.not_completed) or "none",
-            f"{sum(part.ours.seconds for part in self.parts) / 60:.1f}",
+            f"{sum(part.ours.seconds for part in self.parts) / 60:.2f}",
             self._ratio,
         ]
 
     @property
     def _ratio(self) -> str:
-        """How much more CPU the tests took than under plain valgrind."""
+        """How much more CPU the tests took than under plain valgrind, or natively."""
         plain = [part.plain for part in self.parts if part.plain and part.plain.completed]
         if self.not_completed or len(plain) < len(self.parts):
             return "-"
@@ -303,7 +307,7 @@ def main() -> int:
     packages = [
         package for package in PACKAGES if not options.packages or package.name in options.packages
     ]
-    results = list(_results(packages, available(options.python), work, options.plain))
+    results = list(_results(packages, available(options.python), work, options))
     for text in _report(packages, results):
         print(text)
     return int(not results or any(result.is_bad for result in results))
@@ -325,14 +329,18 @@ def _options() -> argparse.Namespace:
         "--no-plain",
         action="store_false",
         dest="plain",
-        help="do not run the tests under plain valgrind as well",
+        help="do not run the tests without this project as well",
     )
+    parser.add_argument("--engine", choices=("valgrind", "heapcheck"), default="valgrind")
     parser.add_argument("--work", type=Path, default=Path("/tmp/pytest-valgrind-evaluation"))
     return parser.parse_args()
 
 
 def _results(
-    packages: Iterable[Package], interpreters: Iterable[str], work: Path, plain: bool
+    packages: Iterable[Package],
+    interpreters: Iterable[str],
+    work: Path,
+    options: argparse.Namespace,
 ) -> Iterator[Result]:
     """Build every package with every interpreter and run its tests."""
     packages = list(packages)
@@ -346,7 +354,7 @@ def _results(
             wheel = wheel or build_plugin(environment, work)
             environment.install_plugin(wheel)
             source = _build(package, environment, place)
-            parts = [_run(package, part, environment, source, plain) for part in package.parts]
+            parts = [_run(package, part, environment, source, options) for part in package.parts]
             result = Result(package, name, parts)
             # What there is by then, should the rest not come to its end.
             say(markdown(HEAD, [result.row]).rpartition("\n")[2])
@@ -369,13 +377,22 @@ def _build(package: Package, environment: Environment, place: Path) -> Path:
     return source
 
 
-def _run(package: Package, part: str, environment: Environment, source: Path, plain: bool) -> Part:
+def _run(
+    package: Package,
+    part: str,
+    environment: Environment,
+    source: Path,
+    options: argparse.Namespace,
+) -> Part:
     """Run a part of a package's tests."""
     words = ["-o", "addopts=", *package.words, *package.parts[part]]
-    ours = run_suite(environment, source, words, seconds=package.seconds, name=part)
-    if not plain:
-        return Part(part, ours, None)
-    plainly = run_suite_plainly(environment, source, words, ours, seconds=package.seconds)
+    seconds = package.seconds
+    ours = run_suite(environment, source, words, seconds=seconds, name=part, engine=options.engine)
+    plainly = None
+    if options.plain and options.engine == "heapcheck":
+        plainly = run_suite_natively(environment, source, words, seconds=seconds)
+    elif options.plain:
+        plainly = run_suite_plainly(environment, source, words, ours, seconds=seconds)
     return Part(part, ours, plainly)
 
 

@@ -17,6 +17,12 @@ from pytest_valgrind import client
 
 # Seconds between looks at it.
 _INTERVAL = 0.02
+_is_fork = False
+
+
+def is_in_fork() -> bool:
+    """Whether this process is such a fork, in which nobody judges what a test does."""
+    return _is_fork
 
 
 def forked(work: Callable[[], object]) -> int:
@@ -26,6 +32,7 @@ def forked(work: Callable[[], object]) -> int:
 
     :raises OSError: if there cannot be another process.
     """
+    global _is_fork  # noqa: PLW0603
     this = os.getpid()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -36,6 +43,7 @@ def forked(work: Callable[[], object]) -> int:
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
             if (pid := os.fork()) == 0:
+                _is_fork = True
                 work()
                 code = 0
         finally:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import pytest
 
 KNOWN_ERROR = "valgrind_known_error"
 KNOWN_LEAK = "valgrind_known_leak"
 SKIP = "valgrind_skip"
 ALLOW_LEFTOVER = "allow_leftover"
+LIMIT_MEMORY = "limit_memory"
+LIMIT_LEAKS = "limit_leaks"
 
 #: Those of the engines.
 MARKERS = {
@@ -18,10 +23,14 @@ MARKERS = {
     SKIP: "skip the test, but only under valgrind.",
 }
 
-#: Those of checks that need no engine, with what they take.
+#: Those of other checks, with what they take; limits are as pytest-memray has them.
 OTHER_MARKERS = {
     f"{ALLOW_LEFTOVER}(*names, reason=None)": "the test may leave resources behind; the names are "
     "those of --resources, and without one it may leave anything.",
+    f"{LIMIT_MEMORY}(limit, current_thread_only=False)": "fail the test if it uses as much memory "
+    'at a time, for example "24 MB".',
+    f"{LIMIT_LEAKS}(location_limit, filter_fn=None, current_thread_only=False)": "fail the test if "
+    "one place in the code leaves as much memory allocated at the end of the call.",
 }
 
 
@@ -31,6 +40,22 @@ def declarations() -> Iterator[str]:
         yield f"{name}(reason=None): {meaning}"
     for declared, meaning in OTHER_MARKERS.items():
         yield f"{declared}: {meaning}"
+
+
+def have_limits(items: Iterable[pytest.Item]) -> bool:
+    """Whether a marker limits the memory of any test.
+
+    Each node is looked at once: every run of pytest calls this.
+    """
+    seen: set[object] = set()
+    for item in items:
+        node: Any = item
+        while node is not None and node not in seen:
+            seen.add(node)
+            if any(mark.name in (LIMIT_MEMORY, LIMIT_LEAKS) for mark in node.own_markers):
+                return True
+            node = node.parent
+    return False
 
 
 class Mark(Protocol):

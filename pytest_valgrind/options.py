@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +35,8 @@ class Option:
     :param negates: whether the setting is what the switch denies.
     :param dest: argparse's name, by which ``config.getoption`` finds it, if it is not made from the
         oldest flag.
+    :param rival: a package whose plugin has the older flags as well: where it is installed, they
+        are its own.
     """
 
     # No NamedTuple: each run of every user of pytest makes this class, and that would take 0.4 ms.
@@ -51,6 +54,7 @@ class Option:
         has_ini: bool = True,
         negates: bool = False,
         dest: str = "",
+        rival: str = "",
     ) -> None:
         self.name = name
         self.flags = flags
@@ -62,6 +66,7 @@ class Option:
         self.native_default = native_default
         self.negates = negates
         self.dest = dest or _underscored(flags[-1])
+        self.rival = rival
         #: Its names in the ini file, the first of which is shown.
         self.inis = tuple(map(_underscored, flags)) if has_ini else ()
 
@@ -100,7 +105,7 @@ class Option:
         if self.type.alone:
             attributes |= {"nargs": "?", "const": self.type.alone}
         group.addoption(self.flags[0], **attributes, help=self.help)
-        for flag in self.flags[1:]:
+        for flag in () if self.rival and find_spec(self.rival) else self.flags[1:]:
             # Apart, as argparse would show both.
             group.addoption(flag, **attributes, help=argparse.SUPPRESS)
         for ini in self.inis:

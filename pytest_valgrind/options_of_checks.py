@@ -27,6 +27,31 @@ OPTIONS_OF_CHECKS: tuple[Option, ...] = (
         metavar="SIZE",
     ),
     Option(
+        "limit_memory",
+        ("--limit-memory",),
+        "any",
+        "Fail each test that uses SIZE or more at a time, for example 500MB, unless its marker "
+        "limit_memory has another size. This starts the tests with the native engine.",
+        Size(),
+        metavar="SIZE",
+    ),
+    Option(
+        "limit_markers",
+        ("--limit-markers",),
+        "any",
+        "Start the tests with the native engine, for the markers limit_memory and limit_leaks. "
+        "Without this option that is done when they have been collected. The workers of "
+        "pytest-xdist need it.",
+    ),
+    Option(
+        "fail_on_increase",
+        ("--memory-fail-on-increase", "--fail-on-increase"),
+        "any",
+        "Fail a test that has a limit_memory if it uses more than in its last run, by more than 1 "
+        "percent and 4 KB.",
+        rival="pytest_memray",
+    ),
+    Option(
         "resources",
         ("--resources",),
         "any",

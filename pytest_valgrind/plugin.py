@@ -22,6 +22,8 @@ CHECKER = "valgrind_checker"
 _CONTROLLER = "valgrind_controller"
 # Of the environment of a process that starts with the native engine (heap/engine.py).
 _HEAP_ENGINE = "PYTEST_HEAPCHECK"
+# Of one that starts with it for limits alone (limits/engine_start.py).
+_LIMITS = "PYTEST_VALGRIND_LIMITS"
 # Of one whose session is reported by another (launching/run_directory.py).
 _QUIET = "PYTEST_VALGRIND_QUIET"
 #: The sessions of this process that have begun, one within another.
@@ -42,6 +44,11 @@ def pytest_load_initial_conftests(
     """Start again under valgrind, before a conftest is imported and before output is captured."""
     option = early_config.known_args_namespace
     is_asked_for = _is_asked_for(early_config, option)
+    has_engine = _LIMITS in os.environ
+    if has_engine:
+        with _imports_as_usual(early_config.pluginmanager):
+            from pytest_valgrind.limits.engine_start import adopt
+        adopt()
     with _imports_as_usual(early_config.pluginmanager):
         is_watched = _is_watched()
         if is_watched:
@@ -58,6 +65,13 @@ def pytest_load_initial_conftests(
     if is_asked_for and not is_watched:
         _, unknown = parser.parse_known_and_unknown_args(args)
         _launch(early_config, [arg for arg in args if arg not in unknown])
+    elif not (is_watched or has_engine or _sessions):
+        with _imports_as_usual(early_config.pluginmanager):
+            from pytest_valgrind import checks
+
+            checks.start_early(early_config)
+        # The first of all: it is the last that is called, when pytest captures nothing any more.
+        early_config.add_cleanup(_go_on)
     if option.valgrind and is_watched:
         with _imports_as_usual(early_config.pluginmanager):
             from pytest_valgrind.false_alarms.numpy_warning import OPTIONS
@@ -74,7 +88,7 @@ def pytest_load_initial_conftests(
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers and, under valgrind, the checker."""
     with _imports_as_usual(config.pluginmanager):
-        from pytest_valgrind import session_kind
+        from pytest_valgrind import checks, session_kind
         from pytest_valgrind.markers import declarations
 
         is_watched = _is_watched()
@@ -97,17 +111,31 @@ def pytest_configure(config: pytest.Config) -> None:
         and not session_kind.is_of_launcher(config)
     ):
         _register_controller(config)
-    option = config.option
-    if option.memory_log or option.memory_limit or config.getini("memory_limit"):
-        _register_memory_log(config, Process.this() if is_watched else None)
-    if option.resources is not None or config.getini("resources"):
-        _register_resources(config)
+    if checks.are_wanted(config):
+        with _imports_as_usual(config.pluginmanager):
+            checks.register(
+                config,
+                is_engine_asked_for=is_asked_for,
+                replaces_another=is_watched and Process.this().replaces_another,
+            )
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Take note of the end of a session."""
     if config in _sessions:
         _sessions.remove(config)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have tests measured that have a limit, once it is known which tests will run."""
+    from pytest_valgrind import checks
+
+    if checks.have_limits(config, items):
+        with _imports_as_usual(config.pluginmanager):
+            from pytest_valgrind.limits.session import begin
+
+            begin(config, items, is_within_session=len(_sessions) > 1)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -137,6 +165,13 @@ def _is_asked_for(config: pytest.Config, option: argparse.Namespace) -> bool:
     from pytest_valgrind.option_table import option_named
 
     return bool(option.valgrind or option_named("heapcheck").value(config, option))
+
+
+def _go_on() -> None:
+    """Have another process take this one's place, if limits are to be measured there."""
+    module = sys.modules.get("pytest_valgrind.limits.engine_start")
+    if module is not None:
+        module.THIS.go_on()
 
 
 def _is_watched() -> bool:
@@ -265,35 +300,6 @@ def _register_controller(config: pytest.Config) -> None:
     if tests_will_run(config.option):
         controller = Controller(Settings.of(config, config.option), config)
         config.pluginmanager.register(controller, _CONTROLLER)
-
-
-def _register_memory_log(config: pytest.Config, process: Process | None) -> None:
-    with _imports_as_usual(config.pluginmanager):
-        from pytest_valgrind import session_kind
-        from pytest_valgrind.memory_log import session
-
-    is_of_launcher = session_kind.is_of_launcher(config)
-    session.begin(
-        config,
-        runs_tests=not (is_of_launcher or session_kind.is_distributed(config.option)),
-        begins_log=not (is_of_launcher or (process and process.replaces_another)),
-    )
-
-
-def _register_resources(config: pytest.Config) -> None:
-    from pytest_valgrind.option_table import option_named
-
-    names = option_named("resources").value(config, config.option)
-    if not names:
-        return
-    with _imports_as_usual(config.pluginmanager):
-        from pytest_valgrind.resources.checks import ResourceChecks
-        from pytest_valgrind.resources.summary import ResourceSummary
-
-    fails = option_named("resources_fail").value(config, config.option)
-    config.pluginmanager.register(ResourceChecks(names, fails=fails), "valgrind_resources")
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(ResourceSummary(), "valgrind_resources_summary")
 
 
 def _refuse_controller(option: object) -> None:

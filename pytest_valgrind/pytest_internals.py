@@ -7,6 +7,7 @@ with a sentence for each part that a release has moved.
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Callable, Iterable
 from typing import Any, TextIO
 
@@ -78,6 +79,11 @@ def unbuffered_terminal(reporter: pytest.TerminalReporter) -> TextIO:
     """
     terminal: TextIO = reporter._tw._file
     return terminal
+
+
+def mute(reporter: pytest.TerminalReporter) -> None:
+    """Have the terminal reporter write nothing any more."""
+    reporter._tw._file = io.StringIO()
 
 
 def longrepr(lines: Iterable[str], path: str, line: int, message: str) -> ReprExceptionInfo:

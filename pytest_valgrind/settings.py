@@ -78,6 +78,12 @@ class Settings(NamedTuple):
     memory_log: Path | None
     #: Bytes by which the resident memory may grow in a test.
     memory_limit: float | None
+    #: Bytes at which a test fails that has no marker with another limit.
+    limit_memory: float | None
+    #: Whether tests start with the native engine, for the markers of limits.
+    limit_markers: bool
+    #: Whether a test fails that uses more than in its last run.
+    fail_on_increase: bool
     #: What is looked for that a test leaves behind: names of ``RESOURCE_KINDS``.
     resources: tuple[str, ...] | None
     #: Whether that fails it.

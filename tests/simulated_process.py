@@ -59,6 +59,7 @@ class Process:
 
     share = 0.04
     sees_references = False
+    trusts_stack = True
 
     def __init__(self, *, has_clones: bool) -> None:
         self.lost: Counter[tuple[int, Origin | None]] = Counter()

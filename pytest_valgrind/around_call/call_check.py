@@ -23,6 +23,9 @@ from pytest_valgrind.around_call.growth import Growth, Verdict
 from pytest_valgrind.around_call.memory_readings import LinuxReadings, MemoryReadings, readings
 from pytest_valgrind.around_call.opened_by_call import nothing_opened
 
+# Frames of these functions are not shown where a check fails.
+__tracebackhide__ = True
+
 #: Calls the function that is checked.
 Call = Callable[[Callable[[], object]], object]
 #: Takes a message, and how much of a detail it is: 0 is always of interest.

@@ -11,6 +11,9 @@ from pytest_valgrind.around_call.call_check import CallCheck, bound, name_of
 from pytest_valgrind.around_call.call_options import CallOptions, Tolerance
 from pytest_valgrind.around_call.checkers import Checkers
 
+# Frames of these functions are not shown where a check fails.
+__tracebackhide__ = True
+
 
 class LeakTest:
     """A function for ``MemoryLeakTestCase.auto_generate``, with its arguments.

@@ -70,5 +70,10 @@ class MemoryLeakError(Error):
     """Memory kept growing."""
 
 
+for _error in (Error, *Error.__subclasses__(), *UnclosedResourceError.__subclasses__()):
+    # As reports name them, and as users import them.
+    _error.__module__ = "pytest_valgrind"
+
+
 def _listed(extras: Collection[object] | None) -> list[str]:
     return ["".join(f"\n* {extra!r}" for extra in extras)] if extras else []

@@ -20,6 +20,9 @@ from pytest_valgrind.resources.descriptors import Descriptors
 from pytest_valgrind.resources.openings import Openings
 from pytest_valgrind.resources.threads import AllThreads, Threads
 
+# Frames of these functions are not shown where a check fails.
+__tracebackhide__ = True
+
 
 class OpenDescriptor(NamedTuple):
     """A descriptor that was left open."""

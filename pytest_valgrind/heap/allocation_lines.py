@@ -10,22 +10,32 @@ import gc
 import sys
 import threading
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from pytest_valgrind.findings.stack import PythonLine
-from pytest_valgrind.heap.engine import Engine
 from pytest_valgrind.memcheck.python_functions import runs_tests
 
 _ROOT = 0
 
 
+class Numbering(Protocol):
+    """Takes the number of each line: the engine does."""
+
+    def begin_test(self, place: int) -> None:
+        """Have what the calling thread makes from now on belong to a number."""
+
+    def end_test(self) -> None:
+        """Have it belong to none."""
+
+
 class AllocationLines:
     """Numbers the lines of a test, and of whatever it calls, from a place on.
 
+    :param engine: which gives its number to each block.
     :param first: the place from which on no test has one.
     """
 
-    def __init__(self, engine: Engine, first: int) -> None:
+    def __init__(self, engine: Numbering, first: int) -> None:
         self._engine = engine
         #: The same.
         self.first = first
@@ -46,6 +56,11 @@ class AllocationLines:
         sys.settrace(None)
         threading.settrace(None)
         self._engine.end_test()
+
+    @property
+    def count(self) -> int:
+        """How many numbers were given, the first included."""
+        return len(self._lines)
 
     def has(self, place: int) -> bool:
         """Whether a block with this place was made since the first :meth:`start`."""

@@ -47,7 +47,7 @@ def placed(found: Sequence[Finding]) -> list[Finding]:
     frames = [frame for frame in tops if frame.owner in (Owner.EXTENSION, Owner.LIBRARY)]
     if not frames:
         return list(found)
-    places = dict(zip(frames, _with_places(frames), strict=True))
+    places = dict(zip(frames, with_places(frames), strict=True))
 
     def of(stack: Stack) -> Stack:
         return (*places.get(stack[0], stack[:1]), *stack[1:]) if stack else stack
@@ -66,7 +66,7 @@ def _stacks(finding: Finding) -> list[Stack]:
     return [finding.stack, *(more.stack for more in finding.further)]
 
 
-def _with_places(frames: Sequence[Frame]) -> list[list[Frame]]:
+def with_places(frames: Sequence[Frame]) -> list[list[Frame]]:
     """Return, for each frame, itself with its file and line, below those that were inlined there.
 
     :param frames: of this process, their addresses being those at which they go on.

@@ -32,6 +32,8 @@ class HeapCheck:
     """
 
     share = SHARE
+    # A dead slot of it would hide what was lost.
+    trusts_stack = False
 
     def __init__(
         self,

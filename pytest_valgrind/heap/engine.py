@@ -61,6 +61,24 @@ class Counters(NamedTuple):
     allocations: int  #: so far
 
 
+class Usage(NamedTuple):
+    """What is in use, in bytes: blocks, as they were asked for, and anonymous mappings."""
+
+    bytes: int
+    peak_bytes: int  #: since the peaks were reset
+    thread_bytes: int  #: blocks that the calling thread has made, less those that it has freed
+    thread_peak_bytes: int  #: since it has reset the peaks
+
+
+class LiveBlock(NamedTuple):
+    """A block that a test made and that is not freed."""
+
+    caller: int  #: the address at which the function goes on that asked for it
+    size: int  #: bytes, as they were asked for
+    place: int  #: of the test
+    in_thread: bool  #: whether a thread made it that was started while tests ran
+
+
 class Mapping(NamedTuple):
     """A mapping that the program has made by mmap(2), in whole pages."""
 
@@ -191,6 +209,35 @@ class Engine:
     def thread_bytes(self) -> int:
         """Return the bytes that the calling thread has allocated, less those it has freed."""
         return int(self._engine.thread_bytes())
+
+    def usage(self) -> Usage:
+        """Return what is in use; it costs next to nothing."""
+        found = self._engine.usage()
+        return Usage(found.bytes, found.peak_bytes, found.thread_bytes, found.thread_peak_bytes)
+
+    def reset_peaks(self) -> None:
+        """Take what is in use now for the most so far: of the process, and of this thread."""
+        self._engine.reset_peaks()
+
+    def live_of(self, first: int, last: int) -> list[LiveBlock]:
+        """Return the live blocks of tests.
+
+        No other thread may run, as it may free what is looked at.
+
+        :param first: the place of the first of these tests, and ``last`` of the last.
+        """
+        running = self._engine.test()
+        self._engine.set_test(0)  # else there would be more of them when they are listed
+        try:
+            most = self._engine.live_of(first + _FIRST, last + _FIRST, ffi.NULL, 0)
+            listed = ffi.new(f"pvh_live[{most + 1}]")
+            count = self._engine.live_of(first + _FIRST, last + _FIRST, listed, most)
+            return [
+                LiveBlock(each.caller, each.size, each.test - _FIRST, bool(each.in_thread))
+                for each in (listed[number] for number in range(min(count, most)))
+            ]
+        finally:
+            self._engine.set_test(running)
 
     def start_check(
         self,

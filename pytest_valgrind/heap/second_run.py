@@ -90,19 +90,37 @@ class SecondRuns:
             found = self._of_this_test(test, found, leaks)
         return list(found)
 
+    def lost_again(self, test: ItemRun, leaks: Sequence[Finding]) -> list[Finding | None]:
+        """Return each leak with where it was made, None if the test alone does not lose the like.
+
+        :param test: has made it, and is in no group that is about to be judged.
+        """
+        if self._left <= 0:
+            return [None for _ in leaks]
+        _, seen = self._seen_of(test, leaks)
+        again = [_like(leak, seen) for leak in leaks]
+        return [
+            None if like is None else _with_lines(leak, like)
+            for leak, like in zip(leaks, again, strict=True)
+        ]
+
+    def _seen_of(self, test: ItemRun, leaks: Sequence[Finding]) -> tuple[bool, list[Seen]]:
+        """Return whether a test could be run once more, and what it has lost then."""
+        # Twice, as what the first run has made may be dropped by the next.
+        runs = self._run([test, test], _LONGEST, expected=leaks)
+        return bool(runs), [lost for run in runs for lost in run]
+
     def _of_this_test(
         self, test: ItemRun, found: Sequence[Finding], leaks: Sequence[Finding]
     ) -> list[Finding]:
-        # Twice, as what the first run has made may be dropped by the next.
-        runs = self._run([test, test], _LONGEST, expected=leaks)
-        seen = [lost for run in runs for lost in run]
+        ran, seen = self._seen_of(test, leaks)
         kept: list[Finding] = []
         moved: list[Finding] = []
         for finding in found:
             again = _like(finding, seen)
             if again is not None:
                 kept.append(_with_lines(finding, again))
-            elif finding in leaks and test.suspects and runs:
+            elif finding in leaks and test.suspects and ran:
                 moved.append(finding)
             else:
                 kept.append(finding)

@@ -39,6 +39,9 @@ class LeakAttribution(Protocol):
     def before(self) -> None:
         """Get ready for a test."""
 
+    def after(self) -> None:
+        """Get ready for what pytest does until the next test begins."""
+
     def may_follow(self, test: ItemRun) -> bool:
         """Whether a check that takes garbage for lost may follow a test that is about to end."""
 
@@ -80,6 +83,9 @@ class NoCheck:
         """Do nothing."""
 
     def before(self) -> None:
+        """Do nothing."""
+
+    def after(self) -> None:
         """Do nothing."""
 
     def may_follow(self, test: ItemRun) -> bool:  # noqa: ARG002

@@ -27,6 +27,8 @@ class CheckBackend(Protocol):
     share: float
     #: Whether lost references to what the garbage collector knows are found.
     sees_references: bool
+    #: Whether what only the main thread's C stack points to is in use, and not lost.
+    trusts_stack: bool
 
     def remember(self) -> CheckResult | None:
         """Check, or begin a check that may turn out to be of no use, and return None."""

@@ -90,6 +90,15 @@ class GroupCheck:
             self._backend.start(in_process=False)
             self._lost_outside(self._backend.wait())
 
+    def after(self) -> None:
+        """Get ready for what pytest does until the next test begins.
+
+        Its calls would take their arguments from what tests have left in the free lists, and be the
+        only ones to know of them when there is a check.
+        """
+        if not self._backend.trusts_stack:
+            self._garbage.empty_free_lists()
+
     def may_follow(self, test: ItemRun) -> bool:
         """Whether the group is likely to close, if that takes that there is no garbage.
 

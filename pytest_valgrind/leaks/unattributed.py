@@ -15,6 +15,8 @@ from pytest_valgrind.leaks.groups import Group, Unsettled
 
 #: More tests than this are not named one by one.
 _MOST_NAMED = 10
+#: And more than this are not given to a command, but their files.
+_MOST_GIVEN = 40
 
 
 class Doubts:
@@ -94,7 +96,7 @@ def _lines(group: Group, session: pytest.Session, ran_again: bool) -> Iterator[s
 
 
 def command(group: Group, session: pytest.Session) -> str:
-    """Return the command that runs just a group's tests, with a leak check after each."""
+    """Return the command that runs a group's tests, or their files, with a check after each."""
     items = [test.item for test in group.tests]
     wanted = {item.nodeid for item in items}
     whole = {
@@ -102,6 +104,8 @@ def command(group: Group, session: pytest.Session) -> str:
         for path in {item.nodeid.partition("::")[0] for item in items}
         if all(item.nodeid in wanted for item in session.items if _path(item) == path)
     }
+    if len(items) > _MOST_GIVEN:
+        whole = {_path(item) for item in items}
     names = dict.fromkeys(_path(item) if _path(item) in whole else item.nodeid for item in items)
     config = session.config
     up = os.path.relpath(config.rootpath, config.invocation_params.dir)

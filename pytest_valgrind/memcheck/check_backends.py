@@ -16,6 +16,7 @@ class InProcess:
 
     share = SHARE / 2
     sees_references = False
+    trusts_stack = True
 
     def __init__(self, monitor: MemcheckMonitor) -> None:
         self._monitor = monitor
@@ -58,6 +59,7 @@ class InClone:
     """
 
     share = SHARE
+    trusts_stack = True
 
     def __init__(
         self,

@@ -171,9 +171,12 @@ def of_late(nodeid: str, verdict: Verdict, findings: Sequence[Finding]) -> pytes
     if any(finding.kind is Kind.OPEN_DESCRIPTOR for finding in findings):
         reason = f"Opened in {nodeid}, and still open when all fixtures had been torn down."
         when = "open descriptor"
-    else:
+    elif any(finding.process for finding in findings):
         reason = f"By child processes of {nodeid} that outlived it."
         when = "child process"
+    else:
+        reason = f"Lost by {nodeid}, and seen when its reports had been logged."
+        when = "leak check"
     made = _longrepr(verdict._replace(reason=reason), findings, path, 0)
     report = pytest.CollectReport(nodeid, "failed", made, result=[])
     return show_as(report, when)

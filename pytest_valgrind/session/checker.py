@@ -291,7 +291,7 @@ class ValgrindChecker:
 
     def _settle_doubts(self, session: pytest.Session) -> None:
         """Have it known which test lost what, if need be by running tests again."""
-        lost = self._runner.unsettled
+        lost = self._conclusions.settle_by_makers(session, self._runner.unsettled)
         ran_again = self._settings.exact_rerun and bool(lost)
         if ran_again:
             check = self._engine.exact_check(self._settings, self._parts.state)

@@ -12,6 +12,7 @@ from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.stack import Caller, PythonLine
 from pytest_valgrind.items.item_run import ItemRun
 from pytest_valgrind.leaks.attribution import LeakAttribution
+from pytest_valgrind.leaks.groups import Unsettled
 from pytest_valgrind.leaks.unattributed import undecided
 from pytest_valgrind.recovery.journal import Journal
 from pytest_valgrind.reporting.reports import named
@@ -87,6 +88,32 @@ class Conclusions:
             items = {item.nodeid: item for item in session.items}
             for nodeid, findings in left.items():
                 self.judge.judge_late(nodeid, items[nodeid], findings)
+
+    def settle_by_makers(
+        self, session: pytest.Session, unsettled: Iterable[Unsettled]
+    ) -> list[Unsettled]:
+        """Run tests once more that made what was lost later; return what is unsettled still.
+
+        One that loses the like of it again is to blame.
+        """
+        if self.judge.second_runs is None:
+            return list(unsettled)
+        items = {item.nodeid: item for item in session.items}
+        by_maker: dict[str, list[Unsettled]] = {}
+        for lost in unsettled:
+            by_maker.setdefault(lost.finding.made_in, []).append(lost)
+        left = []
+        for nodeid, of_maker in by_maker.items():
+            if nodeid not in items:
+                left += of_maker
+                continue
+            leaks = [lost.finding for lost in of_maker]
+            maker = ItemRun(items[nodeid], nodeid, place=0)
+            again = self.judge.second_runs.lost_again(maker, leaks)
+            left += [lost for lost, found in zip(of_maker, again, strict=True) if found is None]
+            found = [replace(leak, made_in="") for leak in again if leak is not None]
+            self.judge.judge_late(nodeid, items[nodeid], found)
+        return left
 
     def conclude(self, settled: Iterable[ItemRun]) -> None:
         """Judge tests, log their reports, and write down what is known now."""

@@ -140,11 +140,7 @@ class ItemJudge:
         if found := merged(findings):
             judged = Judged(
                 nodeid,
-                judge(
-                    found,
-                    item.get_closest_marker,
-                    completed=False,
-                ),
+                self._verdict(found, item.get_closest_marker, completed=False),
                 found,
             )
             self.results.judged.append(judged)

@@ -122,6 +122,7 @@ class ItemRunner:
             else:
                 # An interrupted test as well: what was found by then is reported in the end.
                 self._settle(test)
+                self._check.after()
 
     def run_again(self, doubts: Doubts, protocol: RunItem, check: LeakAttribution) -> None:
         """Run tests once more, each with its own leak check; report what is in doubt."""
@@ -258,8 +259,7 @@ class ItemRunner:
 
     def _enter(self, item: pytest.Item, nextitem: pytest.Item | None) -> ItemRun:
         """Return a test that is about to run."""
-        nodeid = item.nodeid
-        test = ItemRun(item, nodeid, self._item_numbers.enter(nodeid, item.location))
+        test = ItemRun(item, item.nodeid, self._item_numbers.enter(item.nodeid, item.location))
         test.is_last = nextitem is None
         test.ends_module = nextitem is None or file_of(nextitem) is not file_of(item)
         return test

@@ -80,7 +80,8 @@ def test_planted_damage_is_found(planted: Run, function: str) -> None:
 
 def test_no_other_test_is_blamed(planted: Run) -> None:
     """What neither leaks nor writes where it must not passes."""
-    leaking = {name for row in LEAKS for name in row.tests}
+    # Those as well in which valgrind does not see it with every interpreter.
+    leaking = {name for row in ROWS if row.is_leak for name in row.tests}
     expected = leaking | {f"test_error[{function}]" for function in GUARDED}
     blamed = {name for name, case in planted.cases.items() if "[HEAP" in case.text}
     assert blamed - expected == set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -46,6 +47,42 @@ def test_fails_twice():
     assert len(runs) == 3
 """
 CLEAN = "def test_clean(): pass\n"
+#: The address of what was lost hides it until the second group of tests.
+LATE = """\
+import ctypes
+from defective import leak_reference
+
+ADDRESS = ctypes.c_void_p()
+
+def test_hides():
+    lost = [1, 2]
+    leak_reference(lost)
+    ADDRESS.value = id(lost)
+
+def test_fails():
+    assert False
+
+def test_shows():
+    ADDRESS.value = 0
+
+def test_after(): pass
+"""
+#: Each collection leaves more dicts in the free list than pytest makes between two tests.
+FREE_DICTS = """\
+import gc
+
+def make_and_free(_phase, _info):
+    for number in [{"number": number} for number in range(200)]:
+        pass
+
+gc.callbacks.append(make_and_free)
+
+def test_a(): pass
+def test_b(): pass
+def test_fails(): assert False
+def test_c(): pass
+def test_fails_as_well(): assert False
+"""
 
 
 @pytest.fixture
@@ -79,6 +116,23 @@ def test_ini_file(native: Suite) -> None:
     # Without a second run there is the C function, and no line of Python.
     assert "  > leak (defective.c:" in run["test_b"].text
     assert "  py " not in run["test_b"].text
+
+
+def test_arguments_of_calls_that_go_on(tmp_path: Path, extension: Path) -> None:
+    """They are not lost, though they lie in what a test has freed, and C alone knows of them."""
+    suite = native_suite(tmp_path, extension, {"test_free.py": FREE_DICTS})
+    run = run_natively(suite, "--maxfail=2")
+    assert "nothing found, 5 tests checked" in section(run)
+
+
+def test_loss_that_is_seen_late(tmp_path: Path, extension: Path) -> None:
+    """It fails the test that loses it once more, though its reports have been logged."""
+    suite = native_suite(tmp_path, extension, {"test_late.py": LATE})
+    run = run_natively(suite, "--maxfail=2")
+    assert run.totals.startswith("1 failed, 3 passed, 1 error")
+    assert "ERROR at leak check of test_late.py" in run.output
+    assert "Lost by test_late.py::test_hides, and seen when its reports had been" in run.output
+    assert section(run)[0].startswith("test_late.py::test_hides: definitely lost")
 
 
 def test_exact_checks(native: Suite) -> None:
@@ -181,6 +235,18 @@ def test_isolated_interpreter(native: Suite, flag: str) -> None:
     run = run_natively(native, python=command)
     assert run.code == pytest.ExitCode.USAGE_ERROR
     assert "--heapcheck" in run.errors
+
+
+def test_sanitizer(native: Suite) -> None:
+    """It has a malloc of its own and would end the process, so that it is refused."""
+    asked = ["cc", "-print-file-name=libasan.so"]
+    library = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    if not Path(library).is_absolute():
+        pytest.skip("the compiler has no AddressSanitizer")
+    variables = {"LD_PRELOAD": library, "ASAN_OPTIONS": "detect_leaks=0"}
+    run = run_natively(native, environment=variables)
+    assert run.code == pytest.ExitCode.USAGE_ERROR
+    assert "is in this process and needs a malloc of its own" in run.errors
 
 
 def test_preload_of_the_user_stays(native: Suite) -> None:

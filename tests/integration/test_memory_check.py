@@ -89,7 +89,7 @@ def test_message(which: str, request: pytest.FixtureRequest) -> None:
     """It has the exception's name, and how memory grew."""
     run = request.getfixturevalue(which)
     message = run["test_block_leaks"].message
-    assert message.startswith("pytest_valgrind.around_call.errors.MemoryLeakError: memory kept")
+    assert message.startswith("pytest_valgrind.MemoryLeakError: memory kept")
     assert "Run # 1: heap=+2" in message
     assert (
         "UnclosedFdError: detected 1 unclosed file descriptor" in run["test_socket_leaks"].message

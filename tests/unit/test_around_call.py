@@ -325,5 +325,6 @@ def test_names_of_the_package() -> None:
     """They are imported when somebody asks for them."""
     for name in pytest_valgrind.__all__:
         assert getattr(pytest_valgrind, name).__name__ == name
+    assert Error.__module__ == UnclosedFdError.__module__ == "pytest_valgrind"
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = pytest_valgrind.Nothing

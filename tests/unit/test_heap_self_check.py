@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from test_heap_engine import run
+from heap_process import run
 
 SOURCE = """
 from pytest_valgrind.heap.self_check import why_not

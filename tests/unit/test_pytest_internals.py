@@ -72,6 +72,14 @@ def test_terminal_reporter_has_a_file(pytestconfig: pytest.Config) -> None:
     assert pytest_internals.unbuffered_terminal(reporter) is file
 
 
+def test_terminal_reporter_can_be_muted(pytestconfig: pytest.Config) -> None:
+    file = io.StringIO()
+    reporter = TerminalReporter(pytestconfig, file)
+    pytest_internals.mute(reporter)
+    reporter.write_line("nobody reads this")
+    assert file.getvalue() == ""
+
+
 def test_failure_is_shown_line_by_line() -> None:
     failure = pytest_internals.longrepr(["one", "two"], "test_it.py", 3, "why")
     assert str(failure).splitlines()[:2] == ["one", "two"]

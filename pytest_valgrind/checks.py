@@ -1,0 +1,98 @@
+"""The checks beside the engines: the memory log, limits to memory, and resources.
+
+Every run of pytest imports this module, and none of the others.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_valgrind import markers, session_kind
+
+
+def are_wanted(config: pytest.Config) -> bool:
+    """Whether a session has to do with any of them from its beginning on."""
+    option = config.option
+    return bool(
+        option.memory_log
+        or option.memory_limit
+        or option.resources is not None
+        or config.getini("memory_limit")
+        or config.getini("resources")
+        or _shows_what_others_do(config)
+    )
+
+
+def register(config: pytest.Config, *, is_engine_asked_for: bool, replaces_another: bool) -> None:
+    """Register what a session needs for them.
+
+    :param is_engine_asked_for: whether tests run with an engine, whatever is checked here.
+    :param replaces_another: whether this process goes on where one has died.
+    :raises pytest.UsageError: if an option makes no sense.
+    """
+    _register_memory_log(config, replaces_another=replaces_another)
+    _register_resources(config)
+    if _shows_what_others_do(config):
+        from pytest_valgrind.limits.problem_status import ProblemStatus
+
+        config.pluginmanager.register(ProblemStatus())
+        if not is_engine_asked_for and _wants_engine(config, config.option):
+            from pytest_valgrind.limits.session import prepare_workers
+
+            prepare_workers(config)
+
+
+def start_early(config: pytest.Config) -> None:
+    """Start again with the native engine, if it is wanted for limits, whichever markers there are.
+
+    :param config: as it is before conftests are imported.
+    """
+    if _wants_engine(config, config.known_args_namespace):
+        from pytest_valgrind.limits.session import start_early
+
+        start_early(config)
+
+
+def have_limits(config: pytest.Config, items: list[pytest.Item]) -> bool:
+    """Whether the memory of any test is limited."""
+    return markers.have_limits(items) or _wants_engine(config, config.option)
+
+
+def _wants_engine(config: pytest.Config, option: object) -> bool:
+    given = any(getattr(option, name) for name in ("limit_memory", "limit_markers"))
+    return bool(given or config.getini("limit_memory") or config.getini("limit_markers"))
+
+
+def _shows_what_others_do(config: pytest.Config) -> bool:
+    """Whether tests run in other processes, and this one shows what comes of them."""
+    return session_kind.is_distributed(config.option) or session_kind.is_of_launcher(config)
+
+
+def _register_memory_log(config: pytest.Config, *, replaces_another: bool) -> None:
+    option = config.option
+    if not (option.memory_log or option.memory_limit or config.getini("memory_limit")):
+        return
+    from pytest_valgrind.memory_log import session
+
+    session.begin(
+        config,
+        runs_tests=not _shows_what_others_do(config),
+        begins_log=not (session_kind.is_of_launcher(config) or replaces_another),
+    )
+
+
+def _register_resources(config: pytest.Config) -> None:
+    if config.option.resources is None and not config.getini("resources"):
+        return
+    from pytest_valgrind.option_table import option_named
+
+    names = option_named("resources").value(config, config.option)
+    if not names:
+        return
+    from pytest_valgrind.resources.checks import ResourceChecks
+    from pytest_valgrind.resources.summary import ResourceSummary
+
+    fails = option_named("resources_fail").value(config, config.option)
+    config.pluginmanager.register(ResourceChecks(names, fails=fails), "valgrind_resources")
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(ResourceSummary(), "valgrind_resources_summary")
