@@ -226,7 +226,7 @@ def _costs(environment: Environment, work: Path) -> list[list[object]]:
     limited = _directory(work / "trivial-limited", TRIVIAL.format(mark=MARK))
     plain = _directory(work / "trivial", TRIVIAL.format(mark=""))
     natively = _run(environment, plain, (*THEIRS, "-p", "no:memray")).cpu
-    rows: list[list[object]] = [["natively, without limits", natively, 1.0]]
+    rows: list[list[object]] = [["natively, without limits", f"{natively:.1f}", "1.0"]]
     for words, directory, what in (
         (OURS, plain, "the native engine alone"),
         (OURS, limited, "`limit_memory`, this project"),
@@ -234,7 +234,7 @@ def _costs(environment: Environment, work: Path) -> list[list[object]]:
         (THEIRS, limited, "`limit_memory`, pytest-memray"),
     ):
         cpu = _run(environment, directory, words).cpu
-        rows.append([what, cpu, cpu / natively])
+        rows.append([what, f"{cpu:.1f}", f"{cpu / natively:.1f}"])
     return rows
 
 
