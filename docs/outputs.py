@@ -20,11 +20,12 @@ PACKAGE = ROOT / "pytest_valgrind"
 #: Wings, and modules beside them, from the top down: tests/unit/test_house.py checks the imports.
 WINGS = (
     *("plugin", "checks", "limits", "memory_log", "session", "workers", "launching", "recovery"),
-    *("origins", "children", "pinpoint", "hunt", "false_alarms", "resources", "heap", "memcheck"),
-    *("leaks", "objects", "items", "reporting", "settings", "option_table", "options_of_checks"),
-    *("options_of_hunts", "options_of_memcheck", "options", "option_types", "findings", "markers"),
-    *("pytest_internals", "session_kind", "command", "fork", "memory_size", "parent_death"),
-    *("standard_library", "preload", "package", "valgrind", "client"),
+    *("origins", "children", "pinpoint", "hunt", "false_alarms", "around_call", "resources"),
+    *("heap", "memcheck", "leaks", "objects", "items", "reporting", "settings", "option_table"),
+    *("options_of_checks", "options_of_hunts", "options_of_memcheck", "options", "option_types"),
+    *("findings", "markers", "pytest_internals", "session_kind", "command", "fork"),
+    *("memory_size", "parent_death", "standard_library", "preload", "package", "valgrind"),
+    "client",
 )
 
 
@@ -87,6 +88,17 @@ def leftovers() -> str:
     failures = re.search(r"^_+ ERROR at teardown of test_c.*?(?=^=+ short test)", text, re.M | re.S)
     assert failures, text
     return _fenced(re.sub(r"download-\w+", "download-x", failures[0]))
+
+
+def around_a_call() -> str:
+    """Return the failure of a test of a function that loses memory."""
+    test = (
+        "import defective\n\ndef test_leak(memory_check):\n    memory_check(defective.leak, 100)\n"
+    )
+    text = _run_project(test, "--heapcheck", "--memory-leak-check=off")
+    failure = re.search(r"^_+ test_leak _+$.*?(?=^=+ heapcheck)", text, re.M | re.S)
+    assert failure, text
+    return _fenced(re.sub(r"0x[0-9a-f]+", "0x7f0123456789", failure[0]))
 
 
 def hunt_failures() -> str:
