@@ -70,9 +70,9 @@ class Counters:
             into[HEAP] = client.count_malloc().allocated
 
     @property
-    def are_exact(self) -> bool:
-        """Whether the native engine counts each block."""
-        return self._engine is not None
+    def are_watched(self) -> bool:
+        """Whether an engine sees each block that is lost."""
+        return self._engine is not None or bool(client.running_on_valgrind())
 
     def allocated(self) -> int:
         """Return the bytes that are allocated by way of malloc."""
@@ -84,6 +84,8 @@ class Counters:
         """Return the bytes that are mapped, but by malloc."""
         if self._engine is not None:
             return self._engine.mapping_counters().bytes
+        if client.running_on_valgrind():  # which maps what it needs itself
+            return 0
         return _mapped_bytes() - client.count_malloc().held
 
     def descriptors(self) -> int:

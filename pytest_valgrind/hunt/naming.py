@@ -71,9 +71,9 @@ class _Search:
         others: list[str] = []
         yield from self._things(others)
         sites: list[str] = []
-        # The engine would see the tables that tracemalloc loses when it stops (CPython 3.11).
+        # An engine would see the blocks that tracemalloc loses when it stops (CPython 3.11).
         if not (
-            self._observer.counters.are_exact or {REFERENCES, BLOCKS, HEAP}.isdisjoint(leaking)
+            self._observer.counters.are_watched or {REFERENCES, BLOCKS, HEAP}.isdisjoint(leaking)
         ):
             sites = allocation_sites(self._repeat, self._observer.collect, self._runs, self._least)
             yield from sites
