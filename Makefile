@@ -69,6 +69,7 @@ tables: $(READY)
 	$(BIN)/python evaluation/real_bugs.py $(CASES) > docs/tables/real-bugs.md
 	$(BIN)/python evaluation/real_bugs.py $(CASES) --engine heapcheck > docs/tables/real-bugs-heap.md
 	$(BIN)/python evaluation/catalogue.py $(CATALOGUE) > docs/tables/catalogue.md
+	$(BIN)/python evaluation/hunt_catalogue.py $(CATALOGUE) > docs/tables/hunt-catalogue.md
 	$(BIN)/python evaluation/bitarray_defects.py > docs/tables/bitarray-defects.md
 	$(BIN)/python evaluation/packages.py > docs/tables/packages.md
 	$(BIN)/python evaluation/packages.py --engine heapcheck > docs/tables/packages-heap.md
@@ -78,8 +79,8 @@ tables: $(READY)
 	$(BIN)/python evaluation/compare_pytest_leaks.py > docs/tables/pytest-leaks.md
 	$(BIN)/python evaluation/distributions.py > docs/tables/distributions.md
 	$(BIN)/python benchmarks/bench.py > docs/tables/speed.md
-	$(BIN)/python benchmarks/bench.py --suite trivial multidict --runner native malloc \
-	    heapcheck-no-guards heapcheck-one-run heapcheck ours both > docs/tables/heapcheck.md
+	$(BIN)/python benchmarks/bench.py --suite trivial multidict --runner native malloc heapcheck \
+	    heapcheck-one-run heapcheck-no-guards ours both > docs/tables/heapcheck.md
 	$(BIN)/python benchmarks/workers.py > docs/tables/workers.md
 	$(BIN)/python benchmarks/parts.py > docs/tables/parts.md
 

@@ -15,6 +15,8 @@ CONCEPTS = (
     "functions",
     "stale",
     "collector",
+    "references",
+    "malloc_numbers",
     "clones",
     "lost_blocks",
     "timer",

@@ -6,6 +6,7 @@
 #include "collector.h"
 #include "frames.h"
 #include "lost_blocks.h"
+#include "references.h"
 #include "threads.h"
 
 typedef struct {
@@ -156,11 +157,23 @@ object_in(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
     return Py_BuildValue("nO", Py_REFCNT(object), object);
 }
 
+static PyObject *
+sum_references(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    (void)self;
+    if (count != 1 || !PyList_CheckExact(arguments[0])) {
+        PyErr_SetString(PyExc_TypeError, "a list of objects is needed");
+        return NULL;
+    }
+    return PyLong_FromLongLong(pvg_sum_references(arguments[0]));
+}
+
 static PyMethodDef calls[] = {
     {"inside_test", (PyCFunction)(void (*)(void))inside_test, METH_FASTCALL, NULL},
     {"outside_tests", (PyCFunction)(void (*)(void))outside_tests, METH_FASTCALL, NULL},
     {"clone", (PyCFunction)(void (*)(void))clone_process, METH_FASTCALL, NULL},
     {"object_in", (PyCFunction)(void (*)(void))object_in, METH_FASTCALL, NULL},
+    {"sum_references", (PyCFunction)(void (*)(void))sum_references, METH_FASTCALL, NULL},
 };
 
 void

@@ -15,7 +15,9 @@
        Returns its process id: see clones.h, and lost_blocks.h for the log;
    object_in(address, size)
        returns the number of references to the object in a block of memory and
-       the object itself, None if there is none. */
+       the object itself, None if there is none;
+   sum_references(objects)
+       returns how many references there are to the objects of a list: see references.h. */
 void pvg_add_callables(void *dictionary);
 
 #endif

@@ -20,11 +20,11 @@ PACKAGE = ROOT / "pytest_valgrind"
 #: Wings, and modules beside them, from the top down: tests/unit/test_house.py checks the imports.
 WINGS = (
     *("plugin", "checks", "limits", "memory_log", "session", "workers", "launching", "recovery"),
-    *("origins", "children", "pinpoint", "false_alarms", "resources", "heap", "memcheck", "leaks"),
-    *("objects", "items", "reporting", "settings", "option_table", "options_of_checks"),
-    *("options_of_memcheck", "options", "option_types", "findings", "markers", "pytest_internals"),
-    *("session_kind", "command", "fork", "memory_size", "parent_death", "standard_library"),
-    *("preload", "package", "valgrind", "client"),
+    *("origins", "children", "pinpoint", "hunt", "false_alarms", "resources", "heap", "memcheck"),
+    *("leaks", "objects", "items", "reporting", "settings", "option_table", "options_of_checks"),
+    *("options_of_hunts", "options_of_memcheck", "options", "option_types", "findings", "markers"),
+    *("pytest_internals", "session_kind", "command", "fork", "memory_size", "parent_death"),
+    *("standard_library", "preload", "package", "valgrind", "client"),
 )
 
 
@@ -105,6 +105,24 @@ def heap_pinpoint() -> str:
     failure = re.search(r"^_+ test_send _+$.*?(?=^=+ heapcheck)", text, re.M | re.S)
     assert failure, text
     return _fenced(failure[0])
+
+
+def hunt_failures() -> str:
+    """Return the failures and the summary of tests that leak when they are repeated."""
+    test = (
+        "import defective, os\n\n"
+        "records = []\n\n"
+        "def test_list():\n"
+        "    records.append({'id': 1})\n\n"
+        "def test_block():\n"
+        "    defective.leak(1000)\n\n"
+        "def test_descriptor():\n"
+        "    os.open(os.devnull, os.O_RDONLY)\n"
+    )
+    text = _run_project(test, "-R", ":")
+    failures = re.search(r"^_+ test_list _+$.*?(?=^=+ short test)", text, re.M | re.S)
+    assert failures, text
+    return _fenced(failures[0])
 
 
 def hang() -> str:

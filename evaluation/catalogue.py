@@ -120,7 +120,7 @@ def main() -> int:
         wheel = wheel or build_plugin(environment, options.work)
         environment.install_plugin(wheel)
         environment.install("pytest", "hypothesis", "pytest-asyncio", "setuptools")
-        directory = _suite(environment, options)
+        directory = build_suite(environment, options.folder)
         ours = Found()
         for number in range(options.runs):
             say(f"{name}: run {number + 1} of {options.runs}")
@@ -155,14 +155,15 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _suite(environment: Environment, options: argparse.Namespace, test: str = "") -> Path:
+def build_suite(environment: Environment, folder: Path, test: str = "") -> Path:
     """Copy the catalogue and build it.
 
+    :param folder: the catalogue.
     :param test: the only test module, in place of the catalogue's own.
     """
     directory = environment.directory.with_name(f"{environment.directory.name}-suite")
     shutil.rmtree(directory, ignore_errors=True)
-    shutil.copytree(options.folder, directory)
+    shutil.copytree(folder, directory)
     (directory / "pytest.ini").write_text("[pytest]\n")
     if test:
         for module in directory.glob("test_*.py"):
@@ -192,7 +193,7 @@ def _print_peers(options: argparse.Namespace) -> None:
         environment = make_environment(options.work / "peer", interpreter)
         needed = PEERS[:1] if "leaks `-R" in what else PEERS[1:3] if "psleak" in what else PEERS[3:]
         environment.install("pytest", "hypothesis", "pytest-asyncio", "setuptools", *needed)
-        directory = _suite(environment, options, test)
+        directory = build_suite(environment, options.folder, test)
         run = run_suite_natively(environment, directory, words, seconds=SECONDS)
         theirs = Found()
         theirs.add(run, _reported(run, words))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 KNOWN_ERROR = "valgrind_known_error"
 KNOWN_LEAK = "valgrind_known_leak"
 SKIP = "valgrind_skip"
+NO_LEAK_CHECK = "no_leak_check"
 ALLOW_LEFTOVER = "allow_leftover"
 LIMIT_MEMORY = "limit_memory"
 LIMIT_LEAKS = "limit_leaks"
@@ -27,6 +28,8 @@ MARKERS = {
 OTHER_MARKERS = {
     f"{ALLOW_LEFTOVER}(*names, reason=None)": "the test may leave resources behind; the names are "
     "those of --resources, and without one it may leave anything.",
+    f'{NO_LEAK_CHECK}(fail=False, reason="")': "do not repeat the test to look for leaks; "
+    "with fail=True it is listed as one that leaks.",
     f"{LIMIT_MEMORY}(limit, current_thread_only=False)": "fail the test if it uses as much memory "
     'at a time, for example "24 MB".',
     f"{LIMIT_LEAKS}(location_limit, filter_fn=None, current_thread_only=False)": "fail the test if "

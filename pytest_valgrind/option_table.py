@@ -19,6 +19,7 @@ from pytest_valgrind.option_types import (
 )
 from pytest_valgrind.options import Engine, Option
 from pytest_valgrind.options_of_checks import OPTIONS_OF_CHECKS
+from pytest_valgrind.options_of_hunts import OPTIONS_OF_HUNTS, are_untaken, decline, note_owner
 from pytest_valgrind.options_of_memcheck import OPTIONS_OF_MEMCHECK
 
 _HEAPCHECK = (
@@ -163,7 +164,13 @@ _BOTH = (
     ),
 )
 
-OPTIONS: tuple[Option, ...] = (*OPTIONS_OF_MEMCHECK, *_HEAPCHECK, *_BOTH, *OPTIONS_OF_CHECKS)
+OPTIONS: tuple[Option, ...] = (
+    *OPTIONS_OF_MEMCHECK,
+    *_HEAPCHECK,
+    *_BOTH,
+    *OPTIONS_OF_CHECKS,
+    *OPTIONS_OF_HUNTS,
+)
 
 #: Of each group of options: its name for pytest and its title.
 GROUPS: dict[Engine, tuple[str, str]] = {
@@ -171,17 +178,20 @@ GROUPS: dict[Engine, tuple[str, str]] = {
     "heapcheck": ("heapcheck", "lost memory and heap damage, found without valgrind"),
     "both": ("memory", "options of both --valgrind and --heapcheck"),
     "any": ("checks", "checks of each test, with and without these engines"),
+    "hunt": ("leaks", "leaks that show when a test is repeated"),
 }
 _MISSING: dict[Engine, str] = {
     "memcheck": "--valgrind is missing",
     "heapcheck": "--heapcheck is missing",
     "both": "--valgrind is missing (or --heapcheck)",
+    "hunt": "-R is missing",
 }
 #: The options for which the others wait.
 _READERS: dict[Engine, tuple[str, ...]] = {
     "memcheck": ("valgrind",),
     "heapcheck": ("heapcheck",),
     "both": ("valgrind", "heapcheck"),
+    "hunt": ("leaks",),
 }
 
 
@@ -190,11 +200,27 @@ def option_named(name: str) -> Option:
     return next(option for option in OPTIONS if option.name == name)
 
 
-def add_options(parser: pytest.Parser) -> None:
-    """Declare all options and their names in the ini file."""
+def add_options(parser: pytest.Parser, *, hunts: bool = True) -> None:
+    """Declare all options and their names in the ini file.
+
+    :param hunts: whether those of hunts are not another plugin's.
+    """
     groups = {engine: parser.getgroup(*group) for engine, group in GROUPS.items()}
     for option in OPTIONS:
-        option.declare(parser, groups[option.engine])
+        if hunts or option.engine != "hunt":
+            option.declare(parser, groups[option.engine])
+
+
+def declare_hunts(config: pytest.Config, parser: pytest.Parser) -> None:
+    """Declare those of hunts once more, unless another plugin has taken the names meanwhile."""
+    are_ours = are_untaken(parser)
+    note_owner(config, are_ours=are_ours)
+    if not are_ours:
+        decline(parser)
+        return
+    group = parser.getgroup(*GROUPS["hunt"])
+    for option in OPTIONS_OF_HUNTS:
+        option.declare(parser, group)
 
 
 def without_effect(arguments: Iterable[str], engines: Collection[str] = ()) -> list[str]:
@@ -203,11 +229,14 @@ def without_effect(arguments: Iterable[str], engines: Collection[str] = ()) -> l
     :param engines: those that are asked for, by the names of their options.
     """
     by_flag = {flag: option for option in OPTIONS for flag in option.flags}
-    words = takewhile(lambda word: word != "--", map(str, arguments))
+    words = list(takewhile(lambda word: word != "--", map(str, arguments)))
+    hunts = any(word.startswith(("-R", "--leaks=")) or word == "--leaks" for word in words)
     waiting: dict[str, list[str]] = {}
     for flag in dict.fromkeys(word.partition("=")[0] for word in words):
         option = by_flag.get(flag)
-        if option is None or option.name in _READERS["both"] or option.engine == "any":
+        if option is None or option.name in (*_READERS["both"], "leaks") or option.engine == "any":
+            continue
+        if hunts and (option.engine == "hunt" or option.name == "freeze"):
             continue
         if set(engines).isdisjoint(_READERS[option.engine]):
             waiting.setdefault(_MISSING[option.engine], []).append(flag)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -108,6 +109,40 @@ class Number(ValueType):
             least = "of 0 or more" if self._may_be_zero else "above 0"
             raise ValueError(f" takes a number {least}, not {text!r}")
         return number
+
+
+class WholeNumber(ValueType):
+    """A whole number.
+
+    :param least: the smallest.
+    """
+
+    def __init__(self, least: int) -> None:
+        self._least = least
+
+    def read(self, text: str, directory: Path) -> int:
+        """Return the number."""
+        del directory
+        if not re.fullmatch(r"\d+", text) or int(text) < self._least:
+            raise ValueError(f" takes a whole number of {self._least} or more, not {text!r}")
+        return int(text)
+
+
+class Repetitions(ValueType):
+    """How often to repeat a test: two whole numbers, of which either may be left out."""
+
+    def read(self, text: str, directory: Path) -> tuple[int | None, int | None]:
+        """Return them."""
+        del directory
+        match = re.fullmatch(r"(\d*):(\d*)", text)
+        if match is None or match[2].strip("0") == "" != match[2]:
+            raise ValueError(f" takes STAB:RUN, such as 5:4, or a colon alone, not {text!r}")
+        stab, run = (int(number) if number else None for number in match.groups())
+        return stab, run
+
+    def decode(self, encoded: Any) -> tuple[int | None, int | None] | None:
+        """Return them again."""
+        return None if encoded is None else tuple(encoded)
 
 
 class Texts(ValueType):

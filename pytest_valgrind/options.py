@@ -15,8 +15,9 @@ import pytest
 
 from pytest_valgrind.option_types import Switch, ValueType
 
-#: Which engine reads an option; what concerns ``any`` run needs none of the two.
-Engine = Literal["memcheck", "heapcheck", "both", "any"]
+#: Which engine reads an option; what concerns ``any`` run needs none of the two, and what concerns
+#: a ``hunt`` waits for ``-R``.
+Engine = Literal["memcheck", "heapcheck", "both", "any", "hunt"]
 
 SWITCH = Switch()
 
@@ -75,9 +76,10 @@ class Option:
         """The flag, and what stands for a value."""
         choices = f"{{{','.join(self.type.choices)}}}" if self.type.choices else ""
         value = self.metavar or choices
+        flag = self.shown[-1]
         if self.type.alone:
-            return f"{self.flags[0]}[={value}]"
-        return f"{self.flags[0]}={value}" if value else self.flags[0]
+            return f"{flag}[={value}]"
+        return f"{flag}={value}" if value else flag
 
     @property
     def help(self) -> str:
@@ -104,13 +106,20 @@ class Option:
             attributes["metavar"] = self.metavar
         if self.type.alone:
             attributes |= {"nargs": "?", "const": self.type.alone}
-        group.addoption(self.flags[0], **attributes, help=self.help)
-        for flag in () if self.rival and find_spec(self.rival) else self.flags[1:]:
+        shown = self.shown
+        group.addoption(*shown, **attributes, help=self.help)
+        older = self.flags[len(shown) :]
+        for flag in () if self.rival and find_spec(self.rival) else older:
             # Apart, as argparse would show both.
             group.addoption(flag, **attributes, help=argparse.SUPPRESS)
         for ini in self.inis:
             words = self.help if ini == self.inis[0] else f"The same as {self.inis[0]}."
             parser.addini(ini, words, type=self.type.ini, default=None)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The flags that stand in the help: the first, and another if that has one letter only."""
+        return self.flags[: 1 if self.flags[0].startswith("--") else 2]
 
     @property
     def is_switch(self) -> bool:
@@ -175,7 +184,7 @@ class Option:
     def _flag_on(self, arguments: tuple[str, ...]) -> str:
         """Return the flag that the user wrote, as far as it does not come from elsewhere."""
         written = {str(word).partition("=")[0] for word in arguments}
-        return next((flag for flag in self.flags if flag in written), self.flags[0])
+        return next((flag for flag in self.flags if flag in written), self.shown[-1])
 
 
 def _valid(name: str, read: Callable[..., Any], *arguments: object) -> Any:

@@ -25,6 +25,8 @@ _HEAP_ENGINE = "PYTEST_HEAPCHECK"
 _LIMITS = "PYTEST_VALGRIND_LIMITS"
 # Of one whose session is reported by another (launching/run_directory.py).
 _QUIET = "PYTEST_VALGRIND_QUIET"
+# By this name pytest-leaks has its own.
+_HUNTER = "leaks_checker"
 #: The sessions of this process that have begun, one within another.
 _sessions: list[pytest.Config] = []
 
@@ -33,7 +35,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     """Declare the options."""
     with _imports_as_usual(pluginmanager):
         from pytest_valgrind.option_table import add_options
-    add_options(parser)
+        from pytest_valgrind.options_of_hunts import are_free
+    add_options(parser, hunts=are_free(parser, pluginmanager))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -77,7 +80,14 @@ def pytest_load_initial_conftests(
 
         option.pythonwarnings = [*(option.pythonwarnings or []), *OPTIONS]
     try:
-        return (yield)
+        with _imports_as_usual(early_config.pluginmanager):
+            from pytest_valgrind.option_table import declare_hunts
+            from pytest_valgrind.options_of_hunts import withdraw
+
+            withdraw(parser)
+        result = yield
+        declare_hunts(early_config, parser)
+        return result
     except KeyboardInterrupt:
         if is_watched and Process.this().run_directory:  # the launcher says it
             raise SystemExit(pytest.ExitCode.INTERRUPTED) from None
@@ -97,6 +107,8 @@ def pytest_configure(config: pytest.Config) -> None:
     _sessions.append(config)
     for declaration in declarations():
         config.addinivalue_line("markers", declaration)
+    # Before the checker, which calls it where a test runs.
+    _register_hunter(config)
     outer = Process.this().checker if is_watched else None
     if outer is None and not hasattr(config, "workerinput"):
         _warn_of_options_without_effect(config)
@@ -117,6 +129,19 @@ def pytest_configure(config: pytest.Config) -> None:
                 is_engine_asked_for=is_asked_for,
                 replaces_another=is_watched and Process.this().replaces_another,
             )
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say that -R is another plugin's, where it is."""
+    from pytest_valgrind.options_of_hunts import why_not
+
+    return why_not(config)
+
+
+@pytest.fixture
+def leaks_checker(request: pytest.FixtureRequest) -> object:
+    """Hunt for leaks by ``hunt_leaks(func)``; None without ``-R``."""
+    return request.config.pluginmanager.get_plugin(_HUNTER)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -235,6 +260,18 @@ def _warn_of_options_without_effect(config: pytest.Config) -> None:
             config.issue_config_time_warning(pytest.PytestConfigWarning(words), stacklevel=2)
         except pytest.PytestConfigWarning:  # by -W error
             raise pytest.UsageError(f"{words}.") from None
+
+
+def _register_hunter(config: pytest.Config) -> None:
+    from pytest_valgrind.options_of_hunts import are_ours
+
+    if not (are_ours(config, config.option) and config.option.leaks):
+        return
+    with _imports_as_usual(config.pluginmanager):
+        from pytest_valgrind.hunt.checker import HuntSettings, LeakChecker
+        from pytest_valgrind.settings import Settings
+    settings = HuntSettings.of(Settings.of(config, config.option))
+    config.pluginmanager.register(LeakChecker(settings), _HUNTER)
 
 
 def _register_checker(config: pytest.Config, process: Process) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from typing import Any, TextIO
 
 import pytest
@@ -18,6 +19,7 @@ from _pytest._code.code import (
     ReprFileLocation,
     ReprTraceback,
 )
+from _pytest.junitxml import xml_key
 from _pytest.runner import SetupState, runtestprotocol
 
 #: What a report shows of a failure.
@@ -26,9 +28,55 @@ Longrepr = ReprExceptionInfo
 _Protocol = Callable[[pytest.Item, "pytest.Item | None"], object]
 
 
-def run_phases(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+def run_phases(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestReport]:
     """Run setup, call and teardown, and log no report: hooks around a test are not called."""
-    runtestprotocol(item, log=False, nextitem=nextitem)
+    return runtestprotocol(item, log=False, nextitem=nextitem)
+
+
+def forget_output(item: pytest.Item) -> None:
+    """Have a test keep nothing of what it has printed and logged."""
+    item._report_sections.clear()
+
+
+def global_properties(config: pytest.Config) -> list[tuple[str, str]]:
+    """Return the properties of the whole session for JUnit XML, empty if none is written."""
+    xml = config.stash.get(xml_key, None)
+    return [] if xml is None else xml.global_properties
+
+
+def forget_repeated_finalizers(
+    session: pytest.Session, fixtures: Iterable[pytest.FixtureDef[Any]]
+) -> None:
+    """Drop what pytest has noted several times: that a fixture ends before another, or a node.
+
+    It notes that in each setup of a test, and forgets it when the wider scope ends.
+
+    :param fixtures: those of wider scopes.
+    """
+    noted = [stacked for stacked, _ in session._setupstate.stack.values()]
+    noted += [fixture._finalizers for fixture in fixtures]
+    for finalizers in noted:
+        if len(finalizers) > 1:
+            finalizers[:] = _each_once(finalizers)
+
+
+def _each_once(finalizers: Iterable[Any]) -> Iterator[Any]:
+    """Yield finalizers, those of a fixture that are pytest's own only the first time."""
+    seen = set()
+    for finalizer in finalizers:
+        function = getattr(finalizer, "func", None) if type(finalizer) is partial else None
+        if getattr(function, "__func__", None) is pytest.FixtureDef.finish:
+            fixture = id(function.__self__)  # type: ignore[union-attr]
+            if fixture in seen:
+                continue
+            seen.add(fixture)
+        yield finalizer
+
+
+def globals_of_doctest(item: pytest.Item) -> dict[str, Any] | None:
+    """Return the globals of a doctest, which are emptied when it has run; None if it is none."""
+    test: Any = getattr(item, "dtest", None)
+    return None if test is None else test.globs
 
 
 def run_after_teardown(
@@ -55,6 +103,26 @@ def finalizers_of(fixturedef: pytest.FixtureDef[object]) -> list[Callable[[], ob
     """Return the finalizers of a fixture, the one that is called first at the end."""
     finalizers: list[Callable[[], object]] = fixturedef._finalizers
     return finalizers
+
+
+def flags_of(parser: pytest.Parser) -> set[str]:
+    """Return the flags of all options that are declared."""
+    groups = {*parser._groups, parser._anonymous}
+    return {flag for group in groups for option in group.options for flag in option.names()}
+
+
+def withdraw_options(parser: pytest.Parser, flags: Collection[str]) -> None:
+    """Have options not be declared any more."""
+    for group in parser._groups:
+        taken = [option for option in group.options if not set(option.names()).isdisjoint(flags)]
+        for option in taken:
+            group.options.remove(option)
+            # Pytest 9.1 and newer have argparse know an option at once, others when they parse.
+            if (action := getattr(option, "_action", None)) is not None:
+                container = group._arggroup
+                container._remove_action(action)
+                for flag in option.names():
+                    del container._option_string_actions[flag]
 
 
 def is_set_up_as(fixturedef: pytest.FixtureDef[object], value: object) -> bool:

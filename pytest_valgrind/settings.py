@@ -13,6 +13,7 @@ from pytest_valgrind.findings.ignore_rules import BY_DEFAULT, IgnoreRule
 from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.relevance import Scope
 from pytest_valgrind.option_table import OPTIONS, option_named
+from pytest_valgrind.options_of_hunts import are_ours
 
 
 class Settings(NamedTuple):
@@ -88,6 +89,16 @@ class Settings(NamedTuple):
     resources: tuple[str, ...] | None
     #: Whether that fails it.
     resources_fail: bool
+    #: How often tests are repeated, to settle and to compare; None if they are not.
+    leaks: tuple[int | None, int | None] | None
+    leaks_stab: int | None
+    leaks_run: int | None
+    #: Runs after which a test may be clean, where no numbers of runs are given.
+    leaks_repetitions: int
+    #: Seconds after which a test is not repeated for longer, although something grows.
+    leaks_seconds: float
+    #: Whether a leak that shows by repetition fails its test: ``yes`` or ``no``.
+    leaks_fail: str
 
     @property
     def memcheck(self) -> bool:
@@ -136,8 +147,13 @@ class Settings(NamedTuple):
         :raises pytest.UsageError: if a value makes no sense.
         """
         is_native = not given.valgrind and option_named("heapcheck").value(config, given)
+        # Where another plugin has options of that name, ours are not there.
+        hunts = are_ours(config, given)
         values = {
-            option.name: option.value(config, given, is_native=is_native) for option in OPTIONS
+            option.name: option.value(config, given, is_native=is_native)
+            if hunts or option.engine != "hunt"
+            else option.setting_by_default()
+            for option in OPTIONS
         }
         settings = cls(**{**values, "trace_children": traces_children(config, given)})
         if settings.gen_suppressions in settings.suppressions:

@@ -43,4 +43,4 @@ class End(NamedTuple):
     def words(self) -> str:
         """How it ended without a session, for a sentence."""
         before = "it ran a session" if self.reached_pytest else "it came to pytest"
-        return f"the process under valgrind ended with exit code {self.code} before {before}"
+        return f"the process with the tests ended with exit code {self.code} before {before}"

@@ -24,6 +24,7 @@ class HeapLaunch(Launch):
     """
 
     option = "--heapcheck"
+    starts_slowly = False
 
     def __init__(
         self,

@@ -47,6 +47,8 @@ class Launch(ABC):
 
     #: By which the user asks for the engine.
     option: str
+    #: Whether it starts so slowly that mistakes should show before.
+    starts_slowly: bool
 
     def __init__(self, command: Command, settings: Settings, directory: Path | None = None) -> None:
         self._directory = directory

@@ -112,6 +112,11 @@ def refuse_where_nothing_is_preloaded(path: str) -> None:
             f"--heapcheck: {path} is linked statically, so its malloc cannot be replaced: use a "
             "Python that is linked to libc dynamically."
         )
+    if sanitizer := _sanitizer():
+        raise pytest.UsageError(
+            f"--heapcheck: {sanitizer} is in this process and needs a malloc of its own: use a "
+            "build without it, or that sanitizer alone."
+        )
     if RunDirectory.is_pending():
         raise pytest.UsageError(
             "--heapcheck: Python was started with the native engine, and has started another "
@@ -126,7 +131,17 @@ def _is_script(path: str) -> bool:
 
 def is_linked_dynamically() -> bool:
     """Whether a dynamic loader is in this process, which runs the same interpreter."""
-    return re.search(r"/ld[-.\w]*\.so", Path("/proc/self/maps").read_text()) is not None
+    return re.search(r"/ld[-.\w]*\.so", _maps()) is not None
+
+
+def _sanitizer() -> str | None:
+    """Return the name of the sanitizer whose library is in this process, None if none is."""
+    found = re.search(r"/(lib(?:[alt]san|clang_rt\.[a-z]*san)[^/\n]*)$", _maps(), re.MULTILINE)
+    return found and found[1]
+
+
+def _maps() -> str:
+    return Path("/proc/self/maps").read_text()
 
 
 def _shim_watched_in_our_place(log: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,8 @@ def restart(
     launched = launch_of(command, settings)
     try:
         with ending_orderly():
-            rehearse(config)
+            if launched.starts_slowly:
+                rehearse(config)
             if command.program:
                 _say(
                     f"{launched.option}: {command.program} starts again, so its code before "
@@ -85,6 +87,8 @@ def restart(
     except KeyboardInterrupt:
         _say(_INTERRUPTED)
         code = pytest.ExitCode.INTERRUPTED
+    # The interpreter, as it ends, would look for garbage among all that pytest has imported.
+    gc.freeze()
     raise SystemExit(code)
 
 

@@ -58,6 +58,7 @@ class ValgrindLaunch(Launch):
     """A command that runs under valgrind's memcheck."""
 
     option = "--valgrind"
+    starts_slowly = True
 
     def __init__(self, command: Command, settings: Settings, directory: Path | None = None) -> None:
         super().__init__(command, settings, directory)

@@ -50,6 +50,12 @@ class Garbage:
             if freed == 0:
                 break
 
+    def collect(self) -> None:
+        """Collect until a round frees nothing, and take out nothing of later collections."""
+        for _ in range(_MOST_ROUNDS):
+            if gc.collect() == 0:
+                break
+
     def settle_everything(self) -> None:
         """Settle, with what has been taken out of collections.
 

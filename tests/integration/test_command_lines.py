@@ -173,7 +173,7 @@ def test_process_that_does_not_come_to_pytest(suite: Suite) -> None:
         "import pytest\n"
         f"{CALL}\n",
     )
-    words = "the process under valgrind ended with exit code {} before it came to pytest"
+    words = "the process with the tests ended with exit code {} before it came to pytest"
     for given, code in ((0, pytest.ExitCode.USAGE_ERROR), (7, 7)):
         done = run(suite, [sys.executable, "script.py", str(given)])
         assert done.returncode == code

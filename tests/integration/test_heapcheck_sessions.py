@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -234,6 +235,18 @@ def test_isolated_interpreter(native: Suite, flag: str) -> None:
     run = run_natively(native, python=command)
     assert run.code == pytest.ExitCode.USAGE_ERROR
     assert "--heapcheck" in run.errors
+
+
+def test_sanitizer(native: Suite) -> None:
+    """It has a malloc of its own and would end the process, so that it is refused."""
+    asked = ["cc", "-print-file-name=libasan.so"]
+    library = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    if not Path(library).is_absolute():
+        pytest.skip("the compiler has no AddressSanitizer")
+    variables = {"LD_PRELOAD": library, "ASAN_OPTIONS": "detect_leaks=0"}
+    run = run_natively(native, environment=variables)
+    assert run.code == pytest.ExitCode.USAGE_ERROR
+    assert "is in this process and needs a malloc of its own" in run.errors
 
 
 def test_preload_of_the_user_stays(native: Suite) -> None:

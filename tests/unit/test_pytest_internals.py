@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import io
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,6 +28,9 @@ MENTIONED: dict[str, tuple[Any, str, str]] = {
         "def teardown_exact",
         "a second run tears down by it",
     ),
+    "sections": (pytest.Item, "_report_sections", "output of repetitions is dropped"),
+    "stack": (runner.SetupState, "self.stack", "repeated finalizers are dropped"),
+    "groups": (pytest.Parser, "self._groups", "options are left to other plugins"),
     "finalizers": (pytest.FixtureDef, "self._finalizers", "they run below the fixture's number"),
     "protocol": (runner.runtestprotocol, "log", "phases run without being logged"),
     "crash line": (TerminalReporter.summary_errors, ".when", "errors at a time of ours are named"),
@@ -98,3 +102,27 @@ def test_report_becomes_plain_values_and_back() -> None:
     )
     values = pytest_internals.report_to_json(report)
     assert pytest_internals.report_from_json(values).nodeid == report.nodeid
+
+
+def test_options_can_be_withdrawn(pytester: pytest.Pytester) -> None:
+    """And declared once more, by another plugin."""
+    parser = pytester.parseconfig()._parser
+    group = parser.getgroup("mine")
+    group.addoption("-Z", "--mine")
+    pytest_internals.withdraw_options(parser, {"-Z", "--mine"})
+    assert pytest_internals.flags_of(parser).isdisjoint({"-Z", "--mine"})
+    parser.getgroup("theirs").addoption("--mine", dest="theirs")
+    assert parser.parse_known_args(["--mine=1"]).theirs == "1"
+
+
+def test_finalizers_are_noted_once(request: pytest.FixtureRequest) -> None:
+    """Those that pytest has added; those of users stay."""
+    fixture: Any = object.__new__(pytest.FixtureDef)
+    finish, mine = partial(fixture.finish, request=None), partial(int)
+    other: Any = SimpleNamespace(_finalizers=[mine, finish, mine, finish])
+    pytest_internals.forget_repeated_finalizers(request.session, [other])
+    assert other._finalizers == [mine, finish, mine]
+
+
+def test_no_global_properties_without_junit_xml(pytester: pytest.Pytester) -> None:
+    assert pytest_internals.global_properties(pytester.parseconfig()) == []

@@ -1,0 +1,1 @@
+"""Tests that are repeated, to see what grows each time."""

@@ -1,0 +1,152 @@
+"""What grows where something leaks: counters of the process, read between repetitions."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import sys
+from array import array
+from collections.abc import Callable, Iterator
+from time import monotonic, sleep  # by name, as tests replace the functions of the module
+
+from pytest_valgrind import client
+from pytest_valgrind.heap.engine import Engine
+
+#: As they are called in reports, in the order in which they are read; those of pytest-leaks have
+#: its names.
+NAMES = (
+    "references",
+    "memory blocks",
+    "heap bytes",
+    "mapped bytes",
+    "file descriptors",
+    "threads",
+)
+REFERENCES, BLOCKS, HEAP, MAPPED, DESCRIPTORS, THREADS = range(len(NAMES))
+#: Those of which a process may have so few that a leak soon ends it.
+SCARCE = (DESCRIPTORS, THREADS)
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+# Seconds that a thread may take for its end once Python has joined it.
+_THREAD_ENDS = 0.05
+
+#: A value for each name.
+Reading = array  # of "q", as ints on the heap would themselves be blocks that come and go
+
+
+class Counters:
+    """Reads the counters of this process.
+
+    With the native engine loaded, blocks and bytes are its exact numbers; else those of CPython's
+    allocator for small objects, and of the C library.
+
+    :param freezes: whether objects are frozen (``gc.freeze``) while something is repeated.
+    """
+
+    def __init__(self, *, freezes: bool) -> None:
+        self._freezes = freezes
+        try:
+            self._engine: Engine | None = Engine()
+        except RuntimeError:
+            self._engine = None
+        self._total_references: Callable[[], int] | None = getattr(sys, "gettotalrefcount", None)
+        self._before = 0
+
+    def read(self, into: Reading[int], *, references: bool = True) -> None:
+        """Read all of them; garbage is to be collected before.
+
+        :param references: whether to count references, which takes as long as all else together.
+        """
+        if references:
+            into[REFERENCES] = self._references()
+        # The last thing that allocates comes before the blocks are counted.
+        into[THREADS] = self._count_threads()
+        into[DESCRIPTORS] = self.descriptors()
+        into[MAPPED] = self.mapped()
+        if self._engine is not None:
+            into[HEAP], into[BLOCKS] = self._engine.counters()[:2]
+        else:
+            into[BLOCKS] = sys.getallocatedblocks()
+            into[HEAP] = client.count_malloc().allocated
+
+    @property
+    def are_exact(self) -> bool:
+        """Whether the native engine counts each block."""
+        return self._engine is not None
+
+    def allocated(self) -> int:
+        """Return the bytes that are allocated by way of malloc."""
+        if self._engine is not None:
+            return self._engine.counters().bytes
+        return client.count_malloc().allocated
+
+    def mapped(self) -> int:
+        """Return the bytes that are mapped, but by malloc."""
+        if self._engine is not None:
+            return self._engine.mapping_counters().bytes
+        return _mapped_bytes() - client.count_malloc().held
+
+    def descriptors(self) -> int:
+        """Return how many descriptors are open, and one more."""
+        return _entries("/proc/self/fd")
+
+    def threads(self) -> int:
+        """Return how many threads run; one that was joined may still come to its end."""
+        return _entries("/proc/self/task")
+
+    def objects(self) -> list[object]:
+        """Return all objects that the garbage collector knows."""
+        # What is frozen is in no list.
+        with self.unfrozen():
+            return gc.get_objects()
+
+    @contextlib.contextmanager
+    def unfrozen(self) -> Iterator[None]:
+        """Let the collector know all objects for a while."""
+        if not self._freezes:
+            yield
+            return
+        gc.unfreeze()
+        try:
+            yield
+        finally:
+            gc.freeze()
+
+    def _references(self) -> int:
+        if self._total_references is not None:
+            return self._total_references()
+        return client.sum_references(self.objects())
+
+    def _count_threads(self) -> int:
+        count = self.threads()
+        if count > self._before:
+            end = monotonic() + _THREAD_ENDS
+            while count > self._before and monotonic() < end:
+                sleep(_THREAD_ENDS / 50)
+                count = self.threads()
+        self._before = count
+        return count
+
+
+def _entries(directory: str) -> int:
+    try:
+        return len(os.listdir(directory))  # noqa: PTH208 (names are enough)
+    except OSError:  # not on Linux
+        return 0
+
+
+def _mapped_bytes() -> int:
+    """Return the size of the address space, in bytes (proc(5), statm)."""
+    try:
+        file = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        return int(os.read(file, 64).split()[0]) * _PAGE
+    finally:
+        os.close(file)
+
+
+def new_reading() -> Reading[int]:
+    """Return a reading of zeros."""
+    return array("q", bytes(8 * len(NAMES)))

@@ -1,0 +1,143 @@
+"""What it is that leaks, and where it is made: looked for only where something does."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from pytest_valgrind.hunt.allocation_sites import allocation_sites
+from pytest_valgrind.hunt.census import Census
+from pytest_valgrind.hunt.counters import (
+    BLOCKS,
+    DESCRIPTORS,
+    HEAP,
+    MAPPED,
+    REFERENCES,
+    THREADS,
+    Counters,
+)
+from pytest_valgrind.hunt.growing_lines import GrowingLines
+from pytest_valgrind.hunt.leaks import Leaks
+from pytest_valgrind.hunt.observer import Observer
+from pytest_valgrind.hunt.user_code import place
+
+#: Times that it shall leak while it is looked at, and the most runs for that.
+_TIMES = 16
+_MOST_RUNS = 128
+#: What is named of the leaks of a test.
+_MOST_NAMES = 4
+
+
+def names(leaks: Leaks, observer: Observer, run: Callable[[], bool]) -> list[str]:
+    """Return lines about what leaks.
+
+    :param run: does it once more.
+    """
+    rates = [rate for number in range(THREADS + 1) if (rate := leaks.rate(number)) > 0]
+    if not rates:
+        return []
+    # The highest rate is that of bytes, where one leaks.
+    rate = min(1.0, *rates)
+    search = _Search(leaks, observer, run, min(_MOST_RUNS, math.ceil(_TIMES / rate)))
+    return list(search.found())[:_MOST_NAMES]
+
+
+class _Search:
+    """Runs it some more times, and sees what is there after that.
+
+    :param runs: how often, for each question.
+    """
+
+    def __init__(
+        self, leaks: Leaks, observer: Observer, run: Callable[[], bool], runs: int
+    ) -> None:
+        self._leaks = leaks
+        self._observer = observer
+        self._run = run
+        self._runs = runs
+        # Somewhat less than is to be expected: some of it may come late.
+        self._least = 0.75 * min(runs, _TIMES)
+
+    def found(self) -> Iterator[str]:
+        """Yield lines about what leaks, the most telling first."""
+        leaking = [number for number in range(THREADS + 1) if self._leaks.rate(number)]
+        if not leaking:
+            return
+        others: list[str] = []
+        yield from self._things(others)
+        sites: list[str] = []
+        # The engine would see the tables that tracemalloc loses when it stops (CPython 3.11).
+        if not (
+            self._observer.counters.are_exact or {REFERENCES, BLOCKS, HEAP}.isdisjoint(leaking)
+        ):
+            sites = allocation_sites(self._repeat, self._observer.collect, self._runs, self._least)
+            yield from sites
+        for number in reversed(leaking):
+            if number in (DESCRIPTORS, THREADS) or (number in (MAPPED, HEAP) and not sites):
+                yield from self._lines(number)
+                break
+        yield from others
+
+    def _repeat(self, runs: int) -> bool:
+        return all(self._run() for _ in range(runs))
+
+    def _things(self, others: list[str]) -> Iterator[str]:
+        """Yield lines about objects, descriptors and threads that are new.
+
+        :param others: gets those that do not say where something is kept.
+        """
+        counters = self._observer.counters
+        self._observer.collect()
+        descriptors, threads = _descriptors(), set(threading.enumerate())
+        census = Census(counters.objects())
+        if not self._repeat(self._runs):
+            return
+        self._observer.collect()
+        if self._leaks.rate(DESCRIPTORS):
+            opened = Counter(
+                words for number, words in _descriptors().items() if number not in descriptors
+            )
+            yield from (f"{count} open: {words}" for words, count in opened.most_common(2))
+        started = [thread.name for thread in threading.enumerate() if thread not in threads]
+        if started:
+            yield f"{len(started)} threads run: {', '.join(sorted(started)[:2])} ..."
+        if any(map(self._leaks.rate, (REFERENCES, BLOCKS, HEAP))):
+            objects = counters.objects()
+            with counters.unfrozen():
+                changes = census.changes(objects, self._least)
+                telling, others[:] = changes.in_words(census, self._runs)
+                yield from telling
+
+    def _lines(self, number: int) -> Iterator[str]:
+        """Yield the lines in which a counter grows."""
+        traced = GrowingLines(partial(_READ[number], self._observer.counters))
+        traced.of(self._run)
+        traced.forget()
+        for _ in range(self._runs):
+            traced.of(self._run)
+        for line in traced.lines(self._least):
+            yield f"made at {place(*line)}"
+
+
+#: How a counter is read for itself.
+_READ: dict[int, Callable[[Counters], int]] = {
+    HEAP: Counters.allocated,
+    MAPPED: Counters.mapped,
+    DESCRIPTORS: Counters.descriptors,
+    THREADS: Counters.threads,
+}
+
+
+def _descriptors() -> dict[str, str]:
+    """Return what each open descriptor is: the path of a file, or pipe or socket."""
+    found = {}
+    for path in list(Path("/proc/self/fd").iterdir()):
+        # That of the directory is closed by now.
+        with contextlib.suppress(OSError):
+            found[path.name] = str(path.readlink()).partition(":[")[0]
+    return found

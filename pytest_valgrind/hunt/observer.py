@@ -1,0 +1,43 @@
+"""Reads the counters when nothing is left but what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pytest_valgrind.hunt.caches import clear_caches
+from pytest_valgrind.hunt.counters import Counters, Reading
+from pytest_valgrind.leaks.garbage import Garbage
+
+
+class Observer:
+    """Looks at the process between repetitions.
+
+    :param tidy: is called before each look, to put away what is nobody's leak.
+    """
+
+    def __init__(self, counters: Counters, garbage: Garbage, tidy: Callable[[], object]) -> None:
+        self.counters = counters
+        self._garbage = garbage
+        self._tidy = tidy
+
+    def settle(self) -> None:
+        """Have later collections look only at what is made from now on."""
+        self._put_away()
+        self._garbage.settle()
+
+    def collect(self) -> None:
+        """Put away what can be, and collect garbage."""
+        self._put_away()
+        self._garbage.collect()
+
+    def read(self, into: Reading[int], *, references: bool = True) -> None:
+        """Collect, and read the counters.
+
+        :param references: whether to count references as well.
+        """
+        self.collect()
+        self.counters.read(into, references=references)
+
+    def _put_away(self) -> None:
+        self._tidy()
+        clear_caches()

@@ -1,0 +1,71 @@
+"""A test that runs again and again, and leaves nothing of that with pytest."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Sequence
+from typing import Any, cast
+
+import pytest
+
+from pytest_valgrind import pytest_internals
+from pytest_valgrind.items.deferred_reports import DeferredReports
+
+
+class Repetition:
+    """Runs a test: setup, call, teardown, with the fixtures of wider scopes set up only once.
+
+    :param reports: stands before the hooks that log reports.
+    :param fixtures: of wider scopes, as far as they have been set up.
+    """
+
+    def __init__(
+        self,
+        item: pytest.Item,
+        reports: DeferredReports,
+        fixtures: Collection[pytest.FixtureDef[Any]],
+    ) -> None:
+        self._item = item
+        # All but the test is torn down when it runs for the last time, as pytest does it.
+        self._after = cast(pytest.Item, item.parent)
+        self._reports = reports
+        self._fixtures = fixtures
+        self._globals = dict(pytest_internals.globals_of_doctest(item) or {})
+        #: Those of the run that ended the hunt: it has failed, or was skipped.
+        self.last: Sequence[pytest.TestReport] = ()
+
+    def run(self) -> bool:
+        """Run it once more; return whether it has passed."""
+        item = self._item
+        # Hypothesis adds some to the session's, for each run.
+        noted: list[list[Any]] = [
+            item.user_properties,
+            pytest_internals.global_properties(item.config),
+        ]
+        counts = [len(properties) for properties in noted]
+        self._reports.hold([])  # of subtests, which log their own
+        try:
+            # Pytest keeps all warnings of a test until it has been reported.
+            with warnings.catch_warnings(record=True):
+                reports = pytest_internals.run_phases(item, self._after)
+        finally:
+            self._reports.release()
+            for properties, count in zip(noted, counts, strict=True):
+                del properties[count:]
+            self._restore()
+        if all(report.passed for report in reports):
+            return True
+        self.last = reports
+        return False
+
+    def tidy(self) -> None:
+        """Drop what pytest keeps of each run until a module or the session ends."""
+        pytest_internals.forget_repeated_finalizers(self._item.session, self._fixtures)
+
+    def _restore(self) -> None:
+        item = self._item
+        pytest_internals.forget_output(item)
+        variables = pytest_internals.globals_of_doctest(item)
+        if variables is not None:
+            variables.clear()
+            variables.update(self._globals)

@@ -1,0 +1,54 @@
+"""When growth is a leak: a test is repeated in windows of 1, 2, 4, 8 ... runs.
+
+A leak goes on at its rate however long the window, and a cache that fills does not. What is read
+between windows only disturbs less than what is read after each run, and rare leaks need long
+windows anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+#: Runs before the first window: most of what is made once is made there.
+WARM_UP = 2
+#: A test in whose last window nothing grew is clean after so many runs: windows of 1, 2, 4 and 8.
+LEAST = 15
+#: Nor does a leak need more: a cache of a thousand entries is full by then.
+MOST = 2047
+#: Nothing is blamed before, however long a run takes. Descriptors and threads are then, as they are
+#: scarce, and seldom cached.
+LEAST_TO_BLAME = 31
+#: Windows that a leak grows in.
+DECIDING = 3
+_COMPARED = 4
+
+
+def windows(least: int = LEAST) -> list[int]:
+    """Return the windows, by their runs, after which a test may be clean for the first time.
+
+    :param least: runs of all of them.
+    """
+    found = [1]
+    while sum(found) < max(least, LEAST):
+        found.append(found[-1] * 2)
+    return found
+
+
+def is_leak(growth: Sequence[int], runs: Sequence[int]) -> bool:
+    """Whether what has grown is a leak.
+
+    It has grown in each of the last three windows, and in the last at half the average rate of the
+    last four at least.
+
+    :param growth: by window.
+    :param runs: of each window.
+    """
+    if len(growth) < DECIDING or min(growth[-DECIDING:]) <= 0:
+        return False
+    rates = [grown / count for grown, count in zip(growth, runs, strict=True)][-_COMPARED:]
+    return rates[-1] >= sum(rates) / len(rates) / 2
+
+
+def all_grew(growth: Sequence[int]) -> bool:
+    """Whether it is a leak by the rule of CPython's regrtest, with a window for each run."""
+    return min(growth) >= 1

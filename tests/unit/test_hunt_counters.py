@@ -1,0 +1,122 @@
+"""What is counted between repetitions: to the byte, and nothing else."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import threading
+
+import pytest
+
+from pytest_valgrind import client
+from pytest_valgrind.hunt import counters
+from pytest_valgrind.hunt.counters import Counters, new_reading
+from pytest_valgrind.leaks.garbage import Garbage
+
+kept: list[object] = []
+add_reference = ctypes.pythonapi.Py_IncRef
+drop_reference = ctypes.pythonapi.Py_DecRef
+c = ctypes.CDLL(None)
+c.malloc.restype = ctypes.c_void_p
+c.free.argtypes = [ctypes.c_void_p]
+
+
+class Growth:
+    """By how much counters grow from one reading to the next, read at the same depth of calls."""
+
+    def __init__(self) -> None:
+        self._counters = Counters(freezes=False)
+        self._before, self._after = new_reading(), new_reading()
+
+    def of(self, counter: int) -> int:
+        """Return it, since the last call."""
+        self._before, self._after = self._after, self._before
+        Garbage(freeze=False).collect()
+        self._counters.read(self._after)
+        return self._after[counter] - self._before[counter]
+
+
+@pytest.fixture
+def growth() -> Growth:
+    """Return what has read the counters once; what is made once is made by then."""
+    made = Growth()
+    for counter in range(len(counters.NAMES)):
+        made.of(counter)
+    return made
+
+
+@pytest.mark.parametrize("counter", range(len(counters.NAMES)), ids=counters.NAMES)
+def test_nothing_grows_by_reading(growth: Growth, counter: int) -> None:
+    growth.of(counter)
+    grown = growth.of(counter)  # apart, as pytest keeps the parts of what is asserted
+    assert grown == 0
+
+
+@pytest.mark.parametrize("size", [1, 24, 25, 100, 1000, 1040, 5000])
+def test_heap_bytes(growth: Growth, size: int) -> None:
+    """Those of a block, and what malloc adds: 8 bytes, to a multiple of 16."""
+    growth.of(0)
+    blocks = [c.malloc(size) for _ in range(50)]
+    grown = growth.of(counters.HEAP)
+    for block in blocks:
+        c.free(block)
+    chunk = max(32, -(-(size + 8) // 16) * 16)
+    # A list of 50 is of CPython's own allocator; malloc may give 16 bytes more.
+    assert 50 * chunk <= grown <= 50 * (chunk + 16)
+    assert growth.of(counters.HEAP) == -grown
+
+
+def test_reference_to_an_object(growth: Growth) -> None:
+    growth.of(0)
+    add_reference(ctypes.py_object(kept))
+    grown = growth.of(counters.REFERENCES)
+    drop_reference(ctypes.py_object(kept))
+    assert grown == 1
+
+
+def test_items_of_a_list(growth: Growth) -> None:
+    """None is immortal from 3.12 on, and the list has grown all the same."""
+    growth.of(0)
+    kept.extend([None] * 10)
+    grown = growth.of(counters.REFERENCES)
+    kept.clear()
+    assert grown == 10
+
+
+def test_references_are_those_beside_the_list() -> None:
+    things: list[object] = [[1, 2], {3: 4}, {5}]
+    assert client.sum_references(things) == 4
+
+
+def test_references_of_a_list_only() -> None:
+    with pytest.raises(TypeError):
+        client.sum_references(())  # type: ignore[arg-type]
+
+
+def test_mapped_bytes(growth: Growth) -> None:
+    growth.of(0)
+    mapped = mmap.mmap(-1, 1 << 20)
+    grown = growth.of(counters.MAPPED)
+    mapped.close()
+    assert grown == 1 << 20
+
+
+def test_descriptor(growth: Growth) -> None:
+    growth.of(0)
+    descriptor = os.open(os.devnull, os.O_RDONLY)
+    grown = growth.of(counters.DESCRIPTORS)
+    os.close(descriptor)
+    assert grown == 1
+
+
+def test_thread(growth: Growth) -> None:
+    growth.of(0)
+    release = threading.Event()
+    thread = threading.Thread(target=release.wait)
+    thread.start()
+    grown = growth.of(counters.THREADS)
+    release.set()
+    thread.join()
+    assert grown == 1
+    assert growth.of(counters.THREADS) == -1
