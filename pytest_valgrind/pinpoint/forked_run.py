@@ -41,8 +41,6 @@ class Plan(NamedTuple):
     inside: int | None = None
     #: The types of objects to which references were lost.
     types: frozenset[str] = frozenset()
-    #: Whether checks look at what was made before the run as well.
-    looks_at_all: bool = False
 
 
 class Seen(NamedTuple):
@@ -71,7 +69,6 @@ class Rerun(NamedTuple):
     lines: int
     inner: dict[int, int]
     price: float  #: of a check, in seconds
-    looks_at_all: bool  #: whether checks had to, to see anything
 
     def write(self, file: IO[str]) -> None:
         """Write it as JSON."""
@@ -128,8 +125,7 @@ class _Child:
         detach_output(self._test.item.config)
         # From here on, the collector lists only what the test makes.
         gc.freeze()
-        observer.begin(self._test)
-        looks_at_all = plan.looks_at_all and observer.look_at_all()
+        observer.begin()
         lost_before = {lost.address for lost in observer.lost()}
         watch = LineTracer(
             files_of(self._test.item),
@@ -147,18 +143,11 @@ class _Child:
         finally:
             watch.stop()
         Garbage(freeze=False).settle_everything()
-        leaks, price = self._leaks(lost_before)
-        if not (leaks or plan.checks) and observer.look_at_all():
-            looks_at_all = True
-            leaks, price = self._leaks(lost_before)
-        return Rerun(self._errors, leaks, watch.lines, watch.inner, price, looks_at_all)
-
-    def _leaks(self, lost_before: set[str]) -> tuple[list[Seen], float]:
-        """Return what the test has lost, and how many seconds the check took."""
         start = time.perf_counter()
-        lost = self._observer.lost()
-        seconds = time.perf_counter() - start
-        return [self._seen(thing) for thing in lost if thing.address not in lost_before], seconds
+        lost = observer.lost()
+        price = time.perf_counter() - start
+        leaks = [self._seen(thing) for thing in lost if thing.address not in lost_before]
+        return Rerun(self._errors, leaks, watch.lines, watch.inner, price)
 
     def _errors_occurred(self, lines: tuple[PythonLine, ...]) -> None:
         for finding in self._observer.errors("", ""):

@@ -12,7 +12,6 @@ from types import FrameType
 from pytest_valgrind import client
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.kind import Kind
-from pytest_valgrind.items.item_run import ItemRun
 from pytest_valgrind.memcheck.block_list import explain_addresses
 from pytest_valgrind.memcheck.clone import Clone
 from pytest_valgrind.memcheck.monitor import MemcheckMonitor
@@ -44,7 +43,7 @@ class MemcheckObserver:
         """Leave no log behind."""
         self._monitor.forget_clone(pid)
 
-    def begin(self, test: ItemRun) -> None:  # noqa: ARG002
+    def begin(self) -> None:
         """Read the log of this process from here on."""
         info, functions = self._monitor.info, self._monitor.functions
         if info.log_names and info.logs_processes_apart:
@@ -56,10 +55,6 @@ class MemcheckObserver:
         client.change_option("--trace-children=no")
         # What was lost before is not listed again by the clones' checks.
         client.leak_check()
-
-    def look_at_all(self) -> bool:
-        """Return False: valgrind has but one kind of check."""
-        return False
 
     def count_errors(self) -> int:
         """Return valgrind's counter."""

@@ -7,7 +7,6 @@ from types import FrameType
 from typing import NamedTuple, Protocol
 
 from pytest_valgrind.findings.finding import Finding
-from pytest_valgrind.items.item_run import ItemRun
 
 
 class Lost(NamedTuple):
@@ -37,14 +36,8 @@ class Observer(Protocol):
     def ended(self, pid: int) -> None:
         """Take note, in the parent, that it has come to its end."""
 
-    def begin(self, test: ItemRun) -> None:
-        """Get ready, in the fork: what was found before is not found again.
-
-        :param test: is about to run.
-        """
-
-    def look_at_all(self) -> bool:
-        """Have checks look at what was made before as well; return False if they do so anyway."""
+    def begin(self) -> None:
+        """Get ready, in the fork, for errors that were not there before."""
 
     def count_errors(self) -> int:
         """Return how many errors there were so far; this is called at each line."""
@@ -53,7 +46,7 @@ class Observer(Protocol):
         """Return the errors since the last call."""
 
     def lost(self, frames: Sequence[FrameType] = ()) -> list[Lost]:
-        """Return what is lost now, and was not lost when the run began.
+        """Return what is lost now.
 
         :param frames: what their local variables keep alone is lost as well.
         """

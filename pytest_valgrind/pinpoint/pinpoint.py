@@ -52,7 +52,7 @@ class Pinpoint:
         """Look closer and closer: at the lines of the test, and at those that one calls."""
         leaks = {leak.key: leak for leak in first.leaks}
         types = frozenset(leak.type for leak in first.leaks)
-        plan = Plan(types=types, looks_at_all=first.looks_at_all)
+        plan = Plan(types=types)
         most = max(_FEWEST_CHECKS, int(self._observer.seconds / max(first.price, 0.01)))
         # Of each: the last check that has not seen it, and the first that has.
         windows = dict.fromkeys(leaks, (0, first.lines))

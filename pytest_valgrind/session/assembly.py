@@ -61,7 +61,7 @@ def assemble(settings: Settings, process: Process, workers: int, say: Say) -> Pa
     conclusions = Conclusions(judge, mode.check, process.journal, engine.outside)
     runner = ItemRunner(engine, state, mode.check, conclusions, children)
     if settings.pinpoint:
-        judge.pinpoint = engine.pinpoint(runner.run_alone, process.item_numbers)
+        judge.pinpoint = engine.pinpoint(runner.run_alone)
     judge.second_runs = engine.second_runs(settings, runner.run_alone, process.item_numbers)
     if before is not None:
         judge.found_before = dict(before.by_test)

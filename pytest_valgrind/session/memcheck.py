@@ -184,7 +184,7 @@ class Memcheck:
 
         return Descriptors(self.monitor, item_numbers)
 
-    def pinpoint(self, run_alone: Runs, item_numbers: ItemNumbers) -> Pinpoint:  # noqa: ARG002
+    def pinpoint(self, run_alone: Runs) -> Pinpoint:
         """Return what finds the lines of Python."""
         from pytest_valgrind.pinpoint.memcheck_observer import MemcheckObserver
         from pytest_valgrind.pinpoint.pinpoint import Pinpoint

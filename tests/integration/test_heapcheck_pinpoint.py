@@ -9,33 +9,11 @@ from heapcheck_runs import native_suite, run_natively, section
 from pinpoint_rows import FURTHER, LINES, LINES_OF_FURTHER, TESTS, lines_of, places
 from suite import Run
 
-#: What the second test loses is kept by what the first has lost.
-KEPT = """
-import ctypes
-import defective
-
-class Node:
-    pass
-
-addresses = []
-
-def test_first():
-    lost = []
-    addresses.append(id(lost))
-    defective.leak_reference(lost)
-
-def test_second():
-    lost = ctypes.cast(addresses[0], ctypes.py_object).value
-    before = 1
-    lost.append(Node())
-    after = 2
-"""
-
 
 @pytest.fixture(scope="module")
 def pinpointed(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
     """Return the run of these tests."""
-    files = {"test_lines.py": TESTS + FURTHER}
+    files = {"test_lines.py": TESTS}
     made = native_suite(tmp_path_factory.mktemp("pinpointed"), extension, files)
     return run_natively(made, "--memory-pinpoint", "-rA")
 
@@ -54,10 +32,13 @@ def test_lines(pinpointed: Run, name: str) -> None:
     assert lines_of(pinpointed, name) == places(LINES[name])
 
 
-@pytest.mark.parametrize("name", LINES_OF_FURTHER)
-def test_lines_of_two_leaks(pinpointed: Run, name: str) -> None:
+@pytest.mark.slow
+def test_lines_of_two_leaks(tmp_path: Path, extension: Path) -> None:
     """Each has its own, however far they are apart."""
-    assert sorted(lines_of(pinpointed, name)) == sorted(places(LINES_OF_FURTHER[name]))
+    made = native_suite(tmp_path, extension, {"test_lines.py": TESTS + FURTHER})
+    run = run_natively(made, "--memory-pinpoint", "-k", "two_leaks")
+    for name, lines in LINES_OF_FURTHER.items():
+        assert sorted(lines_of(run, name)) == sorted(places(lines))
 
 
 def test_line_that_made_it_stands_above(pinpointed: Run) -> None:
@@ -91,11 +72,3 @@ def test_process_is_left_alone(pinpointed: Run) -> None:
 def test_hint_names_the_option(without: Run) -> None:
     """It is given where something was found without it."""
     assert "hint: --memory-pinpoint says which line of Python it was" in section(without)
-
-
-def test_lost_to_what_was_lost_before(tmp_path: Path, extension: Path) -> None:
-    """A check of what the test has made sees nothing then, and one of everything does."""
-    made = native_suite(tmp_path, extension, {"test_lines.py": KEPT})
-    run = run_natively(made, "--memory-pinpoint", "--memory-leak-check=exact")
-    line = 1 + KEPT.splitlines().index("    lost.append(Node())")
-    assert f"test_lines.py:{line} in test_second" in lines_of(run, "test_second")
