@@ -77,6 +77,8 @@ tables: $(READY)
 	$(BIN)/python evaluation/references.py > docs/tables/references.md
 	$(BIN)/python evaluation/crashes.py > docs/tables/crashes.md
 	$(BIN)/python evaluation/compare_pytest_leaks.py > docs/tables/pytest-leaks.md
+	$(BIN)/python evaluation/compare_pytest_memray.py > docs/tables/pytest-memray.md
+	$(BIN)/python evaluation/compare_psleak.py > docs/tables/psleak.md
 	$(BIN)/python evaluation/distributions.py > docs/tables/distributions.md
 	$(BIN)/python benchmarks/bench.py > docs/tables/speed.md
 	$(BIN)/python benchmarks/bench.py --suite trivial multidict --runner native malloc heapcheck \

@@ -1,6 +1,7 @@
 #include "malloc_numbers.h"
 
 #include <dlfcn.h>
+#include <malloc.h>
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -10,7 +11,9 @@ enum {
     STEP = 16,
     SIZES = 64,
     /* And so many of each; it was 7 for long, and is 16 from glibc 2.42 on. */
-    KEPT = 16
+    KEPT = 16,
+    /* Blocks that are put aside while these are looked for. */
+    ASIDE = 1024
 };
 
 /* As in <malloc.h>, where older C libraries do not have it. */
@@ -23,14 +26,25 @@ fill_caches(void)
 {
     /* No compiler leaves out what is stored here. */
     static void *volatile blocks[KEPT];
-    /* From the largest on: a block that was cut from a larger one may be 16 bytes longer than it
-       was asked for, and then goes where those already are as many as can be. */
-    for (int size = SIZES - 1; size >= 0; size--) {
-        for (int i = 0; i < KEPT; i++) {
-            blocks[i] = malloc(SMALLEST + (size_t)size * STEP);
+    static void *volatile aside[ASIDE];
+    for (int number = SIZES - 1; number >= 0; number--) {
+        size_t size = SMALLEST + (size_t)number * STEP;
+        int found = 0, longer = 0;
+        /* A block that fits but for 16 bytes is given out as it is, and would be kept among those
+           of its own size. */
+        while (found < KEPT && longer < ASIDE) {
+            void *block = malloc(size);
+            if (malloc_usable_size(block) == size) {
+                blocks[found++] = block;
+            } else {
+                aside[longer++] = block;
+            }
         }
-        for (int i = 0; i < KEPT; i++) {
-            free(blocks[i]);
+        while (found > 0) {
+            free(blocks[--found]);
+        }
+        while (longer > 0) {
+            free(aside[--longer]);
         }
     }
 }

@@ -20,11 +20,12 @@ PACKAGE = ROOT / "pytest_valgrind"
 #: Wings, and modules beside them, from the top down: tests/unit/test_house.py checks the imports.
 WINGS = (
     *("plugin", "checks", "limits", "memory_log", "session", "workers", "launching", "recovery"),
-    *("origins", "children", "pinpoint", "hunt", "false_alarms", "resources", "heap", "memcheck"),
-    *("leaks", "objects", "items", "reporting", "settings", "option_table", "options_of_checks"),
-    *("options_of_hunts", "options_of_memcheck", "options", "option_types", "findings", "markers"),
-    *("pytest_internals", "session_kind", "command", "fork", "memory_size", "parent_death"),
-    *("standard_library", "preload", "package", "valgrind", "client"),
+    *("origins", "children", "pinpoint", "hunt", "false_alarms", "around_call", "resources"),
+    *("heap", "memcheck", "leaks", "objects", "items", "reporting", "settings", "option_table"),
+    *("options_of_checks", "options_of_hunts", "options_of_memcheck", "options", "option_types"),
+    *("findings", "markers", "pytest_internals", "session_kind", "command", "fork"),
+    *("memory_size", "parent_death", "standard_library", "preload", "package", "valgrind"),
+    "client",
 )
 
 
@@ -107,6 +108,100 @@ def heap_pinpoint() -> str:
     return _fenced(failure[0])
 
 
+_GROWING = """\
+import os
+
+kept = []
+
+def test_small():
+    pass
+
+def test_service_keeps_its_answers():
+    for _ in range(40):
+        kept.append(os.urandom(1_000_000))
+
+def test_sorting():
+    sorted(range(1_000_000), key=str)
+"""
+_LIMITED = """\
+import pytest
+
+cache = {}
+
+
+def answer(question):
+    if question not in cache:
+        cache[question] = bytes(3_000_000)
+    return cache[question]
+
+
+@pytest.mark.limit_memory("100 KB")
+def test_squares():
+    squares = [n * n for n in range(10_000)]
+    assert sum(squares) > 0
+
+
+@pytest.mark.limit_leaks("1 MB")
+def test_answer():
+    assert answer("why?")
+
+
+@pytest.mark.limit_leaks(
+    "1 MB", filter_fn=lambda stack: all(frame.function != "answer" for frame in stack.frames)
+)
+def test_answer_is_cached():
+    assert answer("how?")
+"""
+
+
+@cache
+def _memory_log() -> tuple[str, str]:
+    """Return the summary of the memory log, and the log."""
+    with tempfile.TemporaryDirectory() as directory:
+        log = Path(directory, "log.jsonl")
+        text = _run_project(_GROWING, f"--memory-log={log}", "-p", "no:xdist")
+        return text.replace(str(log), "/project/log.jsonl"), log.read_text()
+
+
+def memory_log() -> str:
+    """Return the section of the summary about the memory log."""
+    text, _ = _memory_log()
+    section = re.search(r"^=+ memory log =+$.*?(?=^=)", text, re.MULTILINE | re.DOTALL)
+    assert section, text
+    return _fenced(section[0])
+
+
+def memory_log_line() -> str:
+    """Return a line of the log, wrapped."""
+    _, log = _memory_log()
+    line = next(line for line in log.splitlines() if "test_service" in line)
+    return _fenced("\n".join(textwrap.wrap(line, 96)))
+
+
+def limited_test() -> str:
+    """Return a test with limits."""
+    return f"```python\n{_LIMITED}```\n"
+
+
+def limit_failures() -> str:
+    """Return the failures of that."""
+    text = _run_project(_LIMITED, "--limit-markers")
+    failures = re.search(r"^_+ test_squares _+$.*\Z", text, re.MULTILINE | re.DOTALL)
+    assert failures, text
+    return _fenced(failures[0])
+
+
+def around_a_call() -> str:
+    """Return the failure of a test of a function that loses memory."""
+    test = (
+        "import defective\n\ndef test_leak(memory_check):\n    memory_check(defective.leak, 100)\n"
+    )
+    text = _run_project(test, "--heapcheck", "--memory-leak-check=off")
+    failure = re.search(r"^_+ test_leak _+$.*?(?=^=+ heapcheck)", text, re.M | re.S)
+    assert failure, text
+    return _fenced(re.sub(r"0x[0-9a-f]+", "0x7f0123456789", failure[0]))
+
+
 def hunt_failures() -> str:
     """Return the failures and the summary of tests that leak when they are repeated."""
     test = (
@@ -123,6 +218,11 @@ def hunt_failures() -> str:
     failures = re.search(r"^_+ test_list _+$.*?(?=^=+ short test)", text, re.M | re.S)
     assert failures, text
     return _fenced(failures[0])
+
+
+def table(name: str) -> str:
+    """Return a table that a program has printed before."""
+    return f"{(ROOT / 'docs' / 'tables' / f'{name}.md').read_text().rstrip()}\n"
 
 
 def hang() -> str:

@@ -5,12 +5,52 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_valgrind.around_call.case import LeakTest, MemoryLeakTestCase
+    from pytest_valgrind.around_call.checkers import Checkers
+    from pytest_valgrind.around_call.errors import (
+        Error,
+        MemoryLeakError,
+        UnclosedFdError,
+        UnclosedHandleError,
+        UnclosedHeapCreateError,
+        UnclosedNativeThreadError,
+        UnclosedPythonThreadError,
+        UnclosedResourceError,
+        UncollectableGarbageError,
+    )
+    from pytest_valgrind.around_call.memory_check import MemoryCheck
     from pytest_valgrind.resources.leftovers import LeftoverWarning
 
-__all__ = ["LeftoverWarning", "running_on_valgrind"]
+__all__ = [
+    "Checkers",
+    "Error",
+    "LeakTest",
+    "LeftoverWarning",
+    "MemoryCheck",
+    "MemoryLeakError",
+    "MemoryLeakTestCase",
+    "UnclosedFdError",
+    "UnclosedHandleError",
+    "UnclosedHeapCreateError",
+    "UnclosedNativeThreadError",
+    "UnclosedPythonThreadError",
+    "UnclosedResourceError",
+    "UncollectableGarbageError",
+    "running_on_valgrind",
+]
 
-#: Where the names are that are imported when somebody asks for them.
-_MODULES = {"LeftoverWarning": "resources.leftovers"}
+#: Modules from which a name is imported when somebody asks for it, and their names.
+_NAMES = {
+    "around_call.case": ("LeakTest", "MemoryLeakTestCase"),
+    "around_call.checkers": ("Checkers",),
+    "around_call.errors": (
+        *("Error", "MemoryLeakError", "UncollectableGarbageError", "UnclosedFdError"),
+        *("UnclosedHandleError", "UnclosedHeapCreateError", "UnclosedNativeThreadError"),
+        *("UnclosedPythonThreadError", "UnclosedResourceError"),
+    ),
+    "around_call.memory_check": ("MemoryCheck",),
+    "resources.leftovers": ("LeftoverWarning",),
+}
 
 
 def running_on_valgrind() -> bool:
@@ -23,8 +63,9 @@ def running_on_valgrind() -> bool:
 
 
 def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+    for module, names in _NAMES.items():
+        if name in names:
+            from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

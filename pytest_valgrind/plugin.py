@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_valgrind.around_call.memory_check import MemoryCheck
     from pytest_valgrind.origins.origins import Request
     from pytest_valgrind.session.process import Process, SessionChecker
 
@@ -174,6 +175,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if running_on_valgrind():
         reason = reason_of(marker) or "skipped under valgrind"
         raise pytest.skip.Exception(reason, _use_item_location=True)
+
+
+@pytest.fixture
+def memory_check() -> MemoryCheck:
+    """Return a function that calls another one again and again, and sees that it leaves nothing."""
+    from pytest_valgrind.around_call.memory_check import MemoryCheck
+
+    return MemoryCheck()
 
 
 def _is_asked_for(config: pytest.Config, option: argparse.Namespace) -> bool:

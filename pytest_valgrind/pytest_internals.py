@@ -44,6 +44,28 @@ def global_properties(config: pytest.Config) -> list[tuple[str, str]]:
     return [] if xml is None else xml.global_properties
 
 
+@contextlib.contextmanager
+def without_tmp_paths(config: pytest.Config) -> Iterator[None]:
+    """Have the directories of ``tmp_path`` removed after their test, if it passes.
+
+    Each run would make another name, and 3.12 keeps the names in paths for ever.
+    """
+    factory: Any = getattr(config, "_tmp_path_factory", None)
+    if factory is None:  # the plugin is not there
+        yield
+        return
+    before, factory._retention_policy = factory._retention_policy, "failed"
+    # Pytest 9.2 and newer count the names, and do not look which there are.
+    numbers: dict[str, int] = getattr(factory, "_next_number", {})
+    numbers_before = numbers.copy()
+    try:
+        yield
+    finally:
+        factory._retention_policy = before
+        numbers.clear()
+        numbers.update(numbers_before)
+
+
 def forget_repeated_finalizers(
     session: pytest.Session, fixtures: Iterable[pytest.FixtureDef[Any]]
 ) -> None:

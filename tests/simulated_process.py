@@ -50,7 +50,7 @@ class NoGarbage(Garbage):
     def empty_free_lists(self) -> None:
         """Do nothing."""
 
-    def settle_everything(self) -> None:
+    def settle_everything(self, *, thoroughly: bool = False) -> None:
         """Do nothing."""
 
 

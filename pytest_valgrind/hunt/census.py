@@ -77,7 +77,8 @@ class Changes(NamedTuple):
         # To look for what holds an object takes a while: it is done for few.
         grown = [(in_words(thing), more) for more, thing in self.grown[:_ASKED]]
         made = sorted(self.made, key=len, reverse=True)[:_ASKED]
-        held = [(_old_holder(things[-1], census), things) for things in made]
+        # The first and the last may be something else.
+        held = [(_old_holder(things[len(things) // 2], census), things) for things in made]
         telling: list[str] = []
         others: list[str] = []
         for words, more in grown:

@@ -77,7 +77,9 @@ class GrowingLines:
         value = self._read()
         if self._line is not None and value != self._value:
             self._growth[self._line] += value - self._value
-        if event == "return":
+        if event == "call":  # what stands in the definition is not executed now
+            self._line = None
+        elif event == "return":
             caller = frame.f_back
             self._line = _line_of(caller) if caller and self._is_user.get(caller.f_code) else None
         else:

@@ -46,7 +46,10 @@ class Repetition:
         self._reports.hold([])  # of subtests, which log their own
         try:
             # Pytest keeps all warnings of a test until it has been reported.
-            with warnings.catch_warnings(record=True):
+            with (
+                warnings.catch_warnings(record=True),
+                pytest_internals.without_tmp_paths(item.config),
+            ):
                 reports = pytest_internals.run_phases(item, self._after)
         finally:
             self._reports.release()

@@ -9,12 +9,11 @@ import pytest
 
 from pytest_valgrind.hunt.leaks import Leaks
 from pytest_valgrind.pytest_internals import longrepr
+from pytest_valgrind.reporting.reports import LEAKS_FOUND
 
 HEADER = "[LEAKED]"
 # The section of a report, as pytest-leaks has it.
 _SECTION = "pytest-leaks"
-# The attribute of a report: pytest-xdist sends those, as plain values.
-_ATTRIBUTE = "leaks_found"
 # In a line of the summary.
 _MOST_NAMES = 2
 
@@ -25,7 +24,8 @@ def give(report: pytest.TestReport, leaks: Leaks, *, fails: bool, known: str | N
     :param fails: whether a test that has passed fails by it.
     :param known: the reason for which it is expected, None if it is not.
     """
-    vars(report)[_ATTRIBUTE] = leaks.encoded()
+    # An attribute, as pytest-xdist sends those.
+    vars(report)[LEAKS_FOUND] = leaks.encoded()
     if not report.passed:
         return
     if fails and known is not None:
@@ -78,5 +78,5 @@ def _summary(stats: Iterable[Sequence[object]]) -> Iterator[str]:
 
 
 def _leaks_of(report: pytest.TestReport) -> Leaks | None:
-    values = getattr(report, _ATTRIBUTE, None)
+    values = getattr(report, LEAKS_FOUND, None)
     return None if values is None else Leaks.decoded(values)

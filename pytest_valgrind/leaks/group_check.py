@@ -136,7 +136,7 @@ class GroupCheck:
 
     def _close(self, *, in_process: bool) -> None:
         if self._backend.sees_references and not self._is_free_of_garbage:
-            self._garbage.settle_everything()
+            self._garbage.settle_everything(thoroughly=True)
         overwrite_stale_pointers()
         self.checks += 1
         self.groups += bool(self._queue.open.tests)

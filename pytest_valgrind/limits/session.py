@@ -58,6 +58,18 @@ def begin(config: pytest.Config, items: list[pytest.Item], *, is_within_session:
     :param is_within_session: whether another session of pytest runs in this process.
     :raises pytest.UsageError: if a limit makes no sense.
     """
+    try:
+        _begin(config, items, is_within_session=is_within_session)
+    except pytest.UsageError as error:
+        if not hasattr(config, "workerinput"):
+            raise
+        # Of a worker, pytest-xdist would say no more than that it has crashed.
+        items.clear()
+        report = pytest.CollectReport("", "failed", str(error), result=[])
+        config.hook.pytest_collectreport(report=report)
+
+
+def _begin(config: pytest.Config, items: list[pytest.Item], *, is_within_session: bool) -> None:
     if config.pluginmanager.has_plugin(_MEMRAY):
         return  # it has the same markers, and does the work
     default: float | None = option_named("limit_memory").value(config, config.option)
@@ -121,4 +133,8 @@ def _start_again(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 
 def _warn(why: str) -> None:
-    warnings.warn(pytest.PytestWarning(f"{_NOT_CHECKED}{why}"), stacklevel=2)
+    words = f"{_NOT_CHECKED}{why}"
+    try:
+        warnings.warn(pytest.PytestWarning(words), stacklevel=2)
+    except pytest.PytestWarning:  # by -W error
+        raise pytest.UsageError(f"{words}.") from None

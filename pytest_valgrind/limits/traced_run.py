@@ -28,6 +28,8 @@ _LONGEST = 60.0
 #: How much of what the test has used must be seen in the fork for it to be the same: a trace sees
 #: only what is in use between two lines.
 _NEARLY = 0.9
+#: Of a line that repeats, only each such time is looked at: loops have millions.
+_STRIDE = 64
 #: Places that are told: the largest.
 _MOST = 1000
 
@@ -154,6 +156,7 @@ class _PeakWatch:
         self._enough = enough
         self._of_one_thread = of_one_thread
         self._place = 0
+        self._repeats = 0
         #: By the time that enough was in use between two lines, empty if it never was.
         self.sizes: Sizes = Counter()
         #: The line during which most was in use.
@@ -161,6 +164,10 @@ class _PeakWatch:
 
     def begin_test(self, place: int) -> None:
         """Note what is in use before a line."""
+        if place == self._place:
+            self._repeats += 1
+            if self._repeats % _STRIDE:
+                return  # it has this number already
         self._engine.end_test()  # what is made here is of no line
         if not self.sizes:
             usage = self._engine.usage()

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pytest_valgrind.findings.crash import Crash
 
 _EXCERPT = "valgrind log"
+#: Of a report, if the test leaks when it is repeated (hunt/reports.py): what has grown.
+LEAKS_FOUND = "leaks_found"
 #: More tests than this are not named one by one.
 _MOST_NAMED = 10
 
@@ -36,7 +38,11 @@ def give(
     :return: whether the test failed by itself, and this is not shown as a failure any more.
     """
     report = main_report(reports)
-    own_failures = [made for made in reports if made.failed and made.when == "call"]
+    own_failures = [
+        made
+        for made in reports
+        if made.failed and made.when == "call" and not hasattr(made, LEAKS_FOUND)
+    ]
     fails_by_itself = report.failed or bool(own_failures)
     is_hidden = False
     if findings:

@@ -70,6 +70,11 @@ class Descriptors:
         """``file descriptor 7: /tmp/x``, as valgrind says it."""
         return described(thing.fd)
 
+    def path(self, thing: Descriptor) -> str:
+        """Return the file on which it is open, an empty string if it is none."""
+        target = _target(thing.fd)
+        return target if target.startswith("/") else ""
+
     def where(self, thing: Descriptor, openings: Sequence[Opening]) -> Stack:
         """Return where a file or socket was opened; of a pipe nobody knows."""
         target = _target(thing.fd).removesuffix(" (deleted)")

@@ -49,21 +49,20 @@ class Threads:
         return next((opening.stack for opening in openings if _is_of(opening, thing)), ())
 
 
-class NativeThreads:
-    """The threads of the process that C code has started: Python knows nothing of them."""
+class AllThreads:
+    """All threads of the process but the main one, as the kernel has them."""
 
     kind = Kind.NATIVE_THREAD
 
     def read(self) -> frozenset[int]:
-        """Return the thread ids, as the kernel has them; none where there is no /proc."""
+        """Return the thread ids; none where there is no /proc."""
         if sys.platform != "linux":
             return frozenset()
         # A directory has a link more for each directory in it, and two of its own (stat(2)).
         if os.stat(_TASKS).st_nlink == _LINKS_OF_ONE:  # noqa: PTH116 (half the time)
             return frozenset()
         tids = frozenset(map(int, os.listdir(_TASKS)))  # noqa: PTH208 (names will do)
-        # Of a Python thread that is starting, Python does not know the number yet: settled().
-        return tids - {thread.native_id for thread in threading.enumerate()} - {os.getpid()}
+        return tids - {os.getpid()}
 
     def settled(self, new: frozenset[int]) -> frozenset[int]:
         """Return those that still run a moment later: a joined thread is not gone at once."""
@@ -80,8 +79,18 @@ class NativeThreads:
         return f"number {thing}, {name}" if name else f"number {thing}"
 
     def where(self, thing: int, openings: Sequence[Opening]) -> Stack:  # noqa: ARG002
-        """Return nothing: it was started by C code."""
+        """Return nothing: C code may have started it."""
         return ()
+
+
+class NativeThreads(AllThreads):
+    """Those that C code has started: Python knows nothing of them."""
+
+    def read(self) -> frozenset[int]:
+        """Return the thread ids; none where there is no /proc."""
+        tids = super().read()
+        # Of a Python thread that is starting, Python does not know the number yet: settled().
+        return tids and tids - {thread.native_id for thread in threading.enumerate()}
 
 
 def _is_of(opening: Opening, thread: threading.Thread) -> bool:

@@ -323,9 +323,9 @@ class ItemRunner:
             return
         with self.results.watch:
             test.seconds = effort() - test.start
-            if check.may_follow(test) or (
-                test.ends_module and self._garbage.may_settle_everything(self._seconds)
-            ):
+            if check.may_follow(test):
+                self._garbage.settle_everything(thoroughly=True)
+            elif test.ends_module and self._garbage.may_settle_everything(self._seconds):
                 self._garbage.settle_everything()
             else:
                 self._garbage.settle()

@@ -46,7 +46,15 @@ def test_fails_twice():
     leak(20 + len(runs))
     assert len(runs) == 3
 """
-CLEAN = "def test_clean(): pass\n"
+CLEAN = """\
+import ctypes
+
+def test_clean(): pass
+
+def test_type_whose_end_frees_another():
+    # The cache of array types holds the inner one until the outer one is gone.
+    (ctypes.c_double * 3 * 7)()
+"""
 #: The address of what was lost hides it until the second group of tests.
 LATE = """\
 import ctypes
@@ -101,7 +109,7 @@ def test_clean_run(tmp_path: Path, extension: Path) -> None:
     """Nothing is found, and the exit code is 0."""
     run = run_natively(native_suite(tmp_path, extension, {"test_clean.py": CLEAN}))
     assert run.code == pytest.ExitCode.OK
-    assert "nothing found, 1 test checked" in section(run)
+    assert "nothing found, 2 tests checked" in section(run)
     assert "heapcheck: native heap engine" in run.output
 
 

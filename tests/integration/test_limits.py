@@ -200,6 +200,14 @@ def test_bad_limit_is_a_usage_error(tmp_path: Path, options: tuple[str, ...]) ->
     assert "test_one.py::test_one: Invalid memory size format: 24 parsecs." in run.errors
 
 
+def test_bad_limit_in_a_worker(tmp_path: Path) -> None:
+    """It is an error of collection, and nothing runs."""
+    suite = small_suite(tmp_path, ONE.format(size="1").replace("4 MB", "24 parsecs"))
+    run = suite.run("-n1", "--limit-markers")
+    assert "test_one.py::test_one: Invalid memory size format: 24 parsecs." in run.output
+    assert run.totals.startswith("1 error in")
+
+
 def test_workers_need_the_engine_from_the_start(tmp_path: Path) -> None:
     """A warning says so, as the limits are not checked."""
     run = small_suite(tmp_path).run("-n1")

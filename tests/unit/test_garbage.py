@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -41,3 +43,21 @@ def test_modules_of_a_single_quick_test(collector: Garbage) -> None:
 def test_modules_that_take_long(collector: Garbage) -> None:
     """Each is followed by a look at everything."""
     assert looks(collector, modules=50, seconds=60) == 50
+
+
+class Node:
+    """In a circle, so that only a collection frees it."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_what_a_callback_lets_go_of_is_garbage_too() -> None:
+    """It was in use when everything was looked at first."""
+    kept = {"late": Node()}
+    late = weakref.ref(kept["late"])
+    first = weakref.ref(Node(), lambda _reference: kept.clear())
+    Garbage(freeze=True).settle_everything(thoroughly=True)
+    gc.unfreeze()
+    assert first() is None
+    assert late() is None

@@ -126,3 +126,13 @@ def test_finalizers_are_noted_once(request: pytest.FixtureRequest) -> None:
 
 def test_no_global_properties_without_junit_xml(pytester: pytest.Pytester) -> None:
     assert pytest_internals.global_properties(pytester.parseconfig()) == []
+
+
+def test_tmp_paths_are_removed(pytester: pytest.Pytester) -> None:
+    """For a while, whatever the user has asked for."""
+    config = pytester.parseconfigure()
+    factory = vars(config)["_tmp_path_factory"]
+    before = factory._retention_policy
+    with pytest_internals.without_tmp_paths(config):
+        assert factory._retention_policy == "failed"
+    assert factory._retention_policy == before

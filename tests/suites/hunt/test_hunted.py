@@ -232,6 +232,7 @@ def test_log(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_file(tmp_path: Path) -> None:
+    assert tmp_path.name == "test_file0"  # in each run
     (tmp_path / "file").write_text("x")
 
 
