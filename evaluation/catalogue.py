@@ -114,7 +114,8 @@ def main() -> int:
     wheel: Path | None = None
     rows = []
     is_right = True
-    for interpreter in available(ALL_INTERPRETERS):
+    head = ("CPython", "runs", "lost memory, found in every run", ONCE, "blamed", "seconds a run")
+    for interpreter in available(options.python):
         name = label(interpreter)
         environment = make_environment(options.work / name.replace(" ", "-"), interpreter)
         wheel = wheel or build_plugin(environment, options.work)
@@ -133,7 +134,8 @@ def main() -> int:
         is_right &= found == len(LOSING) and not blamed and not ours.broken
         once = f"{ours.innocents[ONCE]} of {ours.runs}"
         rows.append([name, ours.runs, _of(found, LOSING), once, _counted(blamed), _time(ours)])
-    head = ("CPython", "runs", "lost memory, found in every run", ONCE, "blamed", "seconds a run")
+        # What there is by then, should the rest not come to its end.
+        say(markdown(head, rows[-1:]).rpartition("\n")[2])
     print(markdown(head, rows))
     if options.peers:
         print()
@@ -145,6 +147,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path, nargs="?", default=os.environ.get("CATALOGUE"))
     parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--python", nargs="+", default=ALL_INTERPRETERS, metavar="INTERPRETER")
     parser.add_argument("--work", type=Path, default=Path("/tmp/pytest-valgrind-catalogue"))
     parser.add_argument("--no-peers", action="store_false", dest="peers")
     options = parser.parse_args()

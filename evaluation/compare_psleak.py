@@ -5,14 +5,13 @@
 The sources of psleak are downloaded from the package index. Its tests run with psleak itself, and
 then with a module ``psleak`` that has all names of ``pytest_valgrind``, as if a user had changed
 the import: natively, and with ``--heapcheck``, where exact counters decide. Prints a Markdown
-table with a row for each test that does not pass in all three, and the totals. The exit code is 1
+table with a row for each test that ends in different ways, and the totals. The exit code is 1
 if a test of what psleak documents passes with psleak only.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tarfile
 from pathlib import Path
@@ -40,11 +39,12 @@ def _emit_warnings(): raise NotImplementedError
 _warnings_emitted = False
 """
 #: What psleak asks for.
-MALLOC = {"PYTHONMALLOC": "malloc", "PYTHONUNBUFFERED": "1"}
+MALLOC = ("PYTHONMALLOC=malloc", "PYTHONUNBUFFERED=1")
 #: Tests of what only psleak has inside, by a part of their names, and why they differ.
 INNER = {
     "TestEmitWarnings": "of a private function",
     "TestGCDebugger": "of a class that psleak does not document",
+    "TestMemleakDetectionAlgo": "replaces private methods; our unit tests have the same traces",
     "TestMemoryLeakTestCaseConfig": "replaces private methods",
     "test_pythonmalloc_not_set": "nothing is skipped where the engine counts",
     "TestRssOnlyGrowth": "pages of a map that is there already: nothing was allocated",
@@ -64,14 +64,12 @@ def main() -> int:
     ours.install("pytest", "setuptools", PSUTIL)
     ours.install_plugin(build_plugin(ours, work))
     directory = _suite(theirs, work)
-    os.environ.update(MALLOC)
     say("psleak")
-    runs = [run_suite_natively(theirs, directory, (), seconds=SECONDS)]
+    runs = [run_suite_natively(theirs, directory, (), seconds=SECONDS, variables=MALLOC)]
     (directory / "tests" / "psleak.py").write_text(STAND_IN)
     say("ours, natively")
-    runs.append(run_suite_natively(ours, directory, (), seconds=SECONDS))
+    runs.append(run_suite_natively(ours, directory, (), seconds=SECONDS, variables=MALLOC))
     say("ours, --heapcheck")
-    del os.environ["PYTHONMALLOC"]
     words = ("--heapcheck", "--memory-leak-check=off")
     runs.append(run_suite_natively(ours, directory, words, seconds=SECONDS))
     return _print(runs)
@@ -104,7 +102,7 @@ def _print(runs: list[Run]) -> int:
     for name in names:
         found = [outcome.get(name, "not run") for outcome in outcomes]
         why = next((words for part, words in INNER.items() if part in name), "")
-        if set(found) != {"passed"}:
+        if len(set(found)) > 1:
             rows.append([f"`{name}`", *found, why])
             is_right &= found[0] != "passed" or bool(why)
     passed = [list(outcome.values()).count("passed") for outcome in outcomes]

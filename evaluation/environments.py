@@ -243,14 +243,21 @@ def run_suite(  # noqa: PLR0913
 
 
 def run_suite_natively(
-    environment: Environment, directory: Path, words: Iterable[str], *, seconds: float
+    environment: Environment,
+    directory: Path,
+    words: Iterable[str],
+    *,
+    seconds: float,
+    variables: Iterable[str] = (),
 ) -> Run:
     """Run pytest in a directory, without valgrind.
 
     :param words: more words of the command line.
     :param seconds: after which the run is ended.
+    :param variables: of its environment, ``NAME=value``.
     """
-    return _run_pytest([_pytest(environment), *words], directory, directory.name, seconds)
+    command = ["env", *variables, _pytest(environment), *words]
+    return _run_pytest(command, directory, directory.name, seconds)
 
 
 def run_suite_plainly(

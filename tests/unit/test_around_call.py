@@ -196,7 +196,9 @@ def test_thread_left_running() -> None:
 
 
 class Node:
-    """An object of its own."""
+    """An object in a cycle, with no dict of its own, which CPython 3.10 would list as well."""
+
+    __slots__ = ("me",)
 
     def __init__(self) -> None:
         self.me = self
