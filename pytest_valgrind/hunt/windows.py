@@ -21,6 +21,7 @@ LEAST_TO_BLAME = 31
 #: Windows that a leak grows in.
 DECIDING = 3
 _COMPARED = 4
+_LONG = 128
 
 
 def windows(least: int = LEAST) -> list[int]:
@@ -38,7 +39,7 @@ def is_leak(growth: Sequence[int], runs: Sequence[int]) -> bool:
     """Whether what has grown is a leak.
 
     It has grown in each of the last three windows, and in the last at half the average rate of the
-    last four at least.
+    last four at least; at two thirds of it in long windows, where chance has less to say.
 
     :param growth: by window.
     :param runs: of each window.
@@ -46,7 +47,8 @@ def is_leak(growth: Sequence[int], runs: Sequence[int]) -> bool:
     if len(growth) < DECIDING or min(growth[-DECIDING:]) <= 0:
         return False
     rates = [grown / count for grown, count in zip(growth, runs, strict=True)][-_COMPARED:]
-    return rates[-1] >= sum(rates) / len(rates) / 2
+    least = 2 / 3 if runs[-1] >= _LONG else 1 / 2
+    return rates[-1] >= least * sum(rates) / len(rates)
 
 
 def all_grew(growth: Sequence[int]) -> bool:

@@ -86,6 +86,11 @@ def test_growth_that_fades() -> None:
     assert not is_leak([8, 8, 8, 8], [1, 2, 4, 8])
 
 
+def test_growth_that_fades_slowly() -> None:
+    """Blocks that asyncio.run made in CPython 3.10, in windows of 64, 128, 256 and 512 runs."""
+    assert not is_leak([58, 108, 184, 221], [64, 128, 256, 512])
+
+
 def test_growth_once_a_window() -> None:
     """As reading itself may make something."""
     assert not is_leak([1, 1, 1, 1, 1], [1, 2, 4, 8, 16])
