@@ -90,6 +90,24 @@ def leftovers() -> str:
     return _fenced(re.sub(r"download-\w+", "download-x", failures[0]))
 
 
+def heap_pinpoint() -> str:
+    """Return the failure of a test that loses a reference at a line of its own."""
+    test = (
+        "import defective\n\n"
+        "def send(records):\n"
+        "    batch = list(records)\n"
+        "    defective.leak_reference(batch)\n\n"
+        "def test_send():\n"
+        "    records = [1000, 1001]\n"
+        "    send(records)\n"
+        "    assert records\n"
+    )
+    text = _run_project(test, "--heapcheck", "--memory-pinpoint")
+    failure = re.search(r"^_+ test_send _+$.*?(?=^=+ heapcheck)", text, re.M | re.S)
+    assert failure, text
+    return _fenced(failure[0])
+
+
 _GROWING = """\
 import os
 

@@ -123,7 +123,7 @@ _BOTH = (
     Option(
         "pinpoint",
         ("--memory-pinpoint", "--valgrind-pinpoint"),
-        "memcheck",
+        "both",
         "Run each test in which something was found once more, in a forked process, and say which "
         "line of Python raised the error or lost the memory. What tests do to the world outside, "
         "to files and ports, they do again.",

@@ -75,6 +75,16 @@ class Kind(Enum):
         """Whether it corrupts memory, or may, whoever does it."""
         return self in _HARMFUL
 
+    @property
+    def is_seen_late(self) -> bool:
+        """Whether it is seen some time after it happened, when a block is freed or looked at."""
+        return self in (Kind.OVERFLOW, Kind.WRITE_AFTER_FREE)
+
+    @property
+    def is_at_a_line(self) -> bool:
+        """Whether a line of Python can be found that did it."""
+        return not (self is Kind.TIMEOUT or self.is_leftover or self.is_seen_late)
+
 
 _HARMFUL = frozenset(
     {

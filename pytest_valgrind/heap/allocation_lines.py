@@ -9,13 +9,12 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+from bisect import bisect_right
 from types import CodeType, FrameType
 from typing import Any, Protocol
 
 from pytest_valgrind.findings.stack import PythonLine
 from pytest_valgrind.memcheck.python_functions import runs_tests
-
-_ROOT = 0
 
 
 class Numbering(Protocol):
@@ -40,14 +39,19 @@ class AllocationLines:
         #: The same.
         self.first = first
         #: Of each number: that of the line which has called the function, its code, and its line.
-        self._lines: list[tuple[int, CodeType | None, int]] = [(_ROOT, None, 0)]
+        self._lines: list[tuple[int, CodeType | None, int]] = []
+        #: Those that are no line's: whatever calls the first line, one for each start.
+        self._roots: list[int] = []
         self._numbers: dict[tuple[int, CodeType, int], int] = {}
         self._here: dict[int, int] = {}
         self._is_user: dict[CodeType, bool] = {}
 
     def start(self) -> None:
         """Begin to number the lines of this thread, and of those that it starts."""
-        self._engine.begin_test(self.first)
+        self._roots.append(len(self._lines))
+        self._lines.append((self._root, None, 0))
+        self._here.clear()
+        self._engine.begin_test(self.first + self._root)
         threading.settrace(self._trace)
         sys.settrace(self._trace)
 
@@ -64,17 +68,24 @@ class AllocationLines:
 
     def has(self, place: int) -> bool:
         """Whether a block with this place was made since the first :meth:`start`."""
-        return place >= self.first
+        return self.first <= place < self.first + self.count
+
+    def run_of(self, place: int) -> int:
+        """Return in which run a block with a place was made: after which :meth:`start`, from 0."""
+        return bisect_right(self._roots, place - self.first) - 1
+
+    @property
+    def _root(self) -> int:
+        return self._roots[-1]
 
     def stack(self, place: int) -> list[PythonLine]:
         """Return the lines with a place, the most recent call first."""
         found = []
-        number = place - self.first
-        while number != _ROOT:
-            number, code, line = self._lines[number]
-            assert code is not None
+        number, code, line = self._lines[place - self.first]
+        while code is not None:
             name = getattr(code, "co_qualname", code.co_name)  # from 3.11 on
             found.append(PythonLine(code.co_filename, line, name))
+            number, code, line = self._lines[number]
         return found
 
     def _trace(self, frame: FrameType, _event: str, _argument: object) -> Any:
@@ -85,8 +96,8 @@ class AllocationLines:
         if not is_user:
             return None
         thread = threading.get_ident()
-        caller = self._here.get(thread, _ROOT)
-        if caller == _ROOT:
+        caller = self._here.get(thread, self._root)
+        if caller == self._root:
             # Free lists hold what pytest has made and freed: it would be of no line.
             gc.collect()
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
+from types import MappingProxyType
 
 from pytest_valgrind.findings.finding import Finding, plural
 from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.stack import Origin
 from pytest_valgrind.heap.c_places import CFrames
 from pytest_valgrind.heap.engine import Engine, LostBlock
-from pytest_valgrind.objects.lost_objects import Block, described, kinds, lost_objects
+from pytest_valgrind.objects.lost_objects import Block, addresses, described, kinds, lost_objects
 
 
 @dataclass
@@ -51,19 +52,40 @@ def loss_records(lost: Iterable[LostBlock]) -> list[LossRecord]:
 
 def explain(engine: Engine, which: int) -> None:
     """Tell the process, from the clone, which objects were in the blocks."""
-    blocks = {
+    for number, things in lost_objects(_blocks(engine, which)).items():
+        # A broken object is no reason to say nothing of the others.
+        with contextlib.suppress(Exception):
+            words = [" ".join(line.splitlines()) for line in described(things)]
+            _say(engine, number, words, kinds(things))
+
+
+def explain_addresses(engine: Engine, which: int, dropped: Mapping[int, int]) -> None:
+    """Tell the process, from the clone, the addresses and types of what was lost.
+
+    :param dropped: by the complements of their addresses, objects of which the clone itself has
+        dropped so many references, and which are not lost if there are no others.
+    """
+    blocks = _blocks(engine, which)
+    lost = lost_objects(blocks, dropped)
+    for number, listed in blocks.items():
+        _say(engine, number, list(addresses(listed, lost.get(number, ()))))
+
+
+def _blocks(engine: Engine, which: int) -> dict[int, list[Block]]:
+    return {
         number: [
             Block(block.address, block.size, is_kept=block.keeper != 0)
             for block in (*record.blocks, *record.kept)
         ]
         for number, record in enumerate(loss_records(engine.lost(which)))
     }
-    for number, things in lost_objects(blocks).items():
-        # A broken object is no reason to say nothing of the others.
-        with contextlib.suppress(Exception):
-            said = (number, [" ".join(line.splitlines()) for line in described(things)])
-            line = json.dumps((*said, dict(kinds(things))))
-            engine.say(line.encode("utf-8", "backslashreplace") + b"\n")
+
+
+def _say(
+    engine: Engine, number: int, words: list[str], types: Mapping[str, int] = MappingProxyType({})
+) -> None:
+    line = json.dumps((number, words, dict(types)))
+    engine.say(line.encode("utf-8", "backslashreplace") + b"\n")
 
 
 def findings(engine: Engine, which: int, frames: CFrames) -> list[Finding]:

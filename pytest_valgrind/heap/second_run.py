@@ -42,6 +42,7 @@ class Seen(NamedTuple):
     address: int  #: at which the function goes on that asked for it
     types: dict[str, int]  #: of objects to which references were lost
     python: list[list[object]]  #: the lines that made it, the most recent call first
+    maker: int  #: among the tests that ran, by number, the one that made it
 
     def is_like(self, finding: Finding) -> bool:
         """Whether it was lost in the same way.
@@ -134,13 +135,15 @@ class SecondRuns:
         seconds = min(_LONGEST, self._left / 4)
         # Whether it is worth the checks: what is lost once in a process does not come again.
         at_the_end = self._run(tests, seconds, expected=leaks)
-        if not any(_like(leak, lost) for leak in leaks for lost in at_the_end):
+        made = [seen for run in at_the_end for seen in run if seen.maker == 0]
+        if not any(_like(leak, made) for leak in leaks):
             return list(leaks)
         runs = self._run(tests, seconds)
         left = []
         for leak in leaks:
             for test, lost in zip(tests, runs, strict=False):
-                again = _like(leak, lost)
+                # What another test makes and loses itself is a finding of its own.
+                again = _like(leak, [seen for seen in lost if seen.maker == 0])
                 if again is not None and test is not maker:
                     found = replace(leak, doubt="", made_in=maker.nodeid)
                     test.findings.append(_with_lines(found, again))
@@ -225,6 +228,7 @@ class SecondRuns:
                 _address(finding),
                 dict(finding.types),
                 [list(line) for line in lines.stack(finding.origin.number)][:_MOST_LINES],
+                lines.run_of(finding.origin.number),
             )
             for finding in found
             if finding.origin and finding.origin.number is not None

@@ -16,8 +16,14 @@ from pytest_valgrind import client
 from pytest_valgrind.memcheck.log_file import read_to_end
 from pytest_valgrind.memcheck.log_lines import Line, read_lines
 from pytest_valgrind.memcheck.log_names import LogNames
-from pytest_valgrind.objects.lost_objects import Block, LostObject, described, kinds, lost_objects
-from pytest_valgrind.objects.type_facts import type_name
+from pytest_valgrind.objects.lost_objects import (
+    Block,
+    LostObject,
+    addresses,
+    described,
+    kinds,
+    lost_objects,
+)
 
 # The clone's log has the loss records twice; from here on they come with their blocks.
 BLOCKS = "pytest-valgrind: the blocks of what was lost"
@@ -55,13 +61,8 @@ def explain_addresses(log: str, dropped: Mapping[int, int]) -> None:
     """
     blocks, lost = _look(log, dropped)
     for record, listed in blocks.items():
-        for thing in lost.get(record, ()):
-            if thing.is_culprit:
-                kind = type_name(type(thing.thing))
-                client.print_to_log(f"{_OBJECT}{record}: {id(thing.thing):x} {kind}")
-        if record not in lost:
-            for block in listed:
-                client.print_to_log(f"{_OBJECT}{record}: {block.address:x}")
+        for words in addresses(listed, lost.get(record, ())):
+            client.print_to_log(f"{_OBJECT}{record}: {words}")
 
 
 def _look(

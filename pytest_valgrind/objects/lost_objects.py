@@ -93,6 +93,22 @@ def kinds(things: Iterable[LostObject]) -> Counter[str]:
     return Counter(type_name(type(lost.thing)) for lost in things if lost.is_culprit)
 
 
+def addresses(blocks: Iterable[Block], things: Iterable[LostObject]) -> Iterator[str]:
+    """Yield the addresses, in hexadecimal, of what was lost: ``55d0c0 list``, ``55d0c0``.
+
+    They are those of the objects to which a reference was lost, with their types, or of the blocks
+    if there is no object in them.
+
+    :param things: the objects in these blocks.
+    """
+    objects = list(things)
+    if not objects:
+        yield from (f"{block.address:x}" for block in blocks)
+    for lost in objects:
+        if lost.is_culprit:
+            yield f"{id(lost.thing):x} {type_name(type(lost.thing))}"
+
+
 def in_words(lost: LostObject) -> str:
     """Return what can be said about an object without running code of its own."""
     references = plural(lost.references, "reference")

@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import inspect
 import json
-import os
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import partial
 from types import FrameType
 from typing import IO, Any, NamedTuple
 
 import pytest
 
-from pytest_valgrind import client, pytest_internals
+from pytest_valgrind import pytest_internals
 from pytest_valgrind.findings.finding import Finding
-from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.stack import PythonLine
 from pytest_valgrind.fork import detach_output, forked, wait
 from pytest_valgrind.items.item_run import ItemRun
 from pytest_valgrind.leaks.garbage import Garbage
-from pytest_valgrind.memcheck.block_list import explain_addresses
-from pytest_valgrind.memcheck.clone import Clone
-from pytest_valgrind.memcheck.monitor import MemcheckMonitor
 from pytest_valgrind.pinpoint.line_tracer import LineTracer
-from pytest_valgrind.pinpoint.local_references import drop_locals, unknown_references
+from pytest_valgrind.pinpoint.local_references import unknown_references
+from pytest_valgrind.pinpoint.observer import Lost, Observer
 
 # Seconds that a run may take.
 _LONGEST = 120.0
 _TOO_LONG = f"the test, run once more line by line, took more than {_LONGEST:.0f} seconds"
 _DIED = "the process in which the test ran once more came to no end"
-#: A place for a clone that nobody else uses.
-_PLACE = 2
 
 #: Runs the test with the evidence of the process that it is called in.
 Runs = Callable[[ItemRun, Callable[[str, str], Sequence[Finding]]], None]
@@ -61,6 +52,11 @@ class Seen(NamedTuple):
     type: str = ""  #: of the object that was lost
     #: The number of the line among those with checks.
     number: int | None = None
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What leaks have in common that cannot be told apart."""
+        return (*self.stack, self.type)
 
 
 class Rerun(NamedTuple):
@@ -92,32 +88,28 @@ class Rerun(NamedTuple):
         return cls(**values)
 
 
-def run_again(monitor: MemcheckMonitor, runs: Runs, test: ItemRun, plan: Plan) -> Rerun | str:
+def run_again(observer: Observer, runs: Runs, test: ItemRun, plan: Plan) -> Rerun | str:
     """Run a test once more, and return what was seen, or why nothing was, in words.
 
-    :param monitor: of this process.
+    :param observer: of this process.
     :param runs: runs a test, in a process that has nothing else to do.
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8") as answers:
         try:
-            pid = forked(lambda: _Child(monitor, test, plan, runs).run().write(answers))
+            pid = forked(lambda: _Child(observer, test, plan, runs).run().write(answers))
         except OSError as error:
             return f"the test cannot be run once more in a process of its own: {error}"
-        monitor.own_processes.add(pid)
+        observer.forked(pid)
         status = wait(pid, time.monotonic() + _LONGEST)
-        monitor.forget_clone(pid)
+        observer.ended(pid)
         return Rerun.read(answers) or (_TOO_LONG if status is None else _DIED)
 
 
 class _Child:
     """The forked process."""
 
-    def __init__(self, monitor: MemcheckMonitor, test: ItemRun, plan: Plan, runs: Runs) -> None:
-        info, functions = monitor.info, monitor.functions
-        if info.log_names and info.logs_processes_apart:
-            info = info._replace(log=info.log_names.of_fork(os.getpid()))
-        self._monitor = MemcheckMonitor(info, frozenset(), functions)
-        self._leaks = MemcheckMonitor(info, frozenset({Kind.DEFINITE}), functions)
+    def __init__(self, observer: Observer, test: ItemRun, plan: Plan, runs: Runs) -> None:
+        self._observer = observer
         self._test = test
         self._plan = plan
         self._runs = runs
@@ -129,18 +121,15 @@ class _Child:
 
     def run(self) -> Rerun:
         """Run the test and return what was seen."""
-        # What is found in child processes has no line of Python here.
-        client.log_forks(False)
-        client.change_option("--trace-children=no")
+        observer, plan = self._observer, self._plan
         detach_output(self._test.item.config)
-        # What was lost before is not listed again by the clones' checks.
-        client.leak_check()
         # From here on, the collector lists only what the test makes.
         gc.freeze()
-        lost_before = {address for _, addresses, _ in self._lost() for address in addresses}
-        plan = self._plan
+        observer.begin()
+        lost_before = {lost.address for lost in observer.lost()}
         watch = LineTracer(
             files_of(self._test.item),
+            observer.count_errors,
             self._errors_occurred,
             self._check if plan.checks else None,
             inside=plan.inside,
@@ -150,70 +139,40 @@ class _Child:
         pytest_internals.forget_setups(session)
         watch.start()
         try:
-            self._runs(self._test, self._monitor.errors)
+            self._runs(self._test, observer.errors)
         finally:
             watch.stop()
         Garbage(freeze=False).settle_everything()
         start = time.perf_counter()
-        lost = self._lost()
+        lost = observer.lost()
         price = time.perf_counter() - start
-        leaks = [
-            self._seen(finding, kind, address)
-            for finding, addresses, kinds in lost
-            for address, kind in zip(addresses, kinds, strict=True)
-            if address not in lost_before
-        ]
+        leaks = [self._seen(thing) for thing in lost if thing.address not in lost_before]
         return Rerun(self._errors, leaks, watch.lines, watch.inner, price)
 
     def _errors_occurred(self, lines: tuple[PythonLine, ...]) -> None:
-        for finding in self._monitor.errors("", ""):
-            stack = list(finding.stack_of_extension)
+        for finding in self._observer.errors("", ""):
+            stack = self._observer.stack(finding)
             self._errors.append(Seen(stack, finding.kind.name, [list(line) for line in lines]))
 
     def _check(self, before: tuple[PythonLine, ...], number: int, frames: list[FrameType]) -> None:
         # A line that is executed again is another.
         if number in self._plan.checks and number not in self._checked:
-            found = {address for _, addresses, _ in self._lost(frames) for address in addresses}
+            found = {lost.address for lost in self._observer.lost(frames)}
             self._checked[number] = (before, found)
             self._deferred[number] = unknown_references(frames, self._plan.types)
 
-    def _lost(self, frames: Sequence[FrameType] = ()) -> list[tuple[Finding, list[str], list[str]]]:
-        """Return loss records, the addresses of what was lost, and the types of objects."""
-        dropped: Counter[int] = Counter()
-        clone = Clone(
-            _PLACE,
-            untracks=True,
-            prepare=partial(drop_locals, frames, dropped),
-            explains=partial(explain_addresses, dropped=dropped),
-        )
-        with contextlib.suppress(OSError):
-            clone.start(self._leaks, waits=False)
-            checked = clone.reap(self._leaks, 0)
-            # What is in the log by now is not of the test.
-            self._monitor.skip()
-            if checked is not None:
-                parts = [
-                    (finding, [thing.partition(" ") for thing in finding.objects])
-                    for finding in checked.records
-                ]
-                return [
-                    (finding, [part[0] for part in named], [part[2] for part in named])
-                    for finding, named in parts
-                ]
-        return []
-
-    def _seen(self, finding: Finding, kind: str, address: str) -> Seen:
-        stack = list(finding.stack_of_extension)
+    def _seen(self, lost: Lost) -> Seen:
+        stack, kind = self._observer.stack(lost.finding), lost.finding.kind.name
         last: tuple[int, tuple[PythonLine, ...]] | None = None
         # The first check from which on it was always there.
         for number in sorted(self._checked, reverse=True):
             before, found = self._checked[number]
-            if address not in found and not self._deferred[number].get(address):
+            if lost.address not in found and not self._deferred[number].get(lost.address):
                 break
             last = number, before
         if last is None:
-            return Seen(stack, finding.kind.name, [], kind)
-        return Seen(stack, finding.kind.name, [list(line) for line in last[1]], kind, last[0])
+            return Seen(stack, kind, [], lost.type)
+        return Seen(stack, kind, [list(line) for line in last[1]], lost.type, last[0])
 
 
 def files_of(item: pytest.Item) -> frozenset[str]:

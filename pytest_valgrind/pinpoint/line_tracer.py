@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection
 from types import CodeType, FrameType
 from typing import Any
 
-from pytest_valgrind import client
 from pytest_valgrind.findings.stack import PythonLine
 from pytest_valgrind.memcheck.python_functions import runs_tests
 
@@ -24,8 +23,9 @@ class LineTracer:
     """Traces the lines of a test and of whatever it calls.
 
     :param files: where the functions are which pytest calls: the test's, and fixtures'.
-    :param on_errors: is called with the lines, the most recent call first, during which valgrind
-        has counted errors.
+    :param count_errors: returns how many errors there were so far.
+    :param on_errors: is called with the lines, the most recent call first, during which there were
+        more.
     :param at_checkpoint: is called before each line of a function that is called by pytest: a
         test's or a fixture's; or, if a number is given, before each line of functions called by
         the line with that number.
@@ -34,11 +34,13 @@ class LineTracer:
     def __init__(
         self,
         files: Collection[str],
+        count_errors: Callable[[], int],
         on_errors: Callable[[tuple[PythonLine, ...]], None],
         at_checkpoint: AtCheckpoint | None = None,
         inside: int | None = None,
     ) -> None:
         self._files = files
+        self._count_errors = count_errors
         self._on_errors = on_errors
         self._at_checkpoint = at_checkpoint
         self._inside = inside
@@ -56,7 +58,7 @@ class LineTracer:
 
     def start(self) -> None:
         """Begin to trace this thread and those that it starts."""
-        self._errors = client.count_errors()
+        self._errors = self._count_errors()
         threading.settrace(self._trace)
         sys.settrace(self._trace)
 
@@ -68,7 +70,7 @@ class LineTracer:
 
     def _trace(self, frame: FrameType, event: str, _argument: object) -> Any:
         thread = threading.get_ident()
-        if client.count_errors() != self._errors:
+        if self._count_errors() != self._errors:
             self._look_for_errors(thread)
         if event == "return":
             caller = frame.f_back
@@ -106,10 +108,10 @@ class LineTracer:
             self._before = self._stack(frame, frame.f_lineno)
 
     def _look_for_errors(self, thread: int) -> None:
-        count = client.count_errors()
+        count = self._count_errors()
         if count != self._errors and thread in self._here:
             self._on_errors(self._stack(*self._here[thread]))
-        self._errors = client.count_errors()
+        self._errors = self._count_errors()
 
     def _stack(self, frame: FrameType | None, line: int) -> tuple[PythonLine, ...]:
         found = []

@@ -79,7 +79,7 @@ class EndOfRun(NamedTuple):
             logs,
             title=settings.name,
             rules=settings.ignore if settings.heapcheck else (),
-            offers_pinpoint=not (settings.pinpoint or settings.heapcheck),
+            offers_pinpoint=not settings.pinpoint,
         )
         for line in more:
             reporter.write_line(line)

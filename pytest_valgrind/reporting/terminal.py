@@ -16,7 +16,6 @@ from pytest_valgrind.reporting.text import one_line, total_line
 
 # What a run prints shall be read: the rest is in the test's own report, and in the log.
 _MOST_OF_A_TEST = 10
-_NOT_AT_A_LINE = (Kind.TIMEOUT, Kind.OPEN_DESCRIPTOR)
 # Of findings that fail nothing.
 _MOST_PLACES = 10
 
@@ -99,16 +98,18 @@ def write_summary(  # noqa: PLR0913
         reporter.write_line(_hidden_failures(results), bold=True, **colour)
     for line in [*hints, *weaknesses(results)]:
         reporter.write_line(f"hint: {line}")
-    if offers_pinpoint and any(map(_can_be_pinpointed, results.judged)):
-        reporter.write_line("hint: --memory-pinpoint says which line of Python it was")
+    if offers_pinpoint and (kinds := set(_kinds_to_pinpoint(results.judged))):
+        did = "lost it" if all(kind.is_leak for kind in kinds) else "it was"
+        reporter.write_line(f"hint: --memory-pinpoint says which line of Python {did}")
     for log in logs:
         reporter.write_line(f"log: {log}")
 
 
-def _can_be_pinpointed(test: Judged) -> bool:
-    failed = test.verdict.outcome is Outcome.FAILED and not test.verdict.ends_process
-    failed = failed and not test.in_fixtures
-    return failed and any(finding.kind not in _NOT_AT_A_LINE for finding in test.findings)
+def _kinds_to_pinpoint(judged: Iterable[Judged]) -> Iterator[Kind]:
+    for test in judged:
+        verdict = test.verdict
+        if verdict.outcome is Outcome.FAILED and not (verdict.ends_process or test.in_fixtures):
+            yield from (found.kind for found in test.findings if found.kind.is_at_a_line)
 
 
 def weaknesses(results: Results) -> Iterator[str]:

@@ -172,7 +172,8 @@ def _python_lines(finding: Finding) -> Iterator[str]:
         yield f"  Python line unknown: {finding.python_note}"
     if not finding.python:
         return
-    yield "  in Python, by running the test once more, the most recent call first:"
+    where = "lost here in Python" if finding.kind.is_leak else "in Python"
+    yield f"  {where}, by running the test once more, the most recent call first:"
     for line in finding.python:
         yield f"  > {line}"
         yield from _source(line.file, line.line)

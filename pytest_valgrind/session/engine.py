@@ -91,7 +91,7 @@ class Engine(Protocol):
     def follow_children(self, settings: Settings) -> Children | None:
         """Check the processes that tests start from here on; None if they are not checked."""
 
-    def pinpoint(self, run_alone: Callable[..., None]) -> Pinpoint | None:
+    def pinpoint(self, run_alone: Callable[..., None]) -> Pinpoint:
         """Return what finds the lines of Python.
 
         :param run_alone: runs a test once more, in a forked process.

@@ -179,9 +179,12 @@ class Heapcheck:
         """Return None: what tests start runs as it would without the engine."""
         return None
 
-    def pinpoint(self, run_alone: Callable[..., None]) -> Pinpoint | None:  # noqa: ARG002
-        """Return None."""
-        return None
+    def pinpoint(self, run_alone: Runs) -> Pinpoint:
+        """Return what finds the lines of Python."""
+        from pytest_valgrind.pinpoint.heap_observer import HeapObserver
+        from pytest_valgrind.pinpoint.pinpoint import Pinpoint
+
+        return Pinpoint(HeapObserver(self._engine), run_alone)
 
     def second_runs(
         self, settings: Settings, run_alone: Runs, item_numbers: ItemNumbers

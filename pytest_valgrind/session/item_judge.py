@@ -106,10 +106,11 @@ class ItemJudge:
             used={name for judged in shared for name in judged.verdict.used_markers},
         )
         if self.pinpoint and verdict.outcome is Outcome.FAILED and findings:
-            # What a child process did is not to be seen in this one.
-            of_children = [found for found in findings if found.process]
-            findings = [found for found in findings if not found.process]
-            findings = [*(findings and self.pinpoint.named(test, findings)), *of_children]
+            # What a child process did is not to be seen in this one, and what another engine has
+            # found has its lines.
+            others = [found for found in findings if found.process or found.engine]
+            own = [found for found in findings if not (found.process or found.engine)]
+            findings = [*(own and self.pinpoint.named(test, own)), *others]
         if findings or verdict.unused_markers:
             self.results.judged.append(Judged(test.nodeid, verdict, findings))
         self.results.judged.extend(shared)

@@ -184,11 +184,12 @@ class Memcheck:
 
         return Descriptors(self.monitor, item_numbers)
 
-    def pinpoint(self, run_alone: Runs) -> Pinpoint | None:
+    def pinpoint(self, run_alone: Runs) -> Pinpoint:
         """Return what finds the lines of Python."""
+        from pytest_valgrind.pinpoint.memcheck_observer import MemcheckObserver
         from pytest_valgrind.pinpoint.pinpoint import Pinpoint
 
-        return Pinpoint(self.monitor, run_alone)
+        return Pinpoint(MemcheckObserver(self.monitor), run_alone)
 
     def second_runs(self, *_: object) -> None:
         """Return None: stacks tell the test, and --valgrind-exact-rerun settles what they leave."""

@@ -8,76 +8,8 @@ from pathlib import Path
 
 import pytest
 from conftest import INI
+from pinpoint_rows import LINES, TESTS, line_of, lines_of, places
 from suite import CONTAINED, Run, Suite, can_be_contained
-
-TESTS = """\
-import os
-import pytest
-import defective
-
-def lose_copy(items):
-    copy = list(items)
-    defective.leak_reference(copy)
-    return copy
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    path = tmp_path_factory.mktemp("shared") / "file"
-    path.write_text("here")
-    yield path
-    path.unlink()
-
-def test_clean(shared):
-    print("printed once")
-
-def test_reference_to_local_variable():
-    items = [1, 2, object()]
-    defective.leak_reference(items)
-    other = [3]
-    assert items
-
-def test_reference_in_callee(shared):
-    assert shared.exists()
-    kept = lose_copy([1, 2])
-    assert kept
-
-def test_memory(shared):
-    before = 1
-    defective.leak(100)
-    after = 2
-
-def test_loop():
-    for number in range(40):
-        if number == 27:
-            defective.leak(50)
-
-def test_error():
-    values = [1]
-    defective.decide_uninitialised()
-    assert values
-
-def test_two_errors():
-    defective.decide_uninitialised()
-    defective.read_past_end()
-
-def test_only_the_first_time():
-    if "LOST" not in os.environ:
-        os.environ["LOST"] = "1"
-        defective.leak(30)
-
-@pytest.fixture
-def losing():
-    yield
-    defective.leak(40)
-
-def test_lost_in_teardown(losing):
-    pass
-
-def test_still_here(shared):
-    assert shared.read_text() == "here"
-    with pytest.raises(ChildProcessError):
-        os.wait()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -105,54 +37,31 @@ def functions(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
     return made.run("--valgrind", "--valgrind-python-frames", "-k", "memory or callee")
 
 
-def line_of(text: str, after: str) -> int:
-    """Return the number of the first line with a text, after the one with another."""
-    lines = TESTS.splitlines()
-    start = lines.index(after)
-    return start + 1 + next(n for n, line in enumerate(lines[start:]) if text in line)
-
-
-def lines_of(run: Run, name: str) -> list[str]:
-    """Return the lines of Python in a failure."""
-    return re.findall(r"^  > \S*/(test_lines.py:\d+ in .+)$", run[name].text, re.MULTILINE)
+@pytest.mark.parametrize("name", LINES)
+def test_lines(pinpointed: Run, name: str) -> None:
+    """A line of a function that the test calls comes before the line that calls it."""
+    assert lines_of(pinpointed, name) == places(LINES[name])
 
 
 @pytest.mark.parametrize(
-    ("name", "call"),
-    [
-        ("test_reference_to_local_variable", "leak_reference(items)"),
-        ("test_memory", "defective.leak(100)"),
-        ("test_loop", "defective.leak(50)"),
-        ("test_error", "decide_uninitialised()"),
-    ],
+    ("name", "text"),
+    [("test_error", "decide_uninitialised()"), ("test_written_after_free", "write_after_free()")],
 )
-def test_line_of_the_test(pinpointed: Run, name: str, call: str) -> None:
-    """The failure shows it, with its source."""
-    definition = next(line for line in TESTS.splitlines() if f"def {name}(" in line)
-    line = line_of(call, definition)
-    assert lines_of(pinpointed, name) == [f"test_lines.py:{line} in {name}"]
-    assert f"      {TESTS.splitlines()[line - 1].strip()}\n" in pinpointed[name].text
+def test_line_of_an_error(pinpointed: Run, name: str, text: str) -> None:
+    """It is the one at which valgrind saw it."""
+    assert lines_of(pinpointed, name) == places([(name, text)])
 
 
-def test_line_of_a_function_that_the_test_calls(pinpointed: Run) -> None:
-    """It comes before the line that calls it."""
-    name = "test_reference_in_callee"
-    inner = line_of("leak_reference(copy)", "def lose_copy(items):")
-    outer = line_of("lose_copy([1, 2])", f"def {name}(shared):")
-    assert lines_of(pinpointed, name) == [
-        f"test_lines.py:{inner} in lose_copy",
-        f"test_lines.py:{outer} in {name}",
-    ]
+def test_source_of_a_line(pinpointed: Run) -> None:
+    """It stands below."""
+    assert "in test_memory\n      defective.leak(100)\n" in f"{pinpointed['test_memory'].text}\n"
 
 
 def test_lines_of_two_errors(pinpointed: Run) -> None:
     """Each has its own."""
     name = "test_two_errors"
-    first = line_of("decide_uninitialised()", f"def {name}():")
-    assert sorted(lines_of(pinpointed, name)) == [
-        f"test_lines.py:{first} in {name}",
-        f"test_lines.py:{first + 1} in {name}",
-    ]
+    lines = [(name, "decide_uninitialised()"), (name, "read_past_end()")]
+    assert sorted(lines_of(pinpointed, name)) == places(lines)
 
 
 def test_short_process_ids(pinpointed: Run) -> None:
@@ -162,12 +71,6 @@ def test_short_process_ids(pinpointed: Run) -> None:
     (log,) = (line for line in pinpointed.summary if line.startswith("log: "))
     assert "/d0123456789/pytest-valgrind-" in log
     assert len(re.findall(r"\d+", Path(log).name)[0]) < 3 or not can_be_contained()
-
-
-def test_line_of_a_fixture(pinpointed: Run) -> None:
-    """A fixture's lines are looked at as a test's are."""
-    line = line_of("leak(40)", "def losing():")
-    assert lines_of(pinpointed, "test_lost_in_teardown") == [f"test_lines.py:{line} in losing"]
 
 
 def test_not_reproduced(pinpointed: Run) -> None:
@@ -185,13 +88,13 @@ def test_process_is_left_alone(pinpointed: Run) -> None:
 
 def test_hint_names_the_option(functions: Run) -> None:
     """It is given where something was found without it."""
-    assert "hint: --memory-pinpoint says which line of Python it was" in functions.summary
+    assert "hint: --memory-pinpoint says which line of Python lost it" in functions.summary
 
 
 def test_functions_in_native_stacks(functions: Run) -> None:
     """They follow the extension's frames, with file and line, and the interpreter is left out."""
     text = functions["test_memory"].text
-    start = line_of("def test_memory", "def test_memory(shared):")
+    start = line_of("test_memory", "def test_memory")
     stack = re.search(r"^  > leak \(defective\.c:\d+\)\n(.*\n)(.*\n)", text, re.MULTILINE)
     assert stack is not None
     assert "malloc" in stack[1]

@@ -111,14 +111,15 @@ def test_checks_wait_for_nothing() -> None:
     [
         (
             "heapcheck",
-            ["--valgrind-args, --memory-pinpoint: without effect, as --valgrind is missing"],
+            ["--valgrind-args, --memory-trace-children: without effect, as --valgrind is missing"],
         ),
         ("valgrind", ["--heapcheck-guards: without effect, as --heapcheck is missing"]),
     ],
 )
 def test_options_of_the_other_engine(engine: str, ignored: list[str]) -> None:
     """An engine reads its own options, and those that both read."""
-    given = ["--valgrind-args=--x", "--memory-strict", "--heapcheck-guards=on", "--memory-pinpoint"]
+    given = ["--valgrind-args=--x", "--memory-strict", "--heapcheck-guards=on"]
+    given += ["--memory-pinpoint", "--memory-trace-children"]
     assert without_effect(given, [engine]) == ignored
 
 
