@@ -52,6 +52,8 @@ class DoublingWindows:
         # All of them, as a list that grows between two windows would be a leak.
         self._runs = windows.windows(max(windows.MOST, least))
         self._readings = [new_reading() for _ in range(len(self._runs) + 1)]
+        # As it was where references were not counted yet: that makes some blocks the first time.
+        self._uncounted = new_reading()
 
     def hunt(self, observer: Observer, run: Run) -> Leaks | None:
         """Return what leaks, None if a run has ended the hunt."""
@@ -67,6 +69,7 @@ class DoublingWindows:
         for place, runs in enumerate(self._runs):
             if place < counted and (runs >= _LONG or effort() - start > _SLOW):
                 counted = place
+                self._uncounted[:] = readings[place]
                 observer.read(readings[place])
             for _ in range(runs):
                 if not run():
@@ -80,9 +83,16 @@ class DoublingWindows:
         """Whether to look at no longer window, after so many."""
         first, last = self._readings[0], self._readings[count]
         # Two windows, in which even that happens which happens only in each tenth run.
-        before = [self._readings[count - 2]] * len(NAMES)
-        before[REFERENCES] = self._readings[max(count - 2, counted)]
-        grew = any(last[number] > before[number][number] for number in range(len(NAMES)))
+        start = list(self._readings[count - 2])
+        if counted == count - 1:
+            start = [
+                before + after - uncounted
+                for before, after, uncounted in zip(
+                    start, self._readings[counted], self._uncounted, strict=True
+                )
+            ]
+            start[REFERENCES] = self._readings[counted][REFERENCES]
+        grew = any(after > before for after, before in zip(last, start, strict=True))
         lost = sum(last[number] - first[number] for number in (HEAP, MAPPED))
         if not grew or lost >= _MOST_BYTES:
             return True
