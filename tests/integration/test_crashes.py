@@ -88,7 +88,7 @@ def test_tests_that_did_not_run(alone: Run) -> None:
     """They are named, and what to do about it."""
     (line,) = (line for line in alone.summary if "not run: " in line)
     assert "test_crash_kinds.py::test_between" in line
-    assert any("--valgrind-resume" in line for line in alone.summary)
+    assert any("--memory-resume" in line for line in alone.summary)
 
 
 def test_exit_code_after_a_crash(alone: Run) -> None:

@@ -166,7 +166,7 @@ def test_unchecked(elsewhere: Run) -> None:
     )
     assert "2 tests ran in another process" in text
     assert "::test_marked, test_elsewhere.py::test_in_loop. " in text
-    assert "--valgrind-trace-children" in text
+    assert "--memory-trace-children" in text
     assert any("2 tests not checked, in another process" in line for line in elsewhere.summary)
 
 

@@ -72,6 +72,6 @@ def test_summary(void: Run) -> None:
     assert void.summary[0] == f"no test ran to its end, {ran} tests checked as far as they went"
     assert any(
         line.startswith(f"{ran} tests failed for other reasons and are shown as expected")
-        and "--valgrind-failures=report" in line
+        and "--memory-failures=report" in line
         for line in void.summary
     )
