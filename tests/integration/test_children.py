@@ -243,6 +243,7 @@ def test_workers(children: Suite) -> None:
             assert frame in case.text
 
 
+@pytest.mark.slow
 def test_crash_after_children(suite: Suite) -> None:
     """Findings in children are known although their test had not been judged."""
     suite.write("test_few.py", f"{FEW}\ndef test_dies():\n    os.abort()\n")

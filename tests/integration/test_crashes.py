@@ -201,6 +201,7 @@ def test_error_at_import_before_a_crash(suite: Suite) -> None:
     assert run["test"].message.startswith("[VALGRIND CRASH]")
 
 
+@pytest.mark.slow
 def test_crash_at_exit(suite: Suite) -> None:
     """It is reported, although the terminal summary has been written."""
     suite.write(

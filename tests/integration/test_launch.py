@@ -194,6 +194,7 @@ def test_suppressions(suite: Suite) -> None:
     assert suite.run("--valgrind", "--valgrind-suppressions=a.supp").code == pytest.ExitCode.OK
 
 
+@pytest.mark.slow
 def test_suppressions_that_come_late(suite: Suite) -> None:
     """They hold where valgrind was started by hand, too."""
     suite.write("test_error.py", ERROR)

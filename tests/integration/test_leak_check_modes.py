@@ -130,6 +130,7 @@ def test_no_clones(suite: Suite, conftest: str) -> None:
     leaks(suite)
 
 
+@pytest.mark.slow
 def test_log_named_after_the_process(suite: Suite) -> None:
     """A clone's own log is read, and removed."""
     suite.write("conftest.py", MANY_CLONES)
@@ -147,6 +148,7 @@ def test_log_named_after_the_process_with_gdbserver(suite: Suite) -> None:
     assert len(list(suite.directory.glob("vg.*.log"))) == 1
 
 
+@pytest.mark.slow
 def test_collector_without_freeze(suite: Suite) -> None:
     """Suites that look at its state find it as they left it."""
     suite.write("test_a.py", FREEZES)

@@ -214,6 +214,7 @@ def test_preparations_are_made_once(sessions: list[Run]) -> None:
     assert sessions[0].errors.count("valgrind: ") <= 1, sessions[0].errors
 
 
+@pytest.mark.slow
 def test_crash_in_the_second_session(tmp_path: Path) -> None:
     """Both sessions are reported."""
     made = Suite(tmp_path, tmp_path)

@@ -148,6 +148,7 @@ def test_logs(workers: Run) -> None:
     assert all(log.exists() for log in logs)
 
 
+@pytest.mark.slow
 def test_nothing_is_left(suite: Suite) -> None:
     """A worker that found nothing leaves no directory."""
     suite.write("test_a.py", "def test(): pass\n")
@@ -169,6 +170,7 @@ def test_crash_at_import(suite: Suite) -> None:
     assert "replacing crashed worker" not in run.output
 
 
+@pytest.mark.slow
 def test_crash_at_exit(suite: Suite) -> None:
     """It is reported, although the worker has sent everything to the controller."""
     suite.write(
