@@ -68,9 +68,7 @@ class Garbage:
         if self._freeze:
             gc.unfreeze()
         if thoroughly:
-            for _ in range(_MOST_ROUNDS):
-                if gc.collect() == 0:
-                    break
+            self.collect()
             if self._freeze:
                 gc.freeze()
         else:
