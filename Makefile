@@ -83,6 +83,8 @@ tables: $(READY)
 	$(BIN)/python benchmarks/bench.py > docs/tables/speed.md
 	$(BIN)/python benchmarks/bench.py --suite trivial multidict --runner native malloc heapcheck \
 	    heapcheck-one-run heapcheck-no-guards ours both > docs/tables/heapcheck.md
+	$(BIN)/python benchmarks/bench.py --suite trivial --tests 2000 \
+	    --runner native resources memory-log limits hunt > docs/tables/checks.md
 	$(BIN)/python benchmarks/workers.py > docs/tables/workers.md
 	$(BIN)/python benchmarks/parts.py > docs/tables/parts.md
 

@@ -114,6 +114,22 @@ def _both(place: Place, _log: Path) -> list[str]:
     return _pytest(place.ours, "--valgrind", "--heapcheck")
 
 
+def _resources(place: Place, _log: Path) -> list[str]:
+    return _pytest(place.ours, "--resources=all")
+
+
+def _memory_log(place: Place, log: Path) -> list[str]:
+    return _pytest(place.ours, f"--memory-log={log}")
+
+
+def _limits(place: Place, _log: Path) -> list[str]:
+    return _pytest(place.ours, "--limit-memory=1GB")
+
+
+def _hunt(place: Place, _log: Path) -> list[str]:
+    return _pytest(place.ours, "-R", ":")
+
+
 def _plain(place: Place, log: Path) -> list[str]:
     return _under_valgrind((), log, _plain_pytest(place))
 
@@ -163,6 +179,10 @@ RUNNERS = {
         Runner("heapcheck-one-run", "the same, no test runs again", _heapcheck_in_one_run),
         Runner("heapcheck-no-guards", "the same, without guards", _heapcheck_without_guards),
         Runner("both", "`pytest --valgrind --heapcheck`", _both),
+        Runner("resources", "`pytest --resources=all`", _resources),
+        Runner("memory-log", "`pytest --memory-log=FILE`", _memory_log),
+        Runner("limits", "`pytest --limit-memory=1GB`", _limits),
+        Runner("hunt", "`pytest -R :`", _hunt),
         PLAIN,
         PLAIN_OPTIONS,
         FORMER,

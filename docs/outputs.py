@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import tempfile
 import textwrap
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -276,13 +277,9 @@ def speed() -> str:
     return "\n".join(lines) + "\n"
 
 
-def heap_cost() -> str:
-    """Return what ``pytest --heapcheck`` costs, from the table that ``make tables`` has printed."""
-    lines = [
-        "| suite | runner | CPU, seconds | times native | outcome |",
-        "|---|---|---:|---:|---|",
-    ]
-    text = (ROOT / "docs" / "tables" / "heapcheck.md").read_text()
+def _benchmarked(table: str) -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """Yield the suites of a table that ``make tables`` has printed, with the rows of each."""
+    text = (ROOT / "docs" / "tables" / f"{table}.md").read_text()
     for section in text.split("### Suite ")[1:]:
         rows = [
             [cell.strip() for cell in line.strip("|").split("|")]
@@ -290,10 +287,38 @@ def heap_cost() -> str:
             if line.startswith("|")
         ]
         runs = [dict(zip(rows[0], row, strict=True)) for row in rows[2:]]
-        native = next(float(run["CPU s"]) for run in runs if run[""] == "natively")
+        yield section.partition(":")[0], runs
+
+
+def _native_seconds(runs: list[dict[str, str]]) -> float:
+    return next(float(run["CPU s"]) for run in runs if run[""] == "natively")
+
+
+def heap_cost() -> str:
+    """Return what ``pytest --heapcheck`` costs."""
+    lines = [
+        "| suite | runner | CPU, seconds | times native | outcome |",
+        "|---|---|---:|---:|---|",
+    ]
+    for suite, runs in _benchmarked("heapcheck"):
+        native = _native_seconds(runs)
         lines += [
-            f"| {section.partition(':')[0]} | {run['']} | {run['CPU s']} | "
-            f"{float(run['CPU s']) / native:.1f} | {run['outcome']} |"
+            f"| {suite} | {run['']} | {run['CPU s']} | {float(run['CPU s']) / native:.1f} | "
+            f"{run['outcome']} |"
+            for run in runs
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def costs_of_checks() -> str:
+    """Return what the checks beside the engines cost, for each trivial test."""
+    lines = ["| runner | CPU, seconds | ms a test more | outcome |", "|---|---:|---:|---|"]
+    for _, runs in _benchmarked("checks"):
+        native = _native_seconds(runs)
+        lines += [
+            f"| {run['']} | {run['CPU s']} | "
+            f"{(float(run['CPU s']) - native) / int(run['outcome'].split()[0]) * 1000:.2f} | "
+            f"{run['outcome']} |"
             for run in runs
         ]
     return "\n".join(lines) + "\n"
