@@ -9,7 +9,7 @@ int pvg_find_collector(void);
 enum {
     PVG_UNTRACKS_NOTHING,
     PVG_UNTRACKS_EVERYTHING,
-    /* Takes a tenth of the time where most objects are (gc.freeze). */
+    /* Much faster where most objects are frozen (gc.freeze). */
     PVG_UNTRACKS_WHAT_IS_NOT_FROZEN,
 };
 
