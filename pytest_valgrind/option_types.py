@@ -33,6 +33,8 @@ class ValueType:
     choices: tuple[str, ...] = ()
     #: Whether the option may be given several times; the setting is a tuple.
     repeats = False
+    #: Whether a relative path in the ini file starts from that file.
+    in_folder_of_ini = False
     #: What the option means where it stands alone in the command line; empty if it needs a value.
     alone = ""
 
@@ -245,6 +247,33 @@ class LogToWrite(FileToWrite):
             return True
         except OSError as error:
             raise ValueError(f": {path} cannot be read: {error.strerror}") from None
+
+
+class BaselineFile(FileToWrite):
+    """The path of a baseline, and what is in it; it need not be there yet."""
+
+    in_folder_of_ini = True
+
+    def read(self, text: str, directory: Path) -> Any:
+        """Return what is known, nothing if there is no file."""
+        # Here, as every run of pytest imports this module.
+        from pytest_valgrind.findings.baseline import Baseline
+
+        path = super().read(text, directory)
+        try:
+            return Baseline.read(path)
+        except FileNotFoundError:
+            return Baseline(path)
+        except OSError as error:
+            raise ValueError(f": {path} cannot be read: {error.strerror}") from None
+
+    def encode(self, setting: Any) -> Any:
+        """Return its path: a worker of pytest-xdist reads it again."""
+        return str(setting.path) if setting else None
+
+    def decode(self, encoded: Any) -> Any:
+        """Return it again."""
+        return self.read(encoded, Path()) if encoded else None
 
 
 class Size(ValueType):

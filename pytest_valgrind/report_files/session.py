@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from pytest_valgrind.findings.baseline import NONE
 from pytest_valgrind.option_table import option_named
 from pytest_valgrind.report_files import json_file, sarif
 from pytest_valgrind.report_files.recorder import RunRecorder, Write
+from pytest_valgrind.settings import baseline_of
 
 
 def begin(config: pytest.Config) -> None:
@@ -32,6 +34,22 @@ def begin(config: pytest.Config) -> None:
     annotates = annotations == "github" or (
         annotations == "auto" and os.environ.get("GITHUB_ACTIONS") == "true"
     )
-    if files or annotates:
-        recorder = RunRecorder(config, files, annotates=annotates)
+    baseline = baseline_of(config, config.option)
+    if baseline is not None:
+        # Workers of pytest-xdist, which get this option, may run in another directory.
+        config.option.memory_baseline = str(baseline.path.absolute())
+    if files or annotates or baseline is not None:
+        recorder = RunRecorder(
+            config,
+            files,
+            checks=_checks(config),
+            known_before=baseline or NONE,
+            annotates=annotates,
+        )
         config.pluginmanager.register(recorder, "valgrind_run_recorder")
+
+
+def _checks(config: pytest.Config) -> set[str]:
+    """Return which checks besides those of the engines are done."""
+    plugins = {"hunt": "leaks_checker", "resources": "valgrind_resources_summary"}
+    return {name for name, plugin in plugins.items() if config.pluginmanager.has_plugin(plugin)}

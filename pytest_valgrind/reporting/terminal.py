@@ -40,16 +40,20 @@ def summary(results: Results, rules: Iterable[IgnoreRule] = ()) -> Iterator[str]
             yield f"{test.nodeid}: {test.verdict.header} {test.verdict.reason}{at}"
             findings = [found for found in findings if not _is_fatal_signal(found)]
         for finding in findings[:_MOST_OF_A_TEST]:
-            yield f"{test.nodeid}: {one_line([finding])}{known}"
+            is_in_baseline = finding.known and not test.verdict.is_marked(finding)
+            why = "  (in the baseline)" if is_in_baseline else known
+            yield f"{test.nodeid}: {one_line([finding])}{why}"
         if (more := len(findings) - _MOST_OF_A_TEST) > 0:
             yield f"{test.nodeid}: and {more:,} more{known}"
     for lost in results.undecided:
         tests = plural(len(lost.nodeids), "test")
         where = f", allocated in {lost.finding.made_in}" if lost.finding.made_in else ""
-        yield f"one of {tests}: {one_line([lost.finding])}{where}"
+        known = "  (in the baseline)" if lost.finding.known else ""
+        yield f"one of {tests}: {one_line([lost.finding])}{where}{known}"
     for module, findings in results.modules.items():
         for finding in findings:
-            yield f"{module}: {one_line([finding])}  (import)"
+            why = "import, in the baseline" if finding.known else "import"
+            yield f"{module}: {one_line([finding])}  ({why})"
     yield from _unused_markers(results)
     yield _totals(results)
     yield from _elsewhere("outside tests", results.outside)
@@ -139,11 +143,16 @@ def _totals(results: Results) -> str:
         (test, finding)
         for test in failed
         for finding in test.findings
-        if not (test.verdict.ends_process and _is_fatal_signal(finding))
+        if not (finding.known or (test.verdict.ends_process and _is_fatal_signal(finding)))
     ]
     in_tests = plural(len({test.nodeid for test, _ in found if not test.in_fixtures}), "test")
-    imported = [finding for findings in results.modules.values() for finding in findings]
-    undecided = [lost.finding for lost in results.undecided]
+    imported = [
+        finding
+        for findings in results.modules.values()
+        for finding in findings
+        if not finding.known
+    ]
+    undecided = [lost.finding for lost in results.undecided if not lost.finding.known]
     crashes = sum(test.verdict.is_crash for test in failed)
     parts = [plural(crashes, "crash", "crashes")] if crashes else []
     parts += [

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pytest_valgrind.findings.baseline import NONE, Baseline
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.verdict import LEFTOVER, Outcome, Verdict
 from pytest_valgrind.items.fixtures import FixturePhase, is_shared, phases_of, wrap_finalizers
@@ -27,10 +28,12 @@ class ResourceChecks:
 
     :param names: of the resources, as ``--resources`` has them.
     :param fails: whether a test fails that leaves something.
+    :param known_before: what may be left, as it was before.
     """
 
-    def __init__(self, names: Sequence[str], *, fails: bool) -> None:
+    def __init__(self, names: Sequence[str], *, fails: bool, known_before: Baseline = NONE) -> None:
         self._fails = fails
+        self._known_before = known_before
         self._openings = Openings()
         self._made = {name: _resource(name, self._openings) for name in names}
         self._names = {resource.kind: name for name, resource in self._made.items()}
@@ -100,7 +103,11 @@ class ResourceChecks:
     def _give(self, item: pytest.Item, report: pytest.TestReport, left: Sequence[Finding]) -> None:
         if not left:
             return
+        left = self._known_before.marked(item.nodeid, left)
         vars(report)[ATTRIBUTE] = packed(left)
+        left = [found for found in left if not found.known]
+        if not left:
+            return
         fails = self._fails
         if not fails:
             try:
