@@ -84,7 +84,7 @@ class RunRecorder:
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Take what could not be collected; our own findings come as such reports as well."""
-        if report.failed and not hasattr(report, "when"):
+        if report.failed and "when" not in vars(report):
             message = str(report.longrepr).strip().rpartition("\n")[2]
             self._observed.not_collected.append((report.nodeid, message))
 

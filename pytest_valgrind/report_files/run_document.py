@@ -125,7 +125,10 @@ def document(
         "hints": end.all_hints if end else [],
         "unchecked": list(end.results.unchecked) if end else [],
         "not_collected": [
-            {"nodeid": nodeid, "message": message} for nodeid, message in observed.not_collected
+            {"nodeid": nodeid, "message": message}
+            for nodeid, message in observed.not_collected
+            # What was found at an import fails the collection as well, and is a finding.
+            if end is None or nodeid not in end.results.modules
         ],
         "tests": [test.record for test in observed.tests.values()],
         "findings": records,
