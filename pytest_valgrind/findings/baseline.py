@@ -32,19 +32,18 @@ class Known(NamedTuple):
     title: str = ""
 
     def is_like(self, test: str, other: Identity) -> bool:
-        """Whether a finding of a test is this one: by its stack, or by the objects' types."""
+        """Whether a finding of a test is this one: by the objects' types, else by its stack."""
         own = self.identity
         if self.test != test or own.kind != other.kind:
             return False
-        if own.frames == other.frames and own.frames:
-            return True
         if own.frames and other.frames and own.frames[0] != other.frames[0]:
             return False
-        # A stack may be missing, or its callers may have changed. Of several types that are lost
-        # with each other, a run may show some.
-        if not other.types:
-            return not (own.types or own.frames or other.frames)
-        return set(other.types) <= set(own.types)
+        if own.types and other.types:
+            # Callers may have changed; of types that are lost together, a run may show some.
+            return set(other.types) <= set(own.types)
+        if own.frames or other.frames:
+            return own.frames == other.frames
+        return own.types == other.types
 
 
 class Baseline:
