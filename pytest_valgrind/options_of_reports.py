@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_valgrind.option_types import BaselineFile, Choice, ExistingFiles, FileToWrite
+from pytest_valgrind.option_paths import BaselineFile, ExistingFiles, FileToWrite
+from pytest_valgrind.option_types import Choice
 from pytest_valgrind.options import Option
 
 OPTIONS_OF_REPORTS: tuple[Option, ...] = (
