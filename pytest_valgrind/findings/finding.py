@@ -140,6 +140,20 @@ class Finding:
         """The stack down to the extension's outermost frame."""
         return _extension_part(self.stack)
 
+    @property
+    def defect(self) -> tuple[str, ...]:
+        """What findings of one defect have in common, in whichever tests: the kind and the C stack.
+
+        Where there is no stack, the types of lost objects take its place. Empty if it cannot be
+        told from others.
+        """
+        if self.stack:
+            frame = self.innermost
+            # Two functions without a name may be in the same object file.
+            is_known = frame is not None and frame.function != "???"
+            return (self.kind.value, *self.stack_of_extension) if is_known else ()
+        return (self.kind.value, *sorted(self.types)) if self.types else ()
+
     def plus(self, other: Finding) -> Finding:
         """Return both as one."""
         return replace(
