@@ -142,17 +142,23 @@ class Finding:
 
     @property
     def defect(self) -> tuple[str, ...]:
-        """What findings of one defect have in common, in whichever tests: the kind and the C stack.
+        """What findings of one defect have in common, in whichever tests: kind and C stack.
 
-        Where there is no stack, the types of lost objects take its place. Empty if it cannot be
-        told from others.
+        Where no extension is in the stack, or there is none, it takes the types of lost objects and
+        the further stacks as well. Empty if it cannot be told from others.
         """
-        if self.stack:
-            frame = self.innermost
-            # Two functions without a name may be in the same object file.
-            is_known = frame is not None and frame.function != "???"
-            return (self.kind.value, *self.stack_of_extension) if is_known else ()
-        return (self.kind.value, *sorted(self.types)) if self.types else ()
+        frame = self.innermost
+        # Many functions without a name may be in an object file, and many a test hangs in a lock.
+        is_nameless = frame.function == "???" if frame else not self.types
+        if is_nameless or self.kind is Kind.TIMEOUT:
+            return ()
+        stack = self.stack_of_extension
+        if any(frame.owner is Owner.EXTENSION for frame in self.stack):
+            return (self.kind.value, *stack)
+        # The interpreter allocates and opens for everybody.
+        what = (self.message,) if self.kind.is_leftover else sorted(self.types)
+        further = [line for each in self.further for line in _extension_part(each.stack)]
+        return (self.kind.value, *what, *stack, *further)
 
     def plus(self, other: Finding) -> Finding:
         """Return both as one."""

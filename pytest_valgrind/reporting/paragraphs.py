@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import pytest
@@ -19,11 +19,11 @@ _ATTRIBUTE = "memory_paragraphs"
 class Paragraph(NamedTuple):
     """Some lines that belong together."""
 
-    lines: Sequence[Line]
+    lines: tuple[Line, ...]
     #: By which it is recognised in the report of another test; empty if it stands for itself.
     defect: str = ""
     #: What is shown where another test has shown the lines, as far as it is of this test.
-    short: Sequence[Line] = ()
+    short: tuple[Line, ...] = ()
     #: The words for what is to blame.
     culprit: str = ""
 
@@ -31,7 +31,7 @@ class Paragraph(NamedTuple):
 def paragraphs(verdict: Verdict, findings: Iterable[Finding]) -> list[Paragraph]:
     """Return a test's findings, rendered for people; where there are many, the first in full."""
     findings = list(findings)
-    made = [Paragraph([Line(verdict.header, KIND)])]
+    made = [Paragraph((Line(verdict.header, KIND),))]
     if verdict.outcome is Outcome.FAILED and verdict.reason:
         made.append(_plain(verdict.reason.splitlines()))
     doubts = dict.fromkeys(finding.doubt for finding in findings if finding.doubt)
@@ -66,23 +66,23 @@ def carried_by(report: object) -> list[Paragraph]:
     """Return the paragraphs that a report carries, none if it is not about findings."""
     values: list[Any] = getattr(report, _ATTRIBUTE, [])
     return [
-        Paragraph(list(_unpacked(lines)), defect, list(_unpacked(short)), words)
+        Paragraph(_unpacked(lines), defect, _unpacked(short), words)
         for lines, defect, short, words in values
     ]
 
 
 def _of_finding(finding: Finding) -> Paragraph:
-    lines, defect = list(rendered(finding)), "\n".join(finding.defect)
-    return Paragraph(lines, defect, list(in_short(finding)), culprit(finding))
+    lines, defect = tuple(rendered(finding)), "\n".join(finding.defect)
+    return Paragraph(lines, defect, tuple(in_short(finding)), culprit(finding))
 
 
 def _plain(lines: Iterable[str]) -> Paragraph:
-    return Paragraph([Line(line) for line in lines])
+    return Paragraph(tuple(Line(line) for line in lines))
 
 
 def _packed(lines: Iterable[Line]) -> list[tuple[str, str]]:
     return [(str(line), line.part) for line in lines]
 
 
-def _unpacked(values: Iterable[Sequence[str]]) -> Iterator[Line]:
-    return (Line(line, part) for line, part in values)
+def _unpacked(values: Iterable[Sequence[str]]) -> tuple[Line, ...]:
+    return tuple(Line(line, part) for line, part in values)

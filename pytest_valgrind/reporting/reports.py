@@ -13,7 +13,7 @@ from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.stack import Caller, PythonLine
 from pytest_valgrind.findings.verdict import Outcome, Verdict, crashed
 from pytest_valgrind.pytest_internals import Longrepr, longrepr, show_as
-from pytest_valgrind.reporting.paragraphs import carry, paragraphs, plain, text
+from pytest_valgrind.reporting.paragraphs import carried_by, carry, paragraphs, plain, text
 from pytest_valgrind.reporting.text import excerpt, one_line
 
 if TYPE_CHECKING:
@@ -161,6 +161,12 @@ def of_crash(
     report = pytest.TestReport(nodeid, location, {}, "failed", None, "call")
     _explain_crash(report, crash._replace(findings=findings), crash_message, (path, line or 0))
     return report
+
+
+def take_failure(report: pytest.TestReport, made: pytest.TestReport) -> None:
+    """Have a report say what another does."""
+    report.longrepr = made.longrepr
+    carry(report, carried_by(made))
 
 
 def of_process(path: str, crash: Crash, crash_message: str) -> pytest.CollectReport:
