@@ -20,13 +20,13 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "pytest_valgrind"
 #: Wings, and modules beside them, from the top down: tests/unit/test_house.py checks the imports.
 WINGS = (
-    *("plugin", "checks", "limits", "memory_log", "session", "workers", "launching", "recovery"),
-    *("origins", "children", "pinpoint", "hunt", "false_alarms", "around_call", "resources"),
-    *("heap", "memcheck", "leaks", "objects", "items", "reporting", "settings", "option_table"),
-    *("options_of_checks", "options_of_hunts", "options_of_memcheck", "options", "option_types"),
-    *("findings", "markers", "pytest_internals", "session_kind", "command", "fork"),
-    *("memory_size", "parent_death", "standard_library", "preload", "package", "valgrind"),
-    "client",
+    *("plugin", "checks", "report_files", "limits", "memory_log", "session", "workers"),
+    *("launching", "recovery", "origins", "children", "pinpoint", "hunt", "false_alarms"),
+    *("around_call", "resources", "heap", "memcheck", "leaks", "objects", "items", "reporting"),
+    *("settings", "option_table", "options_of_checks", "options_of_hunts", "options_of_memcheck"),
+    *("options_of_reports", "options", "option_types", "findings", "markers", "pytest_internals"),
+    *("session_kind", "command", "fork", "memory_size", "parent_death", "standard_library"),
+    *("preload", "package", "valgrind", "client"),
 )
 
 

@@ -5,9 +5,14 @@ Every run of pytest imports this module, and none of the others.
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from pytest_valgrind import markers, session_kind
+
+#: Options for reports that show the memory of each test.
+_WITH_MEMORY = ("memory_report", "memory_json")
 
 
 def are_wanted(config: pytest.Config) -> bool:
@@ -19,6 +24,7 @@ def are_wanted(config: pytest.Config) -> bool:
         or option.resources is not None
         or config.getini("memory_limit")
         or config.getini("resources")
+        or _wants_report_files(config)
         or _shows_what_others_do(config)
     )
 
@@ -32,6 +38,10 @@ def register(config: pytest.Config, *, is_engine_asked_for: bool, replaces_anoth
     """
     _register_memory_log(config, replaces_another=replaces_another)
     _register_resources(config)
+    if _wants_report_files(config) and not (replaces_another or hasattr(config, "workerinput")):
+        from pytest_valgrind.report_files import session
+
+        session.begin(config)
     if _shows_what_others_do(config):
         from pytest_valgrind.limits.problem_status import ProblemStatus
 
@@ -68,9 +78,19 @@ def _shows_what_others_do(config: pytest.Config) -> bool:
     return session_kind.is_distributed(config.option) or session_kind.is_of_launcher(config)
 
 
+def _wants_report_files(config: pytest.Config) -> bool:
+    """Whether the run is to be written down, or GitHub to be told of it."""
+    return "GITHUB_ACTIONS" in os.environ or any(
+        getattr(config.option, name) or config.getini(name)
+        for name in (*_WITH_MEMORY, "memory_sarif", "memory_annotations")
+    )
+
+
 def _register_memory_log(config: pytest.Config, *, replaces_another: bool) -> None:
     option = config.option
-    if not (option.memory_log or option.memory_limit or config.getini("memory_limit")):
+    names = ("memory_log", "memory_limit", *_WITH_MEMORY)
+    given = any(getattr(option, name) for name in names)
+    if not (given or any(config.getini(name) for name in names[1:])):
         return
     from pytest_valgrind.memory_log import session
 

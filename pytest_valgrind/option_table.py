@@ -21,6 +21,7 @@ from pytest_valgrind.options import Engine, Option
 from pytest_valgrind.options_of_checks import OPTIONS_OF_CHECKS
 from pytest_valgrind.options_of_hunts import OPTIONS_OF_HUNTS, are_untaken, decline, note_owner
 from pytest_valgrind.options_of_memcheck import OPTIONS_OF_MEMCHECK
+from pytest_valgrind.options_of_reports import OPTIONS_OF_REPORTS
 
 _HEAPCHECK = (
     Option(
@@ -176,6 +177,7 @@ OPTIONS: tuple[Option, ...] = (
     *_HEAPCHECK,
     *_BOTH,
     *OPTIONS_OF_CHECKS,
+    *OPTIONS_OF_REPORTS,
     *OPTIONS_OF_HUNTS,
 )
 

@@ -91,6 +91,13 @@ class Settings(NamedTuple):
     resources: tuple[str, ...] | None
     #: Whether that fails it.
     resources_fail: bool
+    #: Where to write reports: of HTML, of JSON, as SARIF; and earlier ones to compare with.
+    memory_report: Path | None
+    memory_earlier: tuple[Path, ...]
+    memory_json: Path | None
+    memory_sarif: Path | None
+    #: Whether to print annotations: for ``github``, ``off``, or ``auto``.
+    memory_annotations: str
     #: How often tests are repeated, to settle and to compare; None if they are not.
     leaks: tuple[int | None, int | None] | None
     leaks_stab: int | None

@@ -57,6 +57,8 @@ class Finding:
     python: tuple[PythonLine, ...] = ()
     #: What is to be said about that.
     python_note: str = ""
+    #: Why it fails nothing, if it was there before: the name of the baseline.
+    known: str = ""
     #: The lines of the suppression that valgrind made for it, if that was asked for.
     suppression: tuple[str, ...] = ()
 

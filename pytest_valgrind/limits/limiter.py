@@ -21,6 +21,7 @@ from pytest_valgrind.limits.problem_status import mark_problem
 from pytest_valgrind.limits.stacks import Allocations, Stack, described, merged, shown
 from pytest_valgrind.limits.traced_run import TracedRun, at_the_peak, left_allocated
 from pytest_valgrind.memory_size import format_size
+from pytest_valgrind.reporting.attributes import add_problem
 
 #: From here on no test of a session has a place.
 _FIRST_FREE = 1 << 31
@@ -114,6 +115,7 @@ class Limiter:
                 report.longrepr = "\n".join(problem.message for problem in problems)
                 mark_problem(report)
                 for message, details in problems:
+                    add_problem(report, message, details)
                     if details:
                         report.sections.append(("memory limit", f"{message}\n{details}"))
         return report

@@ -15,6 +15,7 @@ from pytest_valgrind.memory_log import records
 from pytest_valgrind.memory_log.records import MemoryOfTest
 from pytest_valgrind.memory_log.resident_set import Resident, ResidentSet
 from pytest_valgrind.memory_size import format_size
+from pytest_valgrind.reporting.attributes import MEMORY, add_problem
 
 #: Live bytes and blocks of the heap.
 Heap = Callable[[], tuple[int, int]]
@@ -70,8 +71,10 @@ class Recorder:
                 resident = self._settled(resident)
                 if resident.now - self._rss_start > self._limit:
                     self._fail(report, resident)
+            test = self._record(item.nodeid, resident)
+            vars(report)[MEMORY] = test.values
             if self._path is not None:
-                self._write(self._path, item.nodeid, resident)
+                _write(self._path, test)
         return report
 
     def _settled(self, resident: Resident) -> Resident:
@@ -88,16 +91,17 @@ class Recorder:
             f"Test was limited to a growth of {format_size(self._limit)} but grew by {growth}, "
             f"from {format_size(self._rss_start)} to {format_size(resident.now)} of resident memory"
         )
+        add_problem(report, words)
         if report.failed:
             report.sections.append(("memory limit", words))
         else:
             report.outcome, report.longrepr = "failed", words
             self._outcome = "error"
 
-    def _write(self, path: Path, nodeid: str, resident: Resident) -> None:
+    def _record(self, nodeid: str, resident: Resident) -> MemoryOfTest:
         heap_start, blocks_start = self._heap_start
         heap_end, blocks_end = self._heap() if self._heap else _NO_HEAP
-        test = MemoryOfTest(
+        return MemoryOfTest(
             nodeid,
             self._outcome,
             round(perf_counter() - self._start, 6),
@@ -110,12 +114,15 @@ class Recorder:
             blocks_end,
             self._worker,
         )
-        try:
-            records.write(path, test)
-        except OSError as error:
-            raise pytest.UsageError(
-                f"--memory-log: {path} cannot be written: {error.strerror}."
-            ) from None
+
+
+def _write(path: Path, test: MemoryOfTest) -> None:
+    try:
+        records.write(path, test)
+    except OSError as error:
+        raise pytest.UsageError(
+            f"--memory-log: {path} cannot be written: {error.strerror}."
+        ) from None
 
 
 def _outcome(report: pytest.TestReport) -> str:

@@ -34,6 +34,15 @@ class MemoryOfTest(NamedTuple):
         """Bytes by which the resident set has grown."""
         return self.rss_end - self.rss_start
 
+    @property
+    def values(self) -> dict[str, int]:
+        """What is measured of the memory, as far as it is known."""
+        return {
+            name: value
+            for name, value in self._asdict().items()
+            if name.startswith(("rss_", "heap_", "blocks_")) and value is not None
+        }
+
 
 def write(path: Path, test: MemoryOfTest) -> None:
     """Add a line.

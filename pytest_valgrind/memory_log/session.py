@@ -27,7 +27,10 @@ def begin(
     """
     path: Path | None = option_named("memory_log").value(config, config.option)
     limit: float | None = option_named("memory_limit").value(config, config.option)
-    if path is None and limit is None:
+    in_report = any(
+        option_named(name).value(config, config.option) for name in ("memory_report", "memory_json")
+    )
+    if path is None and limit is None and not in_report:
         return
     worker = getattr(config, "workerinput", {}).get("workerid", "")
     if path is not None:

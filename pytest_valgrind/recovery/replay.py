@@ -60,7 +60,7 @@ class Replay:
         Origins(self._settings, os.environ).pass_over(self._results)
         self._end_of_run.report_tests(session.ihook)
         # A process that died has failed the run.
-        self._end_of_run.report_run(session.ihook, has_failed=True)
+        self._end_of_run.report_run(session.config, has_failed=True)
         return True
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

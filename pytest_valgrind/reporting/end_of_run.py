@@ -14,10 +14,14 @@ from pytest_valgrind.findings.results import Results
 from pytest_valgrind.findings.suppressions import write
 from pytest_valgrind.findings.verdict import Outcome
 from pytest_valgrind.reporting import reports
-from pytest_valgrind.reporting.terminal import write_summary
+from pytest_valgrind.reporting.terminal import summary, weaknesses, write_summary
 
 if TYPE_CHECKING:
     from pytest_valgrind.settings import Settings
+
+
+#: What the reports of the run are made from, as files.
+END_OF_RUN = pytest.StashKey["EndOfRun"]()
 
 
 class EndOfRun(NamedTuple):
@@ -51,11 +55,13 @@ class EndOfRun(NamedTuple):
                 report=reports.of_unchecked(self.results.unchecked, self._label)
             )
 
-    def report_run(self, hook: pluggy.HookRelay, *, has_failed: bool) -> None:
+    def report_run(self, config: pytest.Config, *, has_failed: bool) -> None:
         """Report what was found at import, and a run that checked nothing; write the files.
 
         :param has_failed: whether the run fails already.
         """
+        config.stash[END_OF_RUN] = self
+        hook = config.hook
         for nodeid, findings in self.results.modules.items():
             hook.pytest_collectreport(report=reports.of_module(nodeid, findings, self._label))
         if self.results.is_void and not has_failed:
@@ -83,6 +89,16 @@ class EndOfRun(NamedTuple):
         )
         for line in more:
             reporter.write_line(line)
+
+    @property
+    def lines(self) -> Iterable[str]:
+        """The lines of the summary."""
+        return summary(self.results, self.settings.ignore if self.settings.heapcheck else ())
+
+    @property
+    def all_hints(self) -> list[str]:
+        """What to do for better findings, in sentences."""
+        return [*sorted(self.hints), *weaknesses(self.results)]
 
     @property
     def _label(self) -> str:

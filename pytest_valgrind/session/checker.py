@@ -179,7 +179,7 @@ class ValgrindChecker:
         finally:  # whatever the hooks of others do with a report
             self._write_end()
         if not is_silent:  # all workers import the same, and the controller reports it once
-            self._end_of_run.report_run(session.ihook, has_failed=bool(session.testsfailed))
+            self._end_of_run.report_run(session.config, has_failed=bool(session.testsfailed))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self) -> None:

@@ -211,7 +211,7 @@ class Controller:
                 unused = set.intersection(*self._unused)
                 self._results.unused_suppressions = sorted(unused)
             has_failed = bool(session.testsfailed)
-            self._end_of_run.report_run(session.config.hook, has_failed=has_failed)
+            self._end_of_run.report_run(session.config, has_failed=has_failed)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was found."""

@@ -1,0 +1,53 @@
+"""The options of report files and of the baseline: rows of the table of options."""
+
+from __future__ import annotations
+
+from pytest_valgrind.option_types import Choice, ExistingFiles, FileToWrite
+from pytest_valgrind.options import Option
+
+OPTIONS_OF_REPORTS: tuple[Option, ...] = (
+    Option(
+        "memory_report",
+        ("--memory-report",),
+        "any",
+        "Write a page of HTML into FILE, with the memory of the process over all tests, and "
+        "everything that was found, with stacks and source lines.",
+        FileToWrite(),
+        metavar="FILE",
+    ),
+    Option(
+        "memory_earlier",
+        ("--memory-earlier",),
+        "any",
+        "Show in --memory-report how this run compares to an earlier one, whose report FILE is, "
+        "of HTML or of JSON.",
+        ExistingFiles(),
+        metavar="FILE",
+    ),
+    Option(
+        "memory_json",
+        ("--memory-json",),
+        "any",
+        "Write everything that was found and measured into FILE as JSON.",
+        FileToWrite(),
+        metavar="FILE",
+    ),
+    Option(
+        "memory_sarif",
+        ("--memory-sarif",),
+        "any",
+        "Write everything that was found into FILE as SARIF 2.1.0, by which code hosts show it at "
+        "the lines of a change.",
+        FileToWrite(),
+        metavar="FILE",
+    ),
+    Option(
+        "memory_annotations",
+        ("--memory-annotations",),
+        "any",
+        "Print what fails a test as annotations for GitHub Actions, which show at the lines of a "
+        "change: always (github), never (off), or where GITHUB_ACTIONS is set (auto).",
+        Choice("auto", "github", "off"),
+        default="auto",
+    ),
+)

@@ -1,0 +1,1 @@
+"""The run as files: JSON, SARIF, HTML, and the annotations of GitHub."""

@@ -1,0 +1,237 @@
+"""The whole run as JSON has it: report-1.schema.json says what each name means."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.findings.results import Judged, Results
+from pytest_valgrind.findings.verdict import Outcome
+from pytest_valgrind.hunt.leaks import Leaks
+from pytest_valgrind.report_files.finding_record import FindingRecords
+from pytest_valgrind.report_files.source_tree import SourceTree
+from pytest_valgrind.report_files.test_record import TestRecord
+
+if TYPE_CHECKING:
+    from pytest_valgrind.reporting.end_of_run import EndOfRun
+
+#: A reader can rely upon the names of a version: later ones may add some.
+FORMAT, VERSION = "pytest-valgrind-report", 1
+
+
+class Repeated(NamedTuple):
+    """A test that leaks when it is repeated."""
+
+    nodeid: str
+    leaks: Leaks
+    status: str
+
+
+class Left(NamedTuple):
+    """What a test has left behind."""
+
+    nodeid: str
+    findings: Sequence[Finding]
+    status: str
+
+
+class Beyond(NamedTuple):
+    """A limit to memory that a test went beyond."""
+
+    nodeid: str
+    message: str
+    details: str
+
+
+class Observed(NamedTuple):
+    """What the reports of tests have said in the whole run."""
+
+    tests: dict[str, TestRecord]
+    repeated: list[Repeated]
+    left: list[Left]
+    beyond: list[Beyond]
+    #: Names and messages of what could not be collected.
+    not_collected: list[tuple[str, str]]
+
+
+class Ended(NamedTuple):
+    """When and how a run ended."""
+
+    started: float  #: seconds since the epoch
+    seconds: float  #: that it took
+    exit_status: int
+
+
+def document(
+    config: pytest.Config,
+    observed: Observed,
+    end: EndOfRun | None,
+    ended: Ended,
+) -> dict[str, Any]:
+    """Return the document.
+
+    :param end: what the engines have found, None if none was asked for.
+    """
+    start = datetime.fromtimestamp(ended.started, timezone.utc)
+    tree = SourceTree(config.rootpath)
+    locations = {
+        test.nodeid: (str(config.rootpath / test.file), test.line)
+        for test in observed.tests.values()
+    }
+    findings = FindingRecords(tree, locations)
+    if end is not None:
+        _add_results(findings, end.results, end.settings.name)
+    _add_observed(findings, observed)
+    records = findings.records
+    outcomes = Counter(test.record["outcome"] for test in observed.tests.values())
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "tool": {"name": "pytest-valgrind", "version": version("pytest-valgrind")},
+        "run": {
+            "started": start.isoformat(timespec="seconds"),
+            "seconds": round(ended.seconds, 3),
+            "command": shlex.join(["pytest", *map(str, config.invocation_params.args)]),
+            "rootdir": str(config.rootpath),
+            "repository": str(tree.top),
+            "engines": _engines(end),
+            "python": platform.python_version(),
+            "pytest": pytest.__version__,
+            "platform": f"{sys.platform}-{platform.machine()}",
+            "exit_status": ended.exit_status,
+        },
+        "totals": {
+            "tests": len(observed.tests),
+            "outcomes": dict(outcomes),
+            "checked": end.results.tests if end else 0,
+            "findings": {
+                status: number
+                for status in ("failed", "known", "baseline", "listed")
+                if (number := sum(record["status"] == status for record in records))
+            },
+        },
+        "summary": list(end.lines) if end else [],
+        "hints": end.all_hints if end else [],
+        "unchecked": list(end.results.unchecked) if end else [],
+        "not_collected": [
+            {"nodeid": nodeid, "message": message} for nodeid, message in observed.not_collected
+        ],
+        "tests": [test.record for test in observed.tests.values()],
+        "findings": records,
+        "sources": tree.lines,
+    }
+
+
+def _engines(end: EndOfRun | None) -> list[str]:
+    if end is None:
+        return []
+    settings = end.settings
+    asked = {"valgrind": settings.valgrind, "heapcheck": settings.heapcheck}
+    return [name for name, is_asked in asked.items() if is_asked]
+
+
+def _add_results(records: FindingRecords, results: Results, check: str) -> None:
+    for judged in results.judged:
+        _add_judged(records, judged, check)
+    for lost in results.undecided:
+        records.add(
+            lost.finding,
+            status="baseline" if lost.finding.known else "failed",
+            place="one of several tests",
+            tests=lost.nodeids,
+            check=check,
+            reason="\n".join(lost.lines),
+        )
+    for nodeid, findings in results.modules.items():
+        for finding in findings:
+            status = "baseline" if finding.known else "failed"
+            records.add(finding, status=status, place="import", tests=[nodeid], check=check)
+    for place, found in _listed(results).items():
+        for finding in found:
+            records.add(finding, status="listed", place=place, tests=[], check=check)
+
+
+def _listed(results: Results) -> Mapping[str, Iterable[Finding]]:
+    """Return what fails nothing, by where it is."""
+    return {
+        "outside tests": results.outside,
+        "other code": results.elsewhere,
+        "interpreter": results.noise,
+        "system program": results.of_system,
+        "ignored by a rule": [finding for _, finding in results.ignored],
+    }
+
+
+def _add_judged(records: FindingRecords, judged: Judged, check: str) -> None:
+    verdict, nodeid = judged.verdict, judged.nodeid
+    for finding in judged.findings:
+        # One that is new fails its test, whatever else is known of it.
+        is_known = verdict.outcome is Outcome.KNOWN or verdict.knows(finding)
+        status = "baseline" if finding.known else "known" if is_known else "failed"
+        records.add(
+            finding,
+            status=status,
+            place="fixture" if judged.in_fixtures else "test",
+            tests=[nodeid],
+            check=check,
+            header=verdict.header,
+            reason=verdict.reason,
+        )
+    has_signal = any(finding.kind is Kind.FATAL_SIGNAL for finding in judged.findings)
+    if verdict.is_crash and not has_signal:
+        _add_verdict(records, judged, check, "crash")
+    elif verdict.outcome is Outcome.FAILED and not judged.findings:
+        _add_verdict(records, judged, check, "timeout" if verdict.ends_process else "unused marker")
+
+
+def _add_verdict(records: FindingRecords, judged: Judged, check: str, kind: str) -> None:
+    verdict = judged.verdict
+    records.add_other(
+        kind,
+        verdict.reason,
+        status="failed",
+        tests=[judged.nodeid],
+        check=check,
+        category="error",
+        header=verdict.header,
+    )
+
+
+def _add_observed(records: FindingRecords, observed: Observed) -> None:
+    for nodeid, leaks, status in observed.repeated:
+        first, *names = leaks.lines
+        records.add_other(
+            "growth by repetition",
+            first,
+            status=status,
+            tests=[nodeid],
+            check="hunt",
+            category="leak",
+            header="[LEAKED]",
+            details="\n".join(names),
+            growth=leaks,
+        )
+    for nodeid, findings, status in observed.left:
+        for finding in findings:
+            place = "fixture" if finding.fixture else "test"
+            records.add(finding, status=status, place=place, tests=[nodeid], check="resources")
+    for nodeid, message, details in observed.beyond:
+        records.add_other(
+            "memory limit",
+            message,
+            status="failed",
+            tests=[nodeid],
+            check="limits",
+            category="limit",
+            details=details,
+        )
