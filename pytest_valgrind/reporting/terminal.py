@@ -21,7 +21,7 @@ _MOST_PLACES = 10
 
 
 def summary(
-    results: Results, rules: Iterable[IgnoreRule] = (), *, folds: bool = True
+    results: Results, rules: Iterable[IgnoreRule] = (), *, folds: bool = False
 ) -> Iterator[str]:
     """Return, as lines, what was found: a line a defect, and the totals.
 
@@ -66,16 +66,21 @@ def _of_tests(judged: Sequence[Judged], *, folds: bool) -> Iterator[str]:
             yield _crash_line(test)
         findings = _beside_crash(test)
         for finding in findings[:_MOST_OF_A_TEST]:
-            first, *others = tests_of.get(_defect(test, finding), [test.nodeid])
-            if first == test.nodeid:
-                same = f"; the same in {plural(len(others), 'more test')}" if others else ""
-                yield f"{test.nodeid}: {one_line([finding])}{same}{known}"
+            defect = _defect(test, finding)
+            first, *others = tests_of.get(defect, [test.nodeid])
+            if first != test.nodeid:
+                continue
+            same = ""
+            if others:  # they are said once, should the test have another of this defect
+                same = f"; the same in {plural(len(others), 'more test')}"
+                tests_of[defect] = [first]
+            yield f"{test.nodeid}: {one_line([finding])}{same}{known}"
         if (more := len(findings) - _MOST_OF_A_TEST) > 0:
             yield f"{test.nodeid}: and {more:,} more{known}"
 
 
 def _tests_by_defect(judged: Iterable[Judged]) -> dict[tuple[object, ...], list[str]]:
-    """Return the tests that show a defect, in their order and each once."""
+    """Return the tests that show each defect, in their order and each test once."""
     tests: dict[tuple[object, ...], dict[str, None]] = {}
     for test in judged:
         for finding in _beside_crash(test)[:_MOST_OF_A_TEST]:

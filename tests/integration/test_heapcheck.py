@@ -135,7 +135,7 @@ def test_place_of_many_tests_has_a_line(native: Run) -> None:
     """Those that fail have one, and those in which it is known another."""
     lines = [line for line in section(native) if ": leak (defective.c:" in line]
     known, failing = lines
-    assert failing.startswith("test_native_leaks.py::")
+    assert failing.startswith("test_native_known.py::test_known_error_and_a_leak: ")
     assert re.search(r"; the same in \d+ more tests$", failing)
     assert known.endswith("(known)")
 
