@@ -68,6 +68,8 @@ class Settings(NamedTuple):
     strict: bool
     #: Whether failing tests are run once more to find the lines of Python.
     pinpoint: bool
+    #: Whether the terminal shows what valgrind's log says of failures.
+    show_log: bool
     #: Whether to go on, in a new process, after a test of which the process died.
     resume: bool
     #: Whether processes that tests start are checked, too.

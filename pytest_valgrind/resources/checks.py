@@ -15,8 +15,8 @@ from pytest_valgrind.items.fixtures import FixturePhase, is_shared, phases_of, w
 from pytest_valgrind.markers import ALLOW_LEFTOVER
 from pytest_valgrind.option_types import RESOURCE_KINDS
 from pytest_valgrind.pytest_internals import cached_value, finalizers_of, is_set_up_as
+from pytest_valgrind.reporting.paragraphs import text
 from pytest_valgrind.reporting.reports import give_to_fixtures
-from pytest_valgrind.reporting.text import text
 from pytest_valgrind.resources.leftovers import ATTRIBUTE, LeftoverWarning, packed
 from pytest_valgrind.resources.openings import Openings
 from pytest_valgrind.resources.resource import Resource
