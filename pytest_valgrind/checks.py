@@ -63,9 +63,31 @@ def start_early(config: pytest.Config) -> None:
         start_early(config)
 
 
-def have_limits(config: pytest.Config, items: list[pytest.Item]) -> bool:
-    """Whether the memory of any test is limited."""
-    return markers.have_limits(items) or _wants_engine(config, config.option)
+def refuse_early(config: pytest.Config) -> None:
+    """Refuse what cannot be reported, before an engine takes its time to start.
+
+    :param config: as it is before conftests are imported.
+    :raises pytest.UsageError: if it cannot.
+    """
+    option = config.known_args_namespace
+    if option.memory_earlier or option.memory_report or config.getini("memory_report"):
+        from pytest_valgrind.report_files import session
+
+        session.page_writer(config, option)
+
+
+def limit_memory(
+    config: pytest.Config, items: list[pytest.Item], *, is_within_session: bool
+) -> None:
+    """Have tests measured that have a limit, if there are any.
+
+    :param is_within_session: whether another session of pytest runs in this process.
+    :raises pytest.UsageError: if a limit makes no sense.
+    """
+    if markers.have_limits(items) or _wants_engine(config, config.option):
+        from pytest_valgrind.limits.session import begin
+
+        begin(config, items, is_within_session=is_within_session)
 
 
 def _wants_engine(config: pytest.Config, option: object) -> bool:
@@ -82,7 +104,7 @@ def _wants_report_files(config: pytest.Config) -> bool:
     """Whether the run is to be written down, or GitHub to be told of it."""
     return "GITHUB_ACTIONS" in os.environ or any(
         getattr(config.option, name) or config.getini(name)
-        for name in (*_WITH_MEMORY, "memory_sarif", "memory_annotations")
+        for name in (*_WITH_MEMORY, "memory_sarif", "memory_annotations", "memory_earlier")
     )
 
 

@@ -284,6 +284,14 @@ class ExistingFiles(ValueType):
         return tuple(map(Path, encoded))
 
 
+class EarlierReports(ExistingFiles):
+    """Any number of report files, of which the one that will be written need not be there yet."""
+
+    def read(self, text: str, directory: Path) -> Path:
+        """Return the path of one."""
+        return directory / text
+
+
 class LeakKinds(ValueType):
     """Some kinds of leak, with commas between them."""
 

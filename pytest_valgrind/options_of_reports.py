@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_valgrind.option_types import Choice, ExistingFiles, FileToWrite
+from pytest_valgrind.option_types import Choice, EarlierReports, FileToWrite
 from pytest_valgrind.options import Option
 
 OPTIONS_OF_REPORTS: tuple[Option, ...] = (
@@ -20,8 +20,9 @@ OPTIONS_OF_REPORTS: tuple[Option, ...] = (
         ("--memory-earlier",),
         "any",
         "Show in --memory-report how this run compares to an earlier one, whose report FILE is, "
-        "of HTML or of JSON.",
-        ExistingFiles(),
+        "of HTML or of JSON. FILE may be that of --memory-report itself: then it need not be there "
+        "before the first run, and knows all runs since.",
+        EarlierReports(),
         metavar="FILE",
     ),
     Option(
