@@ -13,6 +13,7 @@ from pytest_valgrind import markers, session_kind
 
 #: Options for reports that show the memory of each test.
 _WITH_MEMORY = ("memory_report", "memory_json")
+_OTHER_FILES = ("memory_earlier", "memory_sarif", "memory_baseline", "memory_annotations")
 
 
 def are_wanted(config: pytest.Config) -> bool:
@@ -102,9 +103,13 @@ def _shows_what_others_do(config: pytest.Config) -> bool:
 
 def _wants_report_files(config: pytest.Config) -> bool:
     """Whether the run is to be written down, or GitHub to be told of it."""
-    return "GITHUB_ACTIONS" in os.environ or any(
-        getattr(config.option, name) or config.getini(name)
-        for name in (*_WITH_MEMORY, "memory_sarif", "memory_annotations", "memory_earlier")
+    option = config.option
+    return (
+        "GITHUB_ACTIONS" in os.environ
+        or option.memory_baseline_update
+        or any(
+            getattr(option, name) or config.getini(name) for name in (*_WITH_MEMORY, *_OTHER_FILES)
+        )
     )
 
 
@@ -131,10 +136,16 @@ def _register_resources(config: pytest.Config) -> None:
     names = option_named("resources").value(config, config.option)
     if not names:
         return
+    from pytest_valgrind.findings.baseline import NONE
     from pytest_valgrind.resources.checks import ResourceChecks
     from pytest_valgrind.resources.summary import ResourceSummary
+    from pytest_valgrind.settings import baseline_of
 
-    fails = option_named("resources_fail").value(config, config.option)
-    config.pluginmanager.register(ResourceChecks(names, fails=fails), "valgrind_resources")
+    checks = ResourceChecks(
+        names,
+        fails=option_named("resources_fail").value(config, config.option),
+        known_before=baseline_of(config, config.option) or NONE,
+    )
+    config.pluginmanager.register(checks, "valgrind_resources")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(ResourceSummary(), "valgrind_resources_summary")

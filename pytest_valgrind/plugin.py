@@ -123,6 +123,8 @@ def pytest_configure(config: pytest.Config) -> None:
         and not session_kind.is_of_launcher(config)
     ):
         _register_controller(config)
+    if is_asked_for or checks.are_wanted(config):
+        _shorten_failures(config)
     if checks.are_wanted(config):
         with _imports_as_usual(config.pluginmanager):
             checks.register(
@@ -270,6 +272,13 @@ def _warn_of_options_without_effect(config: pytest.Config) -> None:
             raise pytest.UsageError(f"{words}.") from None
 
 
+def _shorten_failures(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # then another process shows them
+        with _imports_as_usual(config.pluginmanager):
+            from pytest_valgrind.reporting.short_failures import ShortFailures
+        config.pluginmanager.register(ShortFailures(config))
+
+
 def _register_hunter(config: pytest.Config) -> None:
     from pytest_valgrind.options_of_hunts import are_ours
 
@@ -284,14 +293,14 @@ def _register_hunter(config: pytest.Config) -> None:
 
 def _register_checker(config: pytest.Config, process: Process) -> None:
     with _imports_as_usual(config.pluginmanager):
-        from pytest_valgrind import running_on_valgrind
+        from pytest_valgrind import running_on_valgrind, session_kind
         from pytest_valgrind.session.checker import ValgrindChecker
         from pytest_valgrind.settings import Settings
         from pytest_valgrind.workers.worker import XdistWorker, is_worker
 
     worker = XdistWorker(config) if is_worker(config) else None
     if worker is None:
-        _refuse_controller(config.option)
+        session_kind.refuse_controller(config.option)
     if process.replaces_another:
         config.option.no_summary = True  # the parent's is about all the tests
         config.option.log_file_mode = "a"  # after that of the process before
@@ -336,14 +345,3 @@ def _register_controller(config: pytest.Config) -> None:
     if tests_will_run(config.option):
         controller = Controller(Settings.of(config, config.option), config)
         config.pluginmanager.register(controller, _CONTROLLER)
-
-
-def _refuse_controller(option: object) -> None:
-    from pytest_valgrind.session_kind import is_distributed
-
-    if is_distributed(option):
-        raise pytest.UsageError(
-            "--valgrind: valgrind watches only the process that hands out the tests, and not the "
-            "workers of pytest-xdist: leave valgrind out of the command line, as "
-            f"`{Path(sys.executable).name} -m pytest --valgrind -n` starts each worker under it."
-        )

@@ -8,9 +8,10 @@ import pytest
 
 from pytest_valgrind.limits.limiter import Limiter
 from pytest_valgrind.option_table import option_named
-from pytest_valgrind.options_of_hunts import are_ours
 
-_LIMITS = ("memory_limit", "limit_memory", "limit_markers", "fail_on_increase")
+#: By their plugins, in whatever process.
+_PLUGINS = {"hunt": "leaks_checker", "resources": "valgrind_resources_summary"}
+_LIMITS = ("memory_limit", "limit_memory", "limit_markers")
 
 
 def checks_asked(config: pytest.Config, engines: Iterable[str]) -> list[str]:
@@ -18,12 +19,8 @@ def checks_asked(config: pytest.Config, engines: Iterable[str]) -> list[str]:
 
     Limits by markers alone are known only to the process that measures them.
     """
-    option = config.option
-    has_limits = any(option_named(name).value(config, option) for name in _LIMITS)
-    asked = {
-        "hunt": are_ours(config, option) and bool(option.leaks),
-        "resources": bool(option_named("resources").value(config, option)),
-        "limits": has_limits
-        or any(isinstance(plugin, Limiter) for plugin in config.pluginmanager.get_plugins()),
-    }
-    return [*engines, *(name for name, is_asked in asked.items() if is_asked)]
+    plugins = config.pluginmanager
+    others = [name for name, plugin in _PLUGINS.items() if plugins.has_plugin(plugin)]
+    options = (option_named(name).value(config, config.option) for name in _LIMITS)
+    has_limits = any(options) or any(isinstance(one, Limiter) for one in plugins.get_plugins())
+    return [*engines, *others, *(["limits"] if has_limits else [])]

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_valgrind.findings.baseline import NONE
 from pytest_valgrind.option_table import option_named
 from pytest_valgrind.report_files import json_file, sarif
 from pytest_valgrind.report_files.recorder import RunRecorder, Write
+from pytest_valgrind.settings import baseline_of
 
 if TYPE_CHECKING:
     import argparse
@@ -45,8 +47,17 @@ def begin(config: pytest.Config) -> None:
     annotates = annotations == "github" or (
         annotations == "auto" and os.environ.get("GITHUB_ACTIONS") == "true"
     )
-    if files or annotates:
-        recorder = RunRecorder(config, files, annotates=annotates)
+    baseline = baseline_of(config, config.option)
+    if baseline is not None:
+        # Workers of pytest-xdist, which get this option, may run in another directory.
+        config.option.memory_baseline = str(baseline.path.absolute())
+    if files or annotates or baseline is not None:
+        recorder = RunRecorder(
+            config,
+            files,
+            known_before=baseline or NONE,
+            annotates=annotates,
+        )
         config.pluginmanager.register(recorder, "valgrind_run_recorder")
 
 
