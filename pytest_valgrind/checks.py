@@ -13,6 +13,7 @@ from pytest_valgrind import markers, session_kind
 
 #: Options for reports that show the memory of each test.
 _WITH_MEMORY = ("memory_report", "memory_json")
+_OTHER_FILES = ("memory_earlier", "memory_sarif", "memory_baseline", "memory_annotations")
 
 
 def are_wanted(config: pytest.Config) -> bool:
@@ -63,9 +64,31 @@ def start_early(config: pytest.Config) -> None:
         start_early(config)
 
 
-def have_limits(config: pytest.Config, items: list[pytest.Item]) -> bool:
-    """Whether the memory of any test is limited."""
-    return markers.have_limits(items) or _wants_engine(config, config.option)
+def refuse_early(config: pytest.Config) -> None:
+    """Refuse what cannot be reported, before an engine takes its time to start.
+
+    :param config: as it is before conftests are imported.
+    :raises pytest.UsageError: if it cannot.
+    """
+    option = config.known_args_namespace
+    if option.memory_earlier or option.memory_report or config.getini("memory_report"):
+        from pytest_valgrind.report_files import session
+
+        session.page_writer(config, option)
+
+
+def limit_memory(
+    config: pytest.Config, items: list[pytest.Item], *, is_within_session: bool
+) -> None:
+    """Have tests measured that have a limit, if there are any.
+
+    :param is_within_session: whether another session of pytest runs in this process.
+    :raises pytest.UsageError: if a limit makes no sense.
+    """
+    if markers.have_limits(items) or _wants_engine(config, config.option):
+        from pytest_valgrind.limits.session import begin
+
+        begin(config, items, is_within_session=is_within_session)
 
 
 def _wants_engine(config: pytest.Config, option: object) -> bool:
@@ -85,8 +108,7 @@ def _wants_report_files(config: pytest.Config) -> bool:
         "GITHUB_ACTIONS" in os.environ
         or option.memory_baseline_update
         or any(
-            getattr(option, name) or config.getini(name)
-            for name in (*_WITH_MEMORY, "memory_sarif", "memory_baseline", "memory_annotations")
+            getattr(option, name) or config.getini(name) for name in (*_WITH_MEMORY, *_OTHER_FILES)
         )
     )
 

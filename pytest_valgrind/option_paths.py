@@ -117,3 +117,11 @@ class ExistingFiles(ValueType):
     def decode(self, encoded: Iterable[str]) -> tuple[Path, ...]:
         """Return them again."""
         return tuple(map(Path, encoded))
+
+
+class EarlierReports(ExistingFiles):
+    """Any number of report files, of which the one that will be written need not be there yet."""
+
+    def read(self, text: str, directory: Path) -> Path:
+        """Return the path of one."""
+        return directory / text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_valgrind.option_paths import BaselineFile, ExistingFiles, FileToWrite
+from pytest_valgrind.option_paths import BaselineFile, EarlierReports, FileToWrite
 from pytest_valgrind.option_types import Choice
 from pytest_valgrind.options import Option
 
@@ -21,8 +21,9 @@ OPTIONS_OF_REPORTS: tuple[Option, ...] = (
         ("--memory-earlier",),
         "any",
         "Show in --memory-report how this run compares to an earlier one, whose report FILE is, "
-        "of HTML or of JSON.",
-        ExistingFiles(),
+        "of HTML or of JSON. FILE may be that of --memory-report itself: then it need not be there "
+        "before the first run, and knows all runs since.",
+        EarlierReports(),
         metavar="FILE",
     ),
     Option(

@@ -156,13 +156,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Have tests measured that have a limit, once it is known which tests will run."""
-    from pytest_valgrind import checks
+    with _imports_as_usual(config.pluginmanager):
+        from pytest_valgrind import checks
 
-    if checks.have_limits(config, items):
-        with _imports_as_usual(config.pluginmanager):
-            from pytest_valgrind.limits.session import begin
-
-            begin(config, items, is_within_session=len(_sessions) > 1)
+        checks.limit_memory(config, items, is_within_session=len(_sessions) > 1)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -255,8 +252,10 @@ def _launch(config: pytest.Config, args: list[str]) -> None:
             f"{name} works on Linux, and this is {sys.platform}: run the tests there, in a "
             "container or in WSL."
         )
+    from pytest_valgrind import checks
     from pytest_valgrind.launching.restart import restart
 
+    checks.refuse_early(config)
     restart(config, args, is_within_session=bool(_sessions), further_run=_further_run())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,6 @@ class RunRecorder:
     """A plugin of the session that reports: the only one, the controller's, or the replay.
 
     :param files: what is to be written, each with what writes it and the option that asked for it.
-    :param checks: what is done in the run besides the engines' work: ``hunt``, ``resources``.
     :param known_before: the baseline.
     :param annotates: whether to tell GitHub where the findings are.
     """
@@ -48,13 +47,11 @@ class RunRecorder:
         config: pytest.Config,
         files: Mapping[Path, tuple[str, Write]],
         *,
-        checks: Collection[str],
         known_before: Baseline,
         annotates: bool,
     ) -> None:
         self._config = config
         self._files = files
-        self._checks = checks
         self._known_before = known_before
         self._annotates = annotates
         self._started = time.time()
@@ -122,9 +119,7 @@ class RunRecorder:
             else:
                 lines.append(f"{option}: {path} written")
         if self._known_before is not NONE:
-            update = BaselineUpdate(
-                self._known_before, made, {*self._checks, *made["run"]["engines"]}
-            )
+            update = BaselineUpdate(self._known_before, made, set(made["run"]["checks"]))
             try:
                 lines += update.lines()
             except OSError as error:

@@ -19,6 +19,7 @@ from pytest_valgrind.findings.results import Judged, Results
 from pytest_valgrind.findings.verdict import Outcome
 from pytest_valgrind.hunt.leaks import KIND as GROWTH
 from pytest_valgrind.hunt.leaks import Leaks, identity_of
+from pytest_valgrind.report_files.checks_asked import checks_asked
 from pytest_valgrind.report_files.finding_record import FindingRecords
 from pytest_valgrind.report_files.source_tree import SourceTree
 from pytest_valgrind.report_files.test_record import TestRecord
@@ -94,6 +95,7 @@ def document(
         _add_results(findings, end.results, end.settings.name)
     _add_observed(findings, observed)
     records = findings.records
+    engines = _engines(end)
     outcomes = Counter(test.record["outcome"] for test in observed.tests.values())
     return {
         "format": FORMAT,
@@ -105,7 +107,8 @@ def document(
             "command": shlex.join(["pytest", *map(str, config.invocation_params.args)]),
             "rootdir": str(config.rootpath),
             "repository": str(tree.top),
-            "engines": _engines(end),
+            "engines": engines,
+            "checks": checks_asked(config, engines),
             "python": platform.python_version(),
             "pytest": pytest.__version__,
             "platform": f"{sys.platform}-{platform.machine()}",

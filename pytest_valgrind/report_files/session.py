@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +17,11 @@ from pytest_valgrind.report_files import json_file, sarif
 from pytest_valgrind.report_files.recorder import RunRecorder, Write
 from pytest_valgrind.settings import baseline_of
 
+if TYPE_CHECKING:
+    import argparse
+
+    from pytest_valgrind.report_files.earlier_report import EarlierReport
+
 
 def begin(config: pytest.Config) -> None:
     """Register what takes note of the run, if anything is to be written.
@@ -20,10 +29,14 @@ def begin(config: pytest.Config) -> None:
     :raises pytest.UsageError: if a value makes no sense.
     """
     files: dict[Path, tuple[str, Write]] = {}
-    for name, write in (("memory_json", json_file.write), ("memory_sarif", sarif.write)):
+    for name, write in (
+        ("memory_report", page_writer(config, config.option)),
+        ("memory_json", json_file.write),
+        ("memory_sarif", sarif.write),
+    ):
         option = option_named(name)
         path: Path | None = option.value(config, config.option)
-        if path is None:
+        if path is None or write is None:
             continue
         if path in files:
             raise pytest.UsageError(
@@ -42,14 +55,49 @@ def begin(config: pytest.Config) -> None:
         recorder = RunRecorder(
             config,
             files,
-            checks=_checks(config),
             known_before=baseline or NONE,
             annotates=annotates,
         )
         config.pluginmanager.register(recorder, "valgrind_run_recorder")
 
 
-def _checks(config: pytest.Config) -> set[str]:
-    """Return which checks besides those of the engines are done."""
-    plugins = {"hunt": "leaks_checker", "resources": "valgrind_resources_summary"}
-    return {name for name, plugin in plugins.items() if config.pluginmanager.has_plugin(plugin)}
+def page_writer(config: pytest.Config, given: argparse.Namespace) -> Write | None:
+    """Return what writes the page, None if none is wanted.
+
+    Earlier reports are read now: the page may take the place of one of them.
+
+    :param given: the command line; early on, ``config.option`` does not hold it yet.
+    :raises pytest.UsageError: if it cannot be made.
+    """
+    path, earlier = (
+        option_named(name).value(config, given) for name in ("memory_report", "memory_earlier")
+    )
+    if path is None:
+        if given.memory_earlier:  # in the ini file it waits for a run with a page
+            raise pytest.UsageError(
+                "--memory-earlier: the comparison stands in the page that --memory-report=FILE "
+                "writes: give that as well."
+            )
+        return None
+    if find_spec("jinja2") is None:
+        raise pytest.UsageError(
+            "--memory-report takes jinja2: pip install 'pytest-valgrind[report]'."
+        )
+    from pytest_valgrind.report_files import html_file
+
+    return partial(html_file.write, earlier=_earlier_reports(earlier, path))
+
+
+def _earlier_reports(paths: Iterable[Path], report: Path) -> list[EarlierReport]:
+    from pytest_valgrind.report_files import earlier_report
+
+    reports = []
+    for path in dict.fromkeys(paths):
+        # The first run of all has nothing before it that the page could take the place of.
+        if path == report and not path.exists():
+            continue
+        try:
+            reports.append(earlier_report.read(path))
+        except ValueError as error:
+            raise pytest.UsageError(f"--memory-earlier{error}.") from None
+    return reports
