@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: What the reports of the run are made from, as files.
 END_OF_RUN = pytest.StashKey["EndOfRun"]()
+#: The arguments that the user gave, where those of the session are others.
+ARGUMENTS = pytest.StashKey[tuple[str, ...]]()
 
 
 class EndOfRun(NamedTuple):
