@@ -3,6 +3,9 @@
 // Tests whose names stand there at once.
 const NAMES_AT_ONCE = 12;
 
+// What the stack of a finding says, by category.
+const STACK_TITLES = { leak: "Allocated here", resource: "Opened here", error: "C stack" };
+
 class DefectCard {
   constructor(data, found, { isOpen, jumpToTest }) {
     Object.assign(this, { data, found, jumpToTest });
@@ -101,7 +104,7 @@ function findingView(data, finding, jumpToTest) {
     testsView(data, finding, jumpToTest),
     objectsView(finding),
     growthView(finding),
-    finding.stack ? part(finding.category === "leak" ? "Allocated here" : "C stack",
+    finding.stack ? part(STACK_TITLES[finding.category] || "Stack",
       stackView(data, finding.stack)) : null,
     (finding.further || []).filter((further) => further.stack.length)
       .map((further) => part(further.caption, stackView(data, further.stack))),
