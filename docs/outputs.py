@@ -24,7 +24,15 @@ WINGS = (
     *("launching", "recovery", "origins", "children", "pinpoint", "hunt", "false_alarms"),
     *("around_call", "resources", "heap", "memcheck", "leaks", "objects", "items", "reporting"),
     *("settings", "option_table", "options_of_checks", "options_of_hunts", "options_of_memcheck"),
-    *("options_of_reports", "options", "option_types", "findings", "markers", "pytest_internals"),
+    *(
+        "options_of_reports",
+        "options",
+        "option_paths",
+        "option_types",
+        "findings",
+        "markers",
+        "pytest_internals",
+    ),
     *("session_kind", "command", "fork", "memory_size", "parent_death", "standard_library"),
     *("preload", "package", "valgrind", "client"),
 )

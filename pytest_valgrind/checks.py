@@ -13,6 +13,7 @@ from pytest_valgrind import markers, session_kind
 
 #: Options for reports that show the memory of each test.
 _WITH_MEMORY = ("memory_report", "memory_json")
+_OTHER_FILES = ("memory_earlier", "memory_sarif", "memory_baseline", "memory_annotations")
 
 
 def are_wanted(config: pytest.Config) -> bool:
@@ -63,9 +64,31 @@ def start_early(config: pytest.Config) -> None:
         start_early(config)
 
 
-def have_limits(config: pytest.Config, items: list[pytest.Item]) -> bool:
-    """Whether the memory of any test is limited."""
-    return markers.have_limits(items) or _wants_engine(config, config.option)
+def refuse_early(config: pytest.Config) -> None:
+    """Refuse what cannot be reported, before an engine takes its time to start.
+
+    :param config: as it is before conftests are imported.
+    :raises pytest.UsageError: if it cannot.
+    """
+    option = config.known_args_namespace
+    if option.memory_earlier or option.memory_report or config.getini("memory_report"):
+        from pytest_valgrind.report_files import session
+
+        session.page_writer(config, option)
+
+
+def limit_memory(
+    config: pytest.Config, items: list[pytest.Item], *, is_within_session: bool
+) -> None:
+    """Have tests measured that have a limit, if there are any.
+
+    :param is_within_session: whether another session of pytest runs in this process.
+    :raises pytest.UsageError: if a limit makes no sense.
+    """
+    if markers.have_limits(items) or _wants_engine(config, config.option):
+        from pytest_valgrind.limits.session import begin
+
+        begin(config, items, is_within_session=is_within_session)
 
 
 def _wants_engine(config: pytest.Config, option: object) -> bool:
@@ -80,9 +103,13 @@ def _shows_what_others_do(config: pytest.Config) -> bool:
 
 def _wants_report_files(config: pytest.Config) -> bool:
     """Whether the run is to be written down, or GitHub to be told of it."""
-    return "GITHUB_ACTIONS" in os.environ or any(
-        getattr(config.option, name) or config.getini(name)
-        for name in (*_WITH_MEMORY, "memory_sarif", "memory_annotations")
+    option = config.option
+    return (
+        "GITHUB_ACTIONS" in os.environ
+        or option.memory_baseline_update
+        or any(
+            getattr(option, name) or config.getini(name) for name in (*_WITH_MEMORY, *_OTHER_FILES)
+        )
     )
 
 
@@ -109,10 +136,16 @@ def _register_resources(config: pytest.Config) -> None:
     names = option_named("resources").value(config, config.option)
     if not names:
         return
+    from pytest_valgrind.findings.baseline import NONE
     from pytest_valgrind.resources.checks import ResourceChecks
     from pytest_valgrind.resources.summary import ResourceSummary
+    from pytest_valgrind.settings import baseline_of
 
-    fails = option_named("resources_fail").value(config, config.option)
-    config.pluginmanager.register(ResourceChecks(names, fails=fails), "valgrind_resources")
+    checks = ResourceChecks(
+        names,
+        fails=option_named("resources_fail").value(config, config.option),
+        known_before=baseline_of(config, config.option) or NONE,
+    )
+    config.pluginmanager.register(checks, "valgrind_resources")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(ResourceSummary(), "valgrind_resources_summary")

@@ -130,6 +130,13 @@ _BOTH = (
         "to files and ports, they do again.",
     ),
     Option(
+        "show_log",
+        ("--memory-show-log", "--valgrind-show-log"),
+        "both",
+        "Show with each failure what valgrind's log says of it, as -v does. Without this option it "
+        "is in JUnit XML only.",
+    ),
+    Option(
         "resume",
         ("--memory-resume", "--valgrind-resume"),
         "both",

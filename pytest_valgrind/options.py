@@ -141,16 +141,18 @@ class Option:
             return bool(on_line or in_ini) != self.negates
         directory = config.invocation_params.dir
         flag = self._flag_on(config.invocation_params.args)
+        of_ini = config.inipath.parent if config.inipath else directory
         if self.type.repeats:
             texts = [text for line in on_line for text in _valid(flag, self.type.split, line)]
-            of_ini = config.inipath.parent if config.inipath else directory
             values = [_valid(ini, self.type.read_several, text, of_ini) for text in in_ini or ()]
             values += [_valid(flag, self.type.read_several, text, directory) for text in texts]
             return tuple(value for several in values for value in several)
         if on_line is not None:
             return _valid(flag, self.type.read, on_line, directory)
         if in_ini is not None:
-            return _valid(ini, self.type.read, in_ini, directory)
+            return _valid(
+                ini, self.type.read, in_ini, of_ini if self.type.in_folder_of_ini else directory
+            )
         return self.setting_by_default(is_native=is_native)
 
     def setting_by_default(self, *, is_native: bool = False) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_valgrind.option_types import RESOURCE_KINDS, LogToWrite, Names, Size
+from pytest_valgrind.option_paths import LogToWrite
+from pytest_valgrind.option_types import RESOURCE_KINDS, Names, Size
 from pytest_valgrind.options import Option
 
 OPTIONS_OF_CHECKS: tuple[Option, ...] = (

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from pytest_valgrind.option_paths import ExistingFiles, FilePath, FileToWrite
 from pytest_valgrind.option_types import (
     LEAK_KINDS,
-    ExistingFiles,
-    FilePath,
-    FileToWrite,
     LeakKinds,
     Number,
     Words,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_valgrind.option_types import Choice, ExistingFiles, FileToWrite
+from pytest_valgrind.option_paths import BaselineFile, EarlierReports, FileToWrite
+from pytest_valgrind.option_types import Choice
 from pytest_valgrind.options import Option
 
 OPTIONS_OF_REPORTS: tuple[Option, ...] = (
@@ -20,8 +21,9 @@ OPTIONS_OF_REPORTS: tuple[Option, ...] = (
         ("--memory-earlier",),
         "any",
         "Show in --memory-report how this run compares to an earlier one, whose report FILE is, "
-        "of HTML or of JSON.",
-        ExistingFiles(),
+        "of HTML or of JSON. FILE may be that of --memory-report itself: then it need not be there "
+        "before the first run, and knows all runs since.",
+        EarlierReports(),
         metavar="FILE",
     ),
     Option(
@@ -40,6 +42,23 @@ OPTIONS_OF_REPORTS: tuple[Option, ...] = (
         "the lines of a change.",
         FileToWrite(),
         metavar="FILE",
+    ),
+    Option(
+        "baseline",
+        ("--memory-baseline",),
+        "any",
+        "Have what FILE lists as known fail no test. It is known by its test and by its stack or "
+        "the types of the objects, whatever the numbers of lines are.",
+        BaselineFile(),
+        metavar="FILE",
+    ),
+    Option(
+        "baseline_update",
+        ("--memory-baseline-update",),
+        "any",
+        "Write all that is found into the file of --memory-baseline, and have nothing of it fail a "
+        "test. What is gone is taken out, if its test ran.",
+        has_ini=False,
     ),
     Option(
         "memory_annotations",

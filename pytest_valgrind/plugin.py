@@ -123,6 +123,8 @@ def pytest_configure(config: pytest.Config) -> None:
         and not session_kind.is_of_launcher(config)
     ):
         _register_controller(config)
+    if is_asked_for or checks.are_wanted(config):
+        _shorten_failures(config)
     if checks.are_wanted(config):
         with _imports_as_usual(config.pluginmanager):
             checks.register(
@@ -154,13 +156,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Have tests measured that have a limit, once it is known which tests will run."""
-    from pytest_valgrind import checks
+    with _imports_as_usual(config.pluginmanager):
+        from pytest_valgrind import checks
 
-    if checks.have_limits(config, items):
-        with _imports_as_usual(config.pluginmanager):
-            from pytest_valgrind.limits.session import begin
-
-            begin(config, items, is_within_session=len(_sessions) > 1)
+        checks.limit_memory(config, items, is_within_session=len(_sessions) > 1)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -253,8 +252,10 @@ def _launch(config: pytest.Config, args: list[str]) -> None:
             f"{name} works on Linux, and this is {sys.platform}: run the tests there, in a "
             "container or in WSL."
         )
+    from pytest_valgrind import checks
     from pytest_valgrind.launching.restart import restart
 
+    checks.refuse_early(config)
     restart(config, args, is_within_session=bool(_sessions), further_run=_further_run())
 
 
@@ -271,6 +272,13 @@ def _warn_of_options_without_effect(config: pytest.Config) -> None:
             raise pytest.UsageError(f"{words}.") from None
 
 
+def _shorten_failures(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # then another process shows them
+        with _imports_as_usual(config.pluginmanager):
+            from pytest_valgrind.reporting.short_failures import ShortFailures
+        config.pluginmanager.register(ShortFailures(config))
+
+
 def _register_hunter(config: pytest.Config) -> None:
     from pytest_valgrind.options_of_hunts import are_ours
 
@@ -285,14 +293,14 @@ def _register_hunter(config: pytest.Config) -> None:
 
 def _register_checker(config: pytest.Config, process: Process) -> None:
     with _imports_as_usual(config.pluginmanager):
-        from pytest_valgrind import running_on_valgrind
+        from pytest_valgrind import running_on_valgrind, session_kind
         from pytest_valgrind.session.checker import ValgrindChecker
         from pytest_valgrind.settings import Settings
         from pytest_valgrind.workers.worker import XdistWorker, is_worker
 
     worker = XdistWorker(config) if is_worker(config) else None
     if worker is None:
-        _refuse_controller(config.option)
+        session_kind.refuse_controller(config.option)
     if process.replaces_another:
         config.option.no_summary = True  # the parent's is about all the tests
         config.option.log_file_mode = "a"  # after that of the process before
@@ -337,14 +345,3 @@ def _register_controller(config: pytest.Config) -> None:
     if tests_will_run(config.option):
         controller = Controller(Settings.of(config, config.option), config)
         config.pluginmanager.register(controller, _CONTROLLER)
-
-
-def _refuse_controller(option: object) -> None:
-    from pytest_valgrind.session_kind import is_distributed
-
-    if is_distributed(option):
-        raise pytest.UsageError(
-            "--valgrind: valgrind watches only the process that hands out the tests, and not the "
-            "workers of pytest-xdist: leave valgrind out of the command line, as "
-            f"`{Path(sys.executable).name} -m pytest --valgrind -n` starts each worker under it."
-        )

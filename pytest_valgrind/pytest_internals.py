@@ -19,6 +19,7 @@ from _pytest._code.code import (
     ReprFileLocation,
     ReprTraceback,
 )
+from _pytest._io import TerminalWriter
 from _pytest.junitxml import xml_key
 from _pytest.runner import SetupState, runtestprotocol
 
@@ -187,6 +188,31 @@ def longrepr(lines: Iterable[str], path: str, line: int, message: str) -> ReprEx
         reprtraceback=ReprTraceback([ReprEntryNative(ended)], None, style="native"),
         reprcrash=ReprFileLocation(path, line + 1, message),
     )
+
+
+class _Otherwise(ReprExceptionInfo):
+    """A failure that the terminal shows in its own way; as text it is what it was."""
+
+    def __init__(self, made: ReprExceptionInfo, show: Callable[[TerminalWriter], None]) -> None:
+        super().__init__(made.reprtraceback, made.reprcrash)
+        self.sections = made.sections
+        self._made = made
+        self._show = show
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        """Show it."""
+        self._show(tw)
+
+    def __str__(self) -> str:
+        """Return what files and other reporters have of it."""
+        return str(self._made)
+
+
+def shown_otherwise(
+    made: ReprExceptionInfo, show: Callable[[TerminalWriter], None]
+) -> ReprExceptionInfo:
+    """Return a failure that a function writes to the terminal."""
+    return _Otherwise(made, show)
 
 
 def show_as(report: pytest.CollectReport, when: str) -> pytest.CollectReport:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +34,16 @@ def is_of_launcher(config: pytest.Config) -> bool:
     """Whether a session is one of those that the launcher itself runs."""
     has_plugin = config.pluginmanager.has_plugin
     return has_plugin("valgrind_replay") or has_plugin("valgrind_rehearsal")
+
+
+def refuse_controller(option: object) -> None:
+    """Refuse to have valgrind watch a process that runs no tests.
+
+    :raises pytest.UsageError: if it does.
+    """
+    if is_distributed(option):
+        raise pytest.UsageError(
+            "--valgrind: valgrind watches only the process that hands out the tests, and not the "
+            "workers of pytest-xdist: leave valgrind out of the command line, as "
+            f"`{Path(sys.executable).name} -m pytest --valgrind -n` starts each worker under it."
+        )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from pytest_valgrind.findings.baseline import NONE, Baseline
 from pytest_valgrind.findings.ignore_rules import BY_DEFAULT, IgnoreRule
 from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.relevance import Scope
@@ -67,6 +68,8 @@ class Settings(NamedTuple):
     strict: bool
     #: Whether failing tests are run once more to find the lines of Python.
     pinpoint: bool
+    #: Whether the terminal shows what valgrind's log says of failures.
+    show_log: bool
     #: Whether to go on, in a new process, after a test of which the process died.
     resume: bool
     #: Whether processes that tests start are checked, too.
@@ -94,6 +97,9 @@ class Settings(NamedTuple):
     memory_earlier: tuple[Path, ...]
     memory_json: Path | None
     memory_sarif: Path | None
+    #: What is known from before, None if nothing is; and whether it is to be written anew.
+    baseline: Baseline | None
+    baseline_update: bool
     #: Whether to print annotations: for ``github``, ``off``, or ``auto``.
     memory_annotations: str
     #: How often tests are repeated, to settle and to compare; None if they are not.
@@ -162,13 +168,24 @@ class Settings(NamedTuple):
             else option.setting_by_default()
             for option in OPTIONS
         }
-        settings = cls(**{**values, "trace_children": traces_children(config, given)})
+        settings = cls(
+            **{
+                **values,
+                "trace_children": traces_children(config, given),
+                "baseline": baseline_of(config, given),
+            }
+        )
         if settings.gen_suppressions in settings.suppressions:
             raise pytest.UsageError(
                 f"--valgrind-gen-suppressions: {settings.gen_suppressions} would be overwritten, "
                 "and is one of the suppression files: name another."
             )
         return settings
+
+    @property
+    def known_before(self) -> Baseline:
+        """What is known from before."""
+        return self.baseline or NONE
 
     @classmethod
     def by_default(cls) -> Settings:
@@ -183,6 +200,31 @@ class Settings(NamedTuple):
     def decoded(cls, values: Mapping[str, Any]) -> Settings:
         """Return the settings of another process."""
         return cls(**{option.name: option.type.decode(values[option.name]) for option in OPTIONS})
+
+
+def baseline_of(config: pytest.Config, given: argparse.Namespace) -> Baseline | None:
+    """Return what is known from before, None if nothing is.
+
+    :param given: the command line.
+    :raises pytest.UsageError: if there is no such file, or it is another one.
+    """
+    baseline: Baseline | None = option_named("baseline").value(config, given)
+    takes_all = option_named("baseline_update").value(config, given)
+    if baseline is None:
+        if takes_all:
+            raise pytest.UsageError(
+                "--memory-baseline-update: --memory-baseline=FILE is missing, which says where "
+                "the baseline is."
+            )
+        return None
+    if takes_all:
+        return Baseline(baseline.path, baseline.known, takes_all=True)
+    if not baseline.path.exists():
+        raise pytest.UsageError(
+            f"--memory-baseline: there is no file {baseline.path}; --memory-baseline-update "
+            "writes it."
+        )
+    return baseline
 
 
 def traces_children(config: pytest.Config, given: argparse.Namespace) -> bool:

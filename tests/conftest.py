@@ -70,7 +70,8 @@ def run_scenarios(tmp_path_factory: pytest.TempPathFactory, extension: Path, *op
     made = Suite(tmp_path_factory.mktemp("scenarios"), extension, plugins=["asyncio"])
     made.write("pytest.ini", f"{INI}asyncio_default_fixture_loop_scope = function\n")
     made.copy(SUITES / "scenarios")
-    return made.run("--valgrind", "--doctest-modules", *options)
+    files = ("--memory-json=report.json", "--memory-sarif=report.sarif")
+    return made.run("--valgrind", "--doctest-modules", *files, *options)
 
 
 @pytest.fixture(scope="session")

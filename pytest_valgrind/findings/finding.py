@@ -142,6 +142,26 @@ class Finding:
         """The stack down to the extension's outermost frame."""
         return _extension_part(self.stack)
 
+    @property
+    def defect(self) -> tuple[str, ...]:
+        """What findings of one defect have in common, in whichever tests: kind and C stack.
+
+        Where no extension is in the stack, or there is none, it takes the types of lost objects and
+        the further stacks as well. Empty if it cannot be told from others.
+        """
+        frame = self.innermost
+        # Many functions without a name may be in an object file, and many a test hangs in a lock.
+        is_nameless = frame.function == "???" if frame else not self.types
+        if is_nameless or self.kind is Kind.TIMEOUT:
+            return ()
+        stack = self.stack_of_extension
+        if any(frame.owner is Owner.EXTENSION for frame in self.stack):
+            return (self.kind.value, *stack)
+        # The interpreter allocates and opens for everybody.
+        what = (self.message,) if self.kind.is_leftover else sorted(self.types)
+        further = [line for each in self.further for line in _extension_part(each.stack)]
+        return (self.kind.value, *what, *stack, *further)
+
     def plus(self, other: Finding) -> Finding:
         """Return both as one."""
         return replace(

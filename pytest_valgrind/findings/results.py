@@ -134,7 +134,9 @@ class Results:
     def fails(self) -> bool:
         """Whether anything was found that fails the run."""
         failed = any(test.verdict.outcome is Outcome.FAILED for test in self.judged)
-        return failed or bool(self.modules or self.undecided or self.unchecked)
+        imported = [found for findings in self.modules.values() for found in findings]
+        others = [*imported, *(lost.finding for lost in self.undecided)]
+        return failed or bool(self.unchecked) or any(not found.known for found in others)
 
     @property
     def anything_found(self) -> bool:

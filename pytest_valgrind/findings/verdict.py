@@ -51,7 +51,11 @@ class Verdict(NamedTuple):
         return "heapcheck" if self.header.startswith("[HEAP ") else "valgrind"
 
     def knows(self, finding: Finding) -> bool:
-        """Whether a marker says that there is such a finding."""
+        """Whether a marker or the baseline says that there is such a finding."""
+        return bool(finding.known) or self.is_marked(finding)
+
+    def is_marked(self, finding: Finding) -> bool:
+        """Whether a marker says so, whatever the baseline does."""
         return _marker_for(finding) in self.used_markers
 
 
@@ -75,6 +79,7 @@ def judge(  # noqa: PLR0913
     """
     findings = list(findings)
     markers_for_findings = {_marker_for(finding) for finding in findings}
+    for_new = {_marker_for(finding) for finding in findings if not finding.known}
     found = {name: name in markers_for_findings for name in (KNOWN_ERROR, KNOWN_LEAK)}
     known = {name: markers(name) for name in found}
     could_occur = {KNOWN_ERROR: completed, KNOWN_LEAK: completed and checked_for_leaks}
@@ -85,12 +90,17 @@ def judge(  # noqa: PLR0913
     )
     used = tuple(name for name, mark in known.items() if mark and found[name])
     if findings:
-        hangs = None in markers_for_findings
+        hangs = None in for_new
         header = _header(findings, label)
-        if hangs or any(found[name] and known[name] is None for name in found):
+        if hangs or any(name in for_new and known[name] is None for name in found):
             return Verdict(Outcome.FAILED, header, unused_markers=unused, used_markers=used)
         if not (unused and strict):
             reasons = [reason_of(mark) for name, mark in known.items() if mark and found[name]]
+            reasons += dict.fromkeys(
+                finding.known
+                for finding in findings
+                if known.get(_marker_for(finding) or "") is None
+            )
             reason = ", ".join(reason for reason in reasons if reason)
             return Verdict(Outcome.KNOWN, header, reason, unused, used)
     if unused and strict:

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from pytest_valgrind.findings.baseline import NONE, Baseline
 from pytest_valgrind.hunt import naming, reports
 from pytest_valgrind.hunt.caches import warm_caches
 from pytest_valgrind.hunt.counters import Counters
-from pytest_valgrind.hunt.leaks import Leaks
+from pytest_valgrind.hunt.leaks import Leaks, identity_of
 from pytest_valgrind.hunt.observer import Observer
 from pytest_valgrind.hunt.repetition import Repetition
 from pytest_valgrind.hunt.rules import DoublingWindows, EachRun, Rule
@@ -40,6 +41,8 @@ class HuntSettings(NamedTuple):
     fails: bool
     #: Whether the collector need not look at what is kept.
     freeze: bool
+    #: What is expected to leak, as it did before.
+    known_before: Baseline = NONE
 
     @classmethod
     def of(cls, settings: Settings) -> HuntSettings:
@@ -52,6 +55,7 @@ class HuntSettings(NamedTuple):
             settings.leaks_seconds,
             settings.leaks_fail == "yes",
             settings.freeze,
+            settings.known_before,
         )
 
     @property
@@ -148,14 +152,20 @@ class LeakChecker:
         if self._repetition is not None:
             reports.give_failure(report, self._repetition.last)
         if self._leaks and call.when == "call":
-            known = item.get_closest_marker(KNOWN_LEAK)
             reports.give(
                 report,
                 self._leaks,
                 fails=self._settings.fails and self._settings.is_doubling,
-                known=reason_of(known) if known else None,
+                known=self._why_known(item, self._leaks),
             )
         return report
+
+    def _why_known(self, item: pytest.Item, leaks: Leaks) -> str | None:
+        """Return the reason for which a leak is expected, None if it is not."""
+        if marker := item.get_closest_marker(KNOWN_LEAK):
+            return reason_of(marker)
+        before = self._settings.known_before
+        return before.reason if before.knows(item.nodeid, identity_of(leaks)) else None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:

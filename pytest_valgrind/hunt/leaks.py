@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pytest_valgrind.findings.fingerprint import Identity
 from pytest_valgrind.hunt.counters import NAMES
 
+#: What a test does that leaks when it is repeated, as a kind of finding.
+KIND = "growth by repetition"
 #: In the place of a counter's name, where a test was not repeated and is to be listed.
 NOT_CHECKED = "(not checked)"
 
@@ -66,3 +69,11 @@ class Leaks(dict[str, object]):
         for name in ("runs", "total", "names"):
             setattr(leaks, name, values[name])
         return leaks
+
+
+def identity_of(leaks: Iterable[str]) -> Identity:
+    """Return what stays the same of what a test leaks: which counters grow.
+
+    :param leaks: their names.
+    """
+    return Identity(KIND, (), tuple(sorted(leaks)))

@@ -121,7 +121,8 @@ class ProcessHistory:
             ran = self._ran[place]
             nodeid = self.began[place].nodeid
             marks = {mark.name: mark for mark in ran.marks}
-            if findings := merged(self.results.sorted_out(ran.findings, scope, nodeid)):
+            own = merged(self.results.sorted_out(ran.findings, scope, nodeid))
+            if findings := settings.known_before.marked(nodeid, own):
                 verdict = judge(findings, marks.get, completed=False, label=settings.label)
                 test = Caller(PythonLine.of_test(self.began[place].location), is_test=True)
                 findings = [replace(found, caller=found.caller or test) for found in findings]

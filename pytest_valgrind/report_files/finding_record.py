@@ -101,15 +101,17 @@ class FindingRecords:
         message: str = "",
         details: str = "",
         growth: Mapping[str, object] | None = None,
+        same: Identity | None = None,
     ) -> None:
         """Add what has no stack: a crash without one, a growth by repetition, a limit.
 
         :param details: more about it, in lines.
         :param growth: of each counter, for what a hunt has found.
+        :param same: what identifies it, if it is not the kind alone.
         """
         record = {
             **self._beginning(
-                Identity(kind, (), tuple(growth or ())),
+                same or Identity(kind, (), ()),
                 status=status,
                 place=place,
                 tests=tests,
@@ -143,6 +145,11 @@ class FindingRecords:
             # Of several tests none is known to be the one, and the next group is another.
             "fingerprint": digest(*tests[:1] if len(tests) == 1 else (place,), same.fingerprint),
             "defect": same.fingerprint,
+            "identity": {
+                "kind": same.kind,
+                "frames": list(same.frames),
+                "types": list(same.types),
+            },
             "status": status,
             "place": place,
             "check": check,
@@ -215,6 +222,17 @@ def _without_empty(record: Record) -> Record:
 
 
 _ALWAYS = frozenset(
-    {"id", "fingerprint", "defect", "status", "place", "check", "category", "kind", "title"}
+    {
+        "id",
+        "fingerprint",
+        "defect",
+        "identity",
+        "status",
+        "place",
+        "check",
+        "category",
+        "kind",
+        "title",
+    }
     | {"tests", "function"}
 )

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from pytest_valgrind.findings.baseline import NONE, Baseline
 from pytest_valgrind.hunt.leaks import Leaks
 from pytest_valgrind.hunt.reports import HEADER as LEAKED
 from pytest_valgrind.limits import engine_start
 from pytest_valgrind.report_files.annotations import annotation_lines
+from pytest_valgrind.report_files.baseline_update import BaselineUpdate
 from pytest_valgrind.report_files.run_document import (
     Beyond,
     Ended,
@@ -36,6 +38,7 @@ class RunRecorder:
     """A plugin of the session that reports: the only one, the controller's, or the replay.
 
     :param files: what is to be written, each with what writes it and the option that asked for it.
+    :param known_before: the baseline.
     :param annotates: whether to tell GitHub where the findings are.
     """
 
@@ -44,10 +47,12 @@ class RunRecorder:
         config: pytest.Config,
         files: Mapping[Path, tuple[str, Write]],
         *,
+        known_before: Baseline,
         annotates: bool,
     ) -> None:
         self._config = config
         self._files = files
+        self._known_before = known_before
         self._annotates = annotates
         self._started = time.time()
         self._clock = time.monotonic()
@@ -65,17 +70,18 @@ class RunRecorder:
             test = observed.tests[report.nodeid] = TestRecord(report)
         test.take(report)
         if (values := getattr(report, LEAKS_FOUND, None)) is not None:
-            status = _status(report, LEAKED)
-            observed.repeated.append(Repeated(report.nodeid, Leaks.decoded(values), status))
-        if values := getattr(report, LEFT, None):
-            status = "failed" if report.failed else "listed"
-            observed.left.append(Left(report.nodeid, unpacked(values), status))
+            leaks = Leaks.decoded(values)
+            status = _status(report, self._known_before.reason)
+            observed.repeated.append(Repeated(report.nodeid, leaks, status))
+        for left in unpacked(getattr(report, LEFT, None) or ()):
+            status = "baseline" if left.known else "failed" if report.failed else "listed"
+            observed.left.append(Left(report.nodeid, left, status))
         for message, details in problems_of(report):
             observed.beyond.append(Beyond(report.nodeid, message, details))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Take what could not be collected; our own findings come as such reports as well."""
-        if report.failed and not hasattr(report, "when"):
+        if report.failed and "when" not in vars(report):
             message = str(report.longrepr).strip().rpartition("\n")[2]
             self._observed.not_collected.append((report.nodeid, message))
 
@@ -112,6 +118,13 @@ class RunRecorder:
                 failures.append(f"{option}: {path} cannot be written: {error.strerror}")
             else:
                 lines.append(f"{option}: {path} written")
+        if self._known_before is not NONE:
+            update = BaselineUpdate(self._known_before, made, set(made["run"]["checks"]))
+            try:
+                lines += update.lines()
+            except OSError as error:
+                path = self._known_before.path
+                failures.append(f"--memory-baseline: {path} cannot be written: {error.strerror}")
         if reporter is None:
             return
         for line in lines:
@@ -123,7 +136,8 @@ class RunRecorder:
                 reporter.write_line(line)
 
 
-def _status(report: pytest.TestReport, header: str) -> str:
-    if hasattr(report, "wasxfail"):
-        return "known"
-    return "failed" if report.failed and header in str(report.longrepr) else "listed"
+def _status(report: pytest.TestReport, in_baseline: str) -> str:
+    """Return what became of a test that leaks when it is repeated."""
+    if (reason := getattr(report, "wasxfail", None)) is not None:
+        return "baseline" if reason.startswith(in_baseline) else "known"
+    return "failed" if report.failed and LEAKED in str(report.longrepr) else "listed"

@@ -6,7 +6,7 @@ import platform
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,7 +17,9 @@ from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.results import Judged, Results
 from pytest_valgrind.findings.verdict import Outcome
-from pytest_valgrind.hunt.leaks import Leaks
+from pytest_valgrind.hunt.leaks import KIND as GROWTH
+from pytest_valgrind.hunt.leaks import Leaks, identity_of
+from pytest_valgrind.report_files.checks_asked import checks_asked
 from pytest_valgrind.report_files.finding_record import FindingRecords
 from pytest_valgrind.report_files.source_tree import SourceTree
 from pytest_valgrind.report_files.test_record import TestRecord
@@ -41,7 +43,7 @@ class Left(NamedTuple):
     """What a test has left behind."""
 
     nodeid: str
-    findings: Sequence[Finding]
+    finding: Finding
     status: str
 
 
@@ -93,6 +95,7 @@ def document(
         _add_results(findings, end.results, end.settings.name)
     _add_observed(findings, observed)
     records = findings.records
+    engines = _engines(end)
     outcomes = Counter(test.record["outcome"] for test in observed.tests.values())
     return {
         "format": FORMAT,
@@ -104,7 +107,8 @@ def document(
             "command": shlex.join(["pytest", *map(str, config.invocation_params.args)]),
             "rootdir": str(config.rootpath),
             "repository": str(tree.top),
-            "engines": _engines(end),
+            "engines": engines,
+            "checks": checks_asked(config, engines),
             "python": platform.python_version(),
             "pytest": pytest.__version__,
             "platform": f"{sys.platform}-{platform.machine()}",
@@ -124,7 +128,10 @@ def document(
         "hints": end.all_hints if end else [],
         "unchecked": list(end.results.unchecked) if end else [],
         "not_collected": [
-            {"nodeid": nodeid, "message": message} for nodeid, message in observed.not_collected
+            {"nodeid": nodeid, "message": message}
+            for nodeid, message in observed.not_collected
+            # What was found at an import fails the collection as well, and is a finding.
+            if end is None or nodeid not in end.results.modules
         ],
         "tests": [test.record for test in observed.tests.values()],
         "findings": records,
@@ -175,9 +182,9 @@ def _listed(results: Results) -> Mapping[str, Iterable[Finding]]:
 def _add_judged(records: FindingRecords, judged: Judged, check: str) -> None:
     verdict, nodeid = judged.verdict, judged.nodeid
     for finding in judged.findings:
-        # One that is new fails its test, whatever else is known of it.
-        is_known = verdict.outcome is Outcome.KNOWN or verdict.knows(finding)
-        status = "baseline" if finding.known else "known" if is_known else "failed"
+        status = "baseline" if finding.known else "failed"
+        if verdict.is_marked(finding):
+            status = "known"
         records.add(
             finding,
             status=status,
@@ -211,7 +218,7 @@ def _add_observed(records: FindingRecords, observed: Observed) -> None:
     for nodeid, leaks, status in observed.repeated:
         first, *names = leaks.lines
         records.add_other(
-            "growth by repetition",
+            GROWTH,
             first,
             status=status,
             tests=[nodeid],
@@ -220,11 +227,11 @@ def _add_observed(records: FindingRecords, observed: Observed) -> None:
             header="[LEAKED]",
             details="\n".join(names),
             growth=leaks,
+            same=identity_of(leaks),
         )
-    for nodeid, findings, status in observed.left:
-        for finding in findings:
-            place = "fixture" if finding.fixture else "test"
-            records.add(finding, status=status, place=place, tests=[nodeid], check="resources")
+    for nodeid, finding, status in observed.left:
+        place = "fixture" if finding.fixture else "test"
+        records.add(finding, status=status, place=place, tests=[nodeid], check="resources")
     for nodeid, message, details in observed.beyond:
         records.add_other(
             "memory limit",

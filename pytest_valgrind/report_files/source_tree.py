@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import os
 from pathlib import Path, PurePath
 
 #: Lines of source on either side of that of a frame.
@@ -61,10 +62,11 @@ class SourceTree:
     def _look_for(self, path: str) -> Path | None:
         given = PurePath(path)
         for folder in (self._rootdir, self.top):
-            if (here := folder / given).is_file():
+            # Not as links lead: the paths from the top are those of the repository.
+            if (here := Path(os.path.normpath(folder / given))).is_file():
                 return here
         parts = [part for part in given.parts if part not in ("/", "..", ".")]
-        for start in range(1, len(parts)):
+        for start in range(len(parts)):
             for folder in (self._rootdir, self.top):
                 if (here := folder.joinpath(*parts[start:])).is_file():
                     return here

@@ -39,10 +39,14 @@ class EndOfRun(NamedTuple):
 
     def report_tests(self, hook: pluggy.HookRelay) -> None:
         """Report what tests did that is not in their own reports."""
-        for nodeids, lines in dict.fromkeys(
-            (lost.nodeids, lost.lines) for lost in self.results.undecided
-        ):
-            found = [lost.finding for lost in self.results.undecided if lost.nodeids == nodeids]
+        before = self.settings.known_before
+        self.results.undecided = [
+            lost._replace(finding=before.marked("", [lost.finding])[0])
+            for lost in self.results.undecided
+        ]
+        undecided = [lost for lost in self.results.undecided if not lost.finding.known]
+        for nodeids, lines in dict.fromkeys((lost.nodeids, lost.lines) for lost in undecided):
+            found = [lost.finding for lost in undecided if lost.nodeids == nodeids]
             hook.pytest_collectreport(
                 report=_of_undecided(nodeids, lines, merged(found), self._label)
             )
@@ -63,7 +67,8 @@ class EndOfRun(NamedTuple):
         config.stash[END_OF_RUN] = self
         hook = config.hook
         for nodeid, findings in self.results.modules.items():
-            hook.pytest_collectreport(report=reports.of_module(nodeid, findings, self._label))
+            if new := [found for found in findings if not found.known]:
+                hook.pytest_collectreport(report=reports.of_module(nodeid, new, self._label))
         if self.results.is_void and not has_failed:
             hook.pytest_collectreport(report=reports.of_void_run(self.results.hidden, self._label))
         if path := self.settings.gen_suppressions:

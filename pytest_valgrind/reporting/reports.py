@@ -13,12 +13,18 @@ from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.stack import Caller, PythonLine
 from pytest_valgrind.findings.verdict import Outcome, Verdict, crashed
 from pytest_valgrind.pytest_internals import Longrepr, longrepr, show_as
-from pytest_valgrind.reporting.text import excerpt, one_line, text
+from pytest_valgrind.reporting.paragraphs import carried_by, carry, paragraphs, plain, text
+from pytest_valgrind.reporting.text import excerpt, one_line
 
 if TYPE_CHECKING:
     from pytest_valgrind.findings.crash import Crash
 
+    _Report = pytest.TestReport | pytest.CollectReport
+
 _EXCERPT = "valgrind log"
+_WHOLE_LOG = "valgrind's log"
+#: The sections of a report that are about valgrind's log.
+LOGS = (_EXCERPT, _WHOLE_LOG)
 #: Of a report, if the test leaks when it is repeated (hunt/reports.py): what has grown.
 LEAKS_FOUND = "leaks_found"
 #: More tests than this are not named one by one.
@@ -49,14 +55,14 @@ def give(
         # JUnit XML takes a test's properties from the last report.
         reports[-1].user_properties.append((verdict.property_name, one_line(findings)))
     if verdict.outcome is Outcome.FAILED:
-        report.longrepr = _longrepr_for(verdict, findings, report)
+        _explain_test(report, verdict, findings)
         report.outcome = "failed"
         vars(report).pop("wasxfail", None)
     elif verdict.outcome is Outcome.KNOWN:
         report.sections.append((verdict.header, text(verdict, findings)))
         _add_excerpt(report.sections, findings)
         if xfail_failures or not fails_by_itself:
-            report.longrepr = _longrepr_for(verdict, findings, report)
+            _explain_test(report, verdict, findings)
             words = f"{verdict.reason} {verdict.header} {one_line(findings)}".strip()
             _expect_failures([report, *own_failures], words)
             is_hidden = fails_by_itself
@@ -80,7 +86,7 @@ def give_to_fixtures(
     report = next(phases, reports[-1])
     reports[-1].user_properties.append((verdict.property_name, one_line(findings)))
     if verdict.outcome is Outcome.FAILED:
-        report.longrepr = _longrepr_for(verdict, findings, report)
+        _explain_test(report, verdict, findings)
         report.outcome = "failed"
         vars(report).pop("wasxfail", None)
     else:
@@ -99,8 +105,7 @@ def of_void_run(hidden: int, label: str = "VALGRIND") -> pytest.CollectReport:
         f"No test got to its end, so next to nothing was checked: {plural(hidden, 'test')} failed "
         "for other reasons. --memory-failures=report shows why.",
     )
-    report = pytest.CollectReport("", "failed", _longrepr(verdict, (), "", 0), result=[])
-    return show_as(report, "the end")
+    return show_as(_failed("", verdict), "the end")
 
 
 def of_unchecked(nodeids: Sequence[str], label: str = "VALGRIND") -> pytest.CollectReport:
@@ -112,8 +117,7 @@ def of_unchecked(nodeids: Sequence[str], label: str = "VALGRIND") -> pytest.Coll
         f"{'it' if len(nodeids) == 1 else 'them'}: {named(nodeids)}. --memory-trace-children "
         "checks the processes that tests start and fork.",
     )
-    report = pytest.CollectReport("", "failed", _longrepr(verdict, (), "", 0), result=[])
-    return show_as(report, "other processes")
+    return show_as(_failed("", verdict), "other processes")
 
 
 def named(nodeids: Sequence[str]) -> str:
@@ -128,8 +132,7 @@ def of_module(
 ) -> pytest.CollectReport:
     """Return the report of a module that raised errors while it was collected."""
     verdict = Verdict(Outcome.FAILED, f"[{label} ERROR]")
-    made = _longrepr(verdict, findings, nodeid, 0)
-    return pytest.CollectReport(nodeid, "failed", made, result=[])
+    return _failed(nodeid, verdict, findings)
 
 
 def of_group(
@@ -141,9 +144,8 @@ def of_group(
     :param lines: what is known.
     """
     verdict = Verdict(Outcome.FAILED, f"[{label} LEAK]", "\n".join(lines))
-    report = pytest.CollectReport(path, "failed", _longrepr(verdict, findings, path, 0), result=[])
     # It belongs to no test, and so cannot be a test's; the terminal shows this word.
-    return show_as(report, "leak check")
+    return show_as(_failed(path, verdict, findings), "leak check")
 
 
 def of_crash(
@@ -156,8 +158,15 @@ def of_crash(
     path, line, _ = location
     caller = Caller(PythonLine.of_test(location), is_test=True)
     findings = tuple(replace(found, caller=caller) for found in crash.findings)
-    made = _of_crash(crash._replace(findings=findings), crash_message, path, line or 0)
-    return pytest.TestReport(nodeid, location, {}, "failed", made, "call")
+    report = pytest.TestReport(nodeid, location, {}, "failed", None, "call")
+    _explain_crash(report, crash._replace(findings=findings), crash_message, (path, line or 0))
+    return report
+
+
+def take_failure(report: pytest.TestReport, made: pytest.TestReport) -> None:
+    """Have a report say what another does."""
+    report.longrepr = made.longrepr
+    carry(report, carried_by(made))
 
 
 def of_process(path: str, crash: Crash, crash_message: str) -> pytest.CollectReport:
@@ -166,8 +175,8 @@ def of_process(path: str, crash: Crash, crash_message: str) -> pytest.CollectRep
     :param path: of the file with which it had to do last.
     :param crash_message: how and when that was, in sentences.
     """
-    made = _of_crash(crash, crash_message, path, 0)
-    report = pytest.CollectReport(path, "failed", made, result=[])
+    report = pytest.CollectReport(path, "failed", None, result=[])
+    _explain_crash(report, crash, crash_message, (path, 0))
     return show_as(report, "the process")
 
 
@@ -183,37 +192,58 @@ def of_late(nodeid: str, verdict: Verdict, findings: Sequence[Finding]) -> pytes
     else:
         reason = f"Lost by {nodeid}, and seen when its reports had been logged."
         when = "leak check"
-    made = _longrepr(verdict._replace(reason=reason), findings, path, 0)
-    report = pytest.CollectReport(nodeid, "failed", made, result=[])
-    return show_as(report, when)
+    return show_as(_failed(nodeid, verdict._replace(reason=reason), findings, path), when)
 
 
-def _longrepr_for(
-    verdict: Verdict, findings: Sequence[Finding], report: pytest.TestReport
-) -> Longrepr:
+def _failed(
+    nodeid: str, verdict: Verdict, findings: Sequence[Finding] = (), path: str | None = None
+) -> pytest.CollectReport:
+    """Return the report of what is no test.
+
+    :param path: of the file that is to be looked at, if ``nodeid`` is not its path.
+    """
+    report = pytest.CollectReport(nodeid, "failed", None, result=[])
+    _explain(report, verdict, findings, (nodeid if path is None else path, 0))
+    return report
+
+
+def _explain_test(report: pytest.TestReport, verdict: Verdict, findings: Sequence[Finding]) -> None:
     path, line, _ = report.location
-    made = _longrepr(verdict, findings, path, line or 0)
-    if report.failed:
-        made.addsection("the test's own failure", str(report.longrepr))
-    return made
+    own = str(report.longrepr) if report.failed else ""
+    made = _explain(report, verdict, findings, (path, line or 0))
+    if own:
+        made.addsection("the test's own failure", own)
 
 
-def _of_crash(crash: Crash, crash_message: str, path: str, line: int) -> Longrepr:
+def _explain_crash(
+    report: _Report, crash: Crash, crash_message: str, place: tuple[str, int]
+) -> None:
     verdict = crashed(crash_message, hung=crash.hung, label=crash.label)
     message = f"{verdict.header} {crash.words}"
     if crash.findings:
         message += f": {one_line(crash.findings)}"
-    made = _longrepr(verdict, crash.findings, path, line, message)
+    made = _explain(report, verdict, crash.findings, place, message=message)
     if crash.log:
-        made.addsection("valgrind's log", crash.log)
-    return made
+        made.addsection(_WHOLE_LOG, crash.log)
 
 
-def _longrepr(
-    verdict: Verdict, findings: Sequence[Finding], path: str, line: int, message: str = ""
+def _explain(
+    report: _Report,
+    verdict: Verdict,
+    findings: Sequence[Finding],
+    place: tuple[str, int],
+    *,
+    message: str = "",
 ) -> Longrepr:
+    """Have a report say the verdict, and why; return what it shows.
+
+    :param place: path and line, from 0.
+    :param message: all of it in a line, if it is not the findings.
+    """
     message = message or f"{verdict.header} {one_line(findings) or verdict.reason}"
-    made = longrepr(text(verdict, findings).splitlines(), path, line, message)
+    told = paragraphs(verdict, findings)
+    carry(report, told)
+    report.longrepr = made = longrepr(plain(told).splitlines(), *place, message)
     if shown := excerpt(findings):
         made.addsection(_EXCERPT, shown)
     return made

@@ -20,36 +20,24 @@ _MOST_OF_A_TEST = 10
 _MOST_PLACES = 10
 
 
-def summary(results: Results, rules: Iterable[IgnoreRule] = ()) -> Iterator[str]:
-    """Return, as lines, what was found: a line a finding, and the totals.
+def summary(
+    results: Results, rules: Iterable[IgnoreRule] = (), *, folds: bool = False
+) -> Iterator[str]:
+    """Return, as lines, what was found: a line a defect, and the totals.
 
     :param rules: those of the user for leaks that are not reported.
+    :param folds: whether a defect has a line in the first test that shows it, and in no other.
     """
-    for test in results.judged:
-        known = "  (known)" if test.verdict.outcome is Outcome.KNOWN else ""
-        findings = test.findings
-        if test.verdict.ends_process:
-            at = next(
-                (
-                    f" in {found.innermost}"
-                    for found in findings
-                    if found.innermost and _is_fatal_signal(found)
-                ),
-                "",
-            )
-            yield f"{test.nodeid}: {test.verdict.header} {test.verdict.reason}{at}"
-            findings = [found for found in findings if not _is_fatal_signal(found)]
-        for finding in findings[:_MOST_OF_A_TEST]:
-            yield f"{test.nodeid}: {one_line([finding])}{known}"
-        if (more := len(findings) - _MOST_OF_A_TEST) > 0:
-            yield f"{test.nodeid}: and {more:,} more{known}"
+    yield from _of_tests(results.judged, folds=folds)
     for lost in results.undecided:
         tests = plural(len(lost.nodeids), "test")
         where = f", allocated in {lost.finding.made_in}" if lost.finding.made_in else ""
-        yield f"one of {tests}: {one_line([lost.finding])}{where}"
+        known = "  (in the baseline)" if lost.finding.known else ""
+        yield f"one of {tests}: {one_line([lost.finding])}{where}{known}"
     for module, findings in results.modules.items():
         for finding in findings:
-            yield f"{module}: {one_line([finding])}  (import)"
+            why = "import, in the baseline" if finding.known else "import"
+            yield f"{module}: {one_line([finding])}  ({why})"
     yield from _unused_markers(results)
     yield _totals(results)
     yield from _elsewhere("outside tests", results.outside)
@@ -72,6 +60,56 @@ def summary(results: Results, rules: Iterable[IgnoreRule] = ()) -> Iterator[str]
         )
 
 
+def _of_tests(judged: Sequence[Judged], *, folds: bool) -> Iterator[str]:
+    tests_of = _tests_by_defect(judged) if folds else {}
+    for test in judged:
+        known = "  (known)" if test.verdict.outcome is Outcome.KNOWN else ""
+        if test.verdict.ends_process:
+            yield _crash_line(test)
+        findings = _beside_crash(test)
+        for finding in findings[:_MOST_OF_A_TEST]:
+            defect = _defect(test, finding)
+            first, *others = tests_of.get(defect, [test.nodeid])
+            if first != test.nodeid:
+                continue
+            same = ""
+            if others:  # they are said once, should the test have another of this defect
+                same = f"; the same in {plural(len(others), 'more test')}"
+                tests_of[defect] = [first]
+            is_in_baseline = finding.known and not test.verdict.is_marked(finding)
+            why = "  (in the baseline)" if is_in_baseline else known
+            yield f"{test.nodeid}: {one_line([finding])}{same}{why}"
+        if (more := len(findings) - _MOST_OF_A_TEST) > 0:
+            yield f"{test.nodeid}: and {more:,} more{known}"
+
+
+def _tests_by_defect(judged: Iterable[Judged]) -> dict[tuple[object, ...], list[str]]:
+    """Return the tests that show each defect, in their order and each test once."""
+    tests: dict[tuple[object, ...], dict[str, None]] = {}
+    for test in judged:
+        for finding in _beside_crash(test)[:_MOST_OF_A_TEST]:
+            if finding.defect:
+                tests.setdefault(_defect(test, finding), {})[test.nodeid] = None
+    return {defect: list(nodeids) for defect, nodeids in tests.items()}
+
+
+def _defect(test: Judged, finding: Finding) -> tuple[object, ...]:
+    """Return what a line is about: where it fails a test, it is not where it is known."""
+    return (test.verdict.outcome, finding.known, *finding.defect)
+
+
+def _beside_crash(test: Judged) -> list[Finding]:
+    """Return the findings of a test without what its process died of."""
+    ends = test.verdict.ends_process
+    return [found for found in test.findings if not (ends and _is_fatal_signal(found))]
+
+
+def _crash_line(test: Judged) -> str:
+    frames = (found.innermost for found in test.findings if _is_fatal_signal(found))
+    at = next((f" in {frame}" for frame in frames if frame), "")
+    return f"{test.nodeid}: {test.verdict.header} {test.verdict.reason}{at}"
+
+
 def write_summary(  # noqa: PLR0913
     reporter: pytest.TerminalReporter,
     results: Results,
@@ -91,7 +129,7 @@ def write_summary(  # noqa: PLR0913
     :param offers_pinpoint: whether tests can be run once more to find lines of Python.
     """
     reporter.section(title)
-    for line in summary(results, rules):
+    for line in summary(results, rules, folds=reporter.config.option.verbose < 1):
         reporter.write_line(line)
     if results.hidden:
         colour = {"red": results.is_void, "yellow": not results.is_void}
@@ -136,14 +174,16 @@ def _totals(results: Results) -> str:
     failed = [test for test in results.judged if test.verdict.outcome is Outcome.FAILED]
     known = [test for test in results.judged if test.verdict.outcome is Outcome.KNOWN]
     found = [
-        (test, finding)
-        for test in failed
-        for finding in test.findings
-        if not (test.verdict.ends_process and _is_fatal_signal(finding))
+        (test, finding) for test in failed for finding in _beside_crash(test) if not finding.known
     ]
     in_tests = plural(len({test.nodeid for test, _ in found if not test.in_fixtures}), "test")
-    imported = [finding for findings in results.modules.values() for finding in findings]
-    undecided = [lost.finding for lost in results.undecided]
+    imported = [
+        finding
+        for findings in results.modules.values()
+        for finding in findings
+        if not finding.known
+    ]
+    undecided = [lost.finding for lost in results.undecided if not lost.finding.known]
     crashes = sum(test.verdict.is_crash for test in failed)
     parts = [plural(crashes, "crash", "crashes")] if crashes else []
     parts += [

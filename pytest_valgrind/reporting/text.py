@@ -5,14 +5,15 @@ from __future__ import annotations
 import linecache
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from pytest_valgrind.findings.finding import Finding, counted, plural
 from pytest_valgrind.findings.kind import LEFTOVERS, Kind
 from pytest_valgrind.findings.stack import Frame, Owner, Stack
-from pytest_valgrind.findings.verdict import Outcome, Verdict
+from pytest_valgrind.reporting.line import CULPRIT, KIND, SOURCE, Line
 
 #: One subinterpreter may lose thousands of blocks in as many ways.
-_MOST_IN_FULL = 20
+MOST_IN_FULL = 20
 #: Of a run of frames that are not the extension's, these many at the top are shown.
 _SHOWN_OF_A_RUN = 2
 #: Frames that are shown, whatever is above and below them.
@@ -32,23 +33,36 @@ _PHASES = {
 }
 
 
-def text(verdict: Verdict, findings: Iterable[Finding]) -> str:
-    """Return a test's findings, rendered for people; where there are many, the first in full."""
-    parts = [verdict.header]
-    if verdict.outcome is Outcome.FAILED and verdict.reason:
-        parts.append(verdict.reason)
-    findings = list(findings)
-    parts.extend(dict.fromkeys(finding.doubt for finding in findings if finding.doubt))
-    parts.extend("\n".join(rendered(finding)) for finding in findings[:_MOST_IN_FULL])
-    if rest := findings[_MOST_IN_FULL:]:
-        parts.append("\n".join(one_line([finding]) for finding in rest))
-    if paths := set().union(*(finding.objects_without_source for finding in findings)):
-        parts.append("\n".join(["Without debug information:", *(f"  {p}" for p in sorted(paths))]))
-    return "\n\n".join(parts)
-
-
-def rendered(finding: Finding) -> Iterator[str]:
+def rendered(finding: Finding) -> Iterator[Line]:
     """Return a finding as lines: what, how much, when, and from where."""
+    yield from _what(finding)
+    yield from stack_lines(finding.stack, finding.innermost)
+    # Where lines are known, or functions, these say more.
+    names_caller = not (finding.python or finding.has_python_frames)
+    if finding.caller and names_caller:
+        yield Line(f"  {finding.caller}")
+    for further in finding.further:
+        yield Line(f"  {further.caption}")
+        yield from stack_lines(further.stack, finding.innermost)
+        if further.caller and names_caller:
+            yield Line(f"  {further.caller}")
+    yield from _python_lines(finding)
+
+
+def in_short(finding: Finding) -> Iterator[Line]:
+    """Return a finding as lines where its stack is known: what, how much, and in which test."""
+    yield from _what(replace(finding, shown_in=""))
+    # The outermost is in the test.
+    frames = [frame for frame in finding.stack if frame.owner is Owner.PYTHON]
+    if finding.python:
+        yield Line(f"  py {finding.python[-1]}")
+    elif frames:
+        yield Line(f"  py {frames[-1]}")
+    elif finding.caller:
+        yield Line(f"  {finding.caller}")
+
+
+def _what(finding: Finding) -> Iterator[Line]:
     details = []
     if finding.process:
         details.append(f"in child process {finding.process}")
@@ -60,38 +74,31 @@ def rendered(finding: Finding) -> Iterator[str]:
         details.append(_PHASES[finding.phase])
     if finding.shown_in:
         details.append(f"first seen in {finding.shown_in}")
-    yield _message(finding) + (f"  ({', '.join(details)})" if details else "")
+    yield Line(_message(finding) + (f"  ({', '.join(details)})" if details else ""), KIND)
     if sum(finding.types.values()) > 1:
-        yield f"  {counted(finding.types)}"
-    yield from (f"  {thing}" for thing in finding.objects[:_MOST_OBJECTS])
-    yield from stack_lines(finding.stack)
-    # Where lines are known, or functions, these say more.
-    names_caller = not (finding.python or finding.has_python_frames)
-    if finding.caller and names_caller:
-        yield f"  {finding.caller}"
-    for further in finding.further:
-        yield f"  {further.caption}"
-        yield from stack_lines(further.stack)
-        if further.caller and names_caller:
-            yield f"  {further.caller}"
-    yield from _python_lines(finding)
+        yield Line(f"  {counted(finding.types)}")
+    yield from (Line(f"  {thing}") for thing in finding.objects[:_MOST_OBJECTS])
 
 
-def stack_lines(stack: Stack) -> Iterator[str]:
-    """Return a stack as lines: the extension's frames marked, runs of others folded."""
+def stack_lines(stack: Stack, blamed: Frame | None = None) -> Iterator[Line]:
+    """Return a stack as lines: the extension's frames marked, runs of others folded.
+
+    :param blamed: the frame that is to blame, if it is one of these.
+    """
     run: list[Frame] = []
     # What the interpreter does between its functions is not of interest where they are known.
     has_python = any(frame.owner is Owner.PYTHON for frame in stack)
     for frame in stack:
         if frame.owner in _MARKS:
-            yield from _run_lines(run)
+            yield from _run_lines(run, blamed)
             run = []
-            yield f"  {_MARKS[frame.owner]} {frame}"
+            # Not one that is equal: a function that calls itself may be there several times.
+            yield Line(f"  {_MARKS[frame.owner]} {frame}", CULPRIT if frame is blamed else "")
             if frame.owner in (Owner.EXTENSION, Owner.PYTHON):
                 yield from _source(frame.path, frame.line)
         elif frame.owner is not Owner.CHECKER and not (has_python and _is_filler(frame)):
             run.append(frame)
-    yield from _run_lines(run)
+    yield from _run_lines(run, blamed)
 
 
 def _is_filler(frame: Frame) -> bool:
@@ -101,10 +108,10 @@ def _is_filler(frame: Frame) -> bool:
 def one_line(findings: Iterable[Finding]) -> str:
     """Return what was found in a few words each."""
     findings = list(findings)
-    more = f"; and {len(findings) - _MOST_IN_FULL:,} more" if len(findings) > _MOST_IN_FULL else ""
+    more = f"; and {len(findings) - MOST_IN_FULL:,} more" if len(findings) > MOST_IN_FULL else ""
     words = "; ".join(
-        f"{finding.kind.value}{_size(finding)}: {_culprit(finding)}{_where(finding)}"
-        for finding in findings[:_MOST_IN_FULL]
+        f"{finding.kind.value}{_size(finding)}: {culprit(finding)}{_where(finding)}"
+        for finding in findings[:MOST_IN_FULL]
     )
     return f"{words}{more}"
 
@@ -114,7 +121,8 @@ def _where(finding: Finding) -> str:
     return f"{process}, in {finding.fixture}" if finding.fixture else process
 
 
-def _culprit(finding: Finding) -> str:
+def culprit(finding: Finding) -> str:
+    """Return the words for what is to blame: a frame, the types of objects, what was left."""
     frame = finding.innermost
     if finding.kind.is_leftover:
         words = _leftover(finding)
@@ -138,7 +146,7 @@ def _leftover(finding: Finding) -> str:
 
 def excerpt(findings: Iterable[Finding]) -> str:
     """Return the part of valgrind's log of those findings that are shown in full."""
-    shown = list(findings)[:_MOST_IN_FULL]
+    shown = list(findings)[:MOST_IN_FULL]
     return "\n\n".join(finding.raw for finding in shown if finding.raw)
 
 
@@ -167,22 +175,22 @@ def total_line(findings: Sequence[Finding]) -> str:
     return ", ".join(parts)
 
 
-def _python_lines(finding: Finding) -> Iterator[str]:
+def _python_lines(finding: Finding) -> Iterator[Line]:
     if finding.python_note:
-        yield f"  Python line unknown: {finding.python_note}"
+        yield Line(f"  Python line unknown: {finding.python_note}")
     if not finding.python:
         return
     where = "lost here in Python" if finding.kind.is_leak else "in Python"
-    yield f"  {where}, by running the test once more, the most recent call first:"
-    for line in finding.python:
-        yield f"  > {line}"
+    yield Line(f"  {where}, by running the test once more, the most recent call first:")
+    for place, line in enumerate(finding.python):
+        yield Line(f"  > {line}", "" if place else CULPRIT)
         yield from _source(line.file, line.line)
 
 
-def _source(file: str | None, line: int | None) -> Iterator[str]:
+def _source(file: str | None, line: int | None) -> Iterator[Line]:
     """Return the line of a source file, if it is at hand."""
     if file and line and (text := linecache.getline(file, line).strip()):
-        yield f"      {text}"
+        yield Line(f"      {text}", SOURCE)
 
 
 def _message(finding: Finding) -> str:
@@ -198,12 +206,12 @@ def _size(finding: Finding) -> str:
     return f" {finding.size}" if finding.count > 1 else ""
 
 
-def _run_lines(run: list[Frame]) -> Iterator[str]:
+def _run_lines(run: list[Frame], blamed: Frame | None) -> Iterator[Line]:
     if len(run) <= _SHOWN_OF_A_RUN + 1:
         shown, folded = run, 0
     else:
         shown, folded = run[:_SHOWN_OF_A_RUN], len(run) - _SHOWN_OF_A_RUN
     for frame in shown:
-        yield f"    {frame}"
+        yield Line(f"    {frame}", CULPRIT if frame is blamed else "")
     if folded:
-        yield f"    ... {folded} more frames of the interpreter"
+        yield Line(f"    ... {folded} more frames of the interpreter")

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
+from pytest_valgrind.findings.baseline import NONE, Baseline
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.verdict import LEFTOVER, Outcome, Verdict
 from pytest_valgrind.items.fixtures import FixturePhase, is_shared, phases_of, wrap_finalizers
 from pytest_valgrind.markers import ALLOW_LEFTOVER
 from pytest_valgrind.option_types import RESOURCE_KINDS
 from pytest_valgrind.pytest_internals import cached_value, finalizers_of, is_set_up_as
+from pytest_valgrind.reporting.paragraphs import text
 from pytest_valgrind.reporting.reports import give_to_fixtures
-from pytest_valgrind.reporting.text import text
 from pytest_valgrind.resources.leftovers import ATTRIBUTE, LeftoverWarning, packed
 from pytest_valgrind.resources.openings import Openings
 from pytest_valgrind.resources.resource import Resource
@@ -27,10 +28,12 @@ class ResourceChecks:
 
     :param names: of the resources, as ``--resources`` has them.
     :param fails: whether a test fails that leaves something.
+    :param known_before: what may be left, as it was before.
     """
 
-    def __init__(self, names: Sequence[str], *, fails: bool) -> None:
+    def __init__(self, names: Sequence[str], *, fails: bool, known_before: Baseline = NONE) -> None:
         self._fails = fails
+        self._known_before = known_before
         self._openings = Openings()
         self._made = {name: _resource(name, self._openings) for name in names}
         self._names = {resource.kind: name for name, resource in self._made.items()}
@@ -100,7 +103,11 @@ class ResourceChecks:
     def _give(self, item: pytest.Item, report: pytest.TestReport, left: Sequence[Finding]) -> None:
         if not left:
             return
+        left = self._known_before.marked(item.nodeid, left)
         vars(report)[ATTRIBUTE] = packed(left)
+        left = [found for found in left if not found.known]
+        if not left:
+            return
         fails = self._fails
         if not fails:
             try:

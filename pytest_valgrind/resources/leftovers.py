@@ -38,6 +38,7 @@ def packed(findings: Iterable[Finding]) -> list[list[Any]]:
             found.message,
             [[*frame._replace(owner=frame.owner.name)] for frame in found.stack],  # type: ignore[arg-type]
             found.fixture,
+            found.known,
         ]
         for found in findings
     ]
@@ -51,8 +52,9 @@ def unpacked(values: Sequence[Sequence[Any]]) -> list[Finding]:
             message,
             tuple(_frame(*frame) for frame in stack),
             fixture=fixture,
+            known=known,
         )
-        for kind, message, stack, fixture in values
+        for kind, message, stack, fixture, known in values
     ]
 
 

@@ -32,7 +32,8 @@ class ResourceSummary:
         terminalreporter.section("resources")
         for nodeid, left in self._left.items():
             for found in left[:_MOST_OF_A_TEST]:
-                terminalreporter.write_line(f"{nodeid}: {one_line([found])}")
+                known = "  (in the baseline)" if found.known else ""
+                terminalreporter.write_line(f"{nodeid}: {one_line([found])}{known}")
             if (more := len(left) - _MOST_OF_A_TEST) > 0:
                 terminalreporter.write_line(f"{nodeid}: and {more:,} more")
         total = total_line([found for left in self._left.values() for found in left])

@@ -107,11 +107,11 @@ class ValgrindChecker:
         __tracebackhide__ = True
         return self._runner.nearer(work, *arguments)
 
-    def pytest_report_header(self) -> list[str]:
-        """Say what is checked, with which valgrind and options, and where the log is."""
+    def pytest_report_header(self, config: pytest.Config) -> list[str]:
+        """Say what is checked; with -v by which valgrind and options, and where the log is."""
         name, weaknesses = self._engine.name, self._engine.weaknesses(self._settings)
         return [
-            *self._engine.header(self._parts.mode),
+            *self._engine.header(self._parts.mode, is_verbose=config.option.verbose > 0),
             *(f"{name}: beware: {words}" for words in weaknesses),
         ]
 

@@ -71,6 +71,7 @@ class Conclusions:
             if nodeid.endswith(".py"):
                 module = Caller(PythonLine(nodeid, 0, "<module>"))
                 found = [replace(finding, caller=module) for finding in found]
+            found = self.judge.known_before.marked(nodeid, found)
             self.results.modules.setdefault(nodeid, []).extend(found)
             self.write_down()
 

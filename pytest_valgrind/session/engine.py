@@ -73,8 +73,8 @@ class Engine(Protocol):
         :raises pytest.UsageError: if this process cannot be checked as asked for.
         """
 
-    def header(self, mode: Mode) -> Iterator[str]:
-        """Yield the lines of pytest's header."""
+    def header(self, mode: Mode, *, is_verbose: bool) -> Iterator[str]:
+        """Yield the lines of pytest's header, more of them if the user wants to know more."""
 
     def choose_check(self, settings: Settings, state: ProcessState, workers: int) -> Mode:
         """Return the leak check that was asked for, or the one that can take its place."""

@@ -128,8 +128,8 @@ class Heapcheck:
             sleep(_THREAD_ENDS / 50)
         return alive
 
-    def header(self, mode: Mode) -> Iterator[str]:
-        """Yield what is checked."""
+    def header(self, mode: Mode, *, is_verbose: bool) -> Iterator[str]:  # noqa: ARG002
+        """Yield what is checked, which is all there is to say."""
         yield f"heapcheck: native heap engine, checking for {mode.description}"
 
     def choose_check(self, settings: Settings, state: ProcessState, workers: int) -> Mode:

@@ -53,6 +53,8 @@ class ItemJudge:
         self._children = children
         self._tracks_descriptors = tracks_descriptors
         self._scope = settings.scope
+        #: What fails nothing, as it was there before.
+        self.known_before = settings.known_before
         self.pinpoint: Pinpoint | None = None
         self.second_runs: SecondRuns | None = None
         self.notes_unexplained = False
@@ -77,6 +79,7 @@ class ItemJudge:
         findings, of_fixtures = apart(merged(findings))
         if self.second_runs is not None:
             findings = self.second_runs.settled(test, findings)
+        findings = self.known_before.marked(test.nodeid, findings)
         marker = test.item.get_closest_marker
         shared = [
             Judged(
@@ -85,7 +88,10 @@ class ItemJudge:
                 found,
                 in_fixtures=True,
             )
-            for found in of_fixtures.values()
+            for found in (
+                self.known_before.marked(test.nodeid, of_fixture)
+                for of_fixture in of_fixtures.values()
+            )
         ]
         completed = any(report.when == "call" and report.passed for report in reports)
         completed = completed and not (self._children and self._children.has_living(test))
@@ -132,13 +138,14 @@ class ItemJudge:
             return True
         if failed and not self._settings.xfail_failures:
             return True
-        found = [found for found in test.findings if self._scope.is_own(found, test.nodeid)]
+        own = [found for found in test.findings if self._scope.is_own(found, test.nodeid)]
+        found = self.known_before.marked(test.nodeid, own)
         marker = test.item.get_closest_marker
         return bool(found) and judge(found, marker, completed=False).outcome is Outcome.FAILED
 
     def judge_late(self, nodeid: str, item: pytest.Item, findings: Iterable[Finding]) -> None:
         """Judge a test by what came to be known when its reports had been logged."""
-        if found := merged(findings):
+        if found := self.known_before.marked(nodeid, merged(findings)):
             judged = Judged(
                 nodeid,
                 self._verdict(found, item.get_closest_marker, completed=False),

@@ -125,15 +125,24 @@ class Memcheck:
         given = {*settings.suppressions, *map(Path, self.info.values("--suppressions"))}
         return given - {self._run_directory.noise} if self._run_directory else given
 
-    def header(self, mode: Mode) -> Iterator[str]:
+    def header(self, mode: Mode, *, is_verbose: bool) -> Iterator[str]:
         """Yield which valgrind checks what, with which options, and where its log is."""
         info = self.info
         memcheck = f"memcheck {info.version}" if info.version else "memcheck"
-        yield f"valgrind: {memcheck}, checking for {mode.description}"
-        yield f"valgrind: options {shlex.join(info.options) or 'unknown'}"
-        yield f"valgrind: log {info.log or 'not in a file, so findings come without excerpt'}"
-        if self.noise is not None:
-            yield f"valgrind: {plural(count(self.noise), 'suppression')} for interpreter errors"
+        suppressions = count(self.noise) if self.noise is not None else 0
+        if is_verbose:
+            yield f"valgrind: {memcheck}, checking for {mode.description}"
+            yield f"valgrind: options {shlex.join(info.options) or 'unknown'}"
+            if info.log:
+                yield f"valgrind: log {info.log}"
+        else:
+            counted = f"; {plural(suppressions, 'suppression')}" if suppressions else ""
+            more = "options and log" if info.log else "options"
+            yield f"valgrind: {memcheck}: {mode.description}{counted}; -v shows {more}"
+        if not info.log:
+            yield "valgrind: log not in a file, so findings come without excerpt"
+        if is_verbose and self.noise is not None:
+            yield f"valgrind: {plural(suppressions, 'suppression')} for interpreter errors"
 
     def weaknesses(self, settings: Settings) -> list[str]:
         """Return what weakens the results of a session, and what to do about it."""

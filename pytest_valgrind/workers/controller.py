@@ -27,7 +27,7 @@ from pytest_valgrind.recovery.history import (
 )
 from pytest_valgrind.recovery.second_runs import packed
 from pytest_valgrind.reporting.end_of_run import EndOfRun
-from pytest_valgrind.reporting.reports import of_crash, of_process
+from pytest_valgrind.reporting.reports import of_crash, of_process, take_failure
 from pytest_valgrind.workers.location import WorkerLocation
 from pytest_valgrind.workers.schedulers import take_back
 from pytest_valgrind.workers.worker import OUTPUT, SECOND_RUNS, unpacked
@@ -186,7 +186,8 @@ class Controller:
             report.sections.append((self._settings.name, history.where))
             return
         made = of_crash(running.nodeid, running.location, history.crash, history.crash_message)
-        report.location, report.longrepr, report.when = made.location, made.longrepr, made.when
+        report.location, report.when = made.location, made.when
+        take_failure(report, made)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:

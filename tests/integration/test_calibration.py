@@ -179,7 +179,7 @@ def test_option_calibrates_anew(suite: Suite, tmp_path: Path) -> None:
     )
     second = suite.run("--valgrind", environment=environment)
     assert SAYS not in second.errors
-    assert "2 suppressions for interpreter errors" in second.output
+    assert "; 2 suppressions; -v shows " in second.output
     third = suite.run("--valgrind", "--valgrind-calibrate", environment=environment)
     assert SAYS in third.errors
     assert "one" not in known.read_text()
@@ -190,7 +190,7 @@ def test_classic_command_line_calibrates(suite: Suite, tmp_path: Path) -> None:
     """The process that is under valgrind already starts the self-test."""
     suite.write("test_it.py", "def test_it(): pass\n")
     run = suite.run(
-        "--valgrind",
+        *("--valgrind", "-v"),
         before=["valgrind", f"--log-file={tmp_path / 'log'}"],
         environment={"XDG_CACHE_HOME": str(tmp_path), "PYTHONMALLOC": "malloc"},
     )

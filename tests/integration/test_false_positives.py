@@ -91,7 +91,7 @@ def only(trust: Suite) -> Run:
 def everything(trust: Suite) -> Run:
     """Return a run in which every error counts, with its origin."""
     return trust.run(
-        *("--valgrind", "--valgrind-all-errors", "--valgrind-args=--track-origins=yes")
+        *("--valgrind", "-v", "--valgrind-all-errors", "--valgrind-args=--track-origins=yes")
     )
 
 

@@ -126,7 +126,7 @@ def test_leak_is_annotated_at_its_line(job: JobRun) -> None:
 def test_files_are_there_for_the_actions(job: JobRun) -> None:
     """SARIF for code scanning, and all of them as an artifact."""
     names = {path.name for path in job.directory.glob("memory.*")}
-    assert names == {"memory.sarif", "memory.xml"}
+    assert names == {"memory.html", "memory.sarif", "memory.xml"}
     (run,) = json.loads((job.directory / "memory.sarif").read_text())["runs"]
     (result,) = run["results"]
     location = result["locations"][0]["physicalLocation"]["artifactLocation"]

@@ -125,10 +125,19 @@ def test_python_line_is_shown(native: Run, name: str) -> None:
 
 
 def test_two_places_are_two_findings(native: Run) -> None:
-    """Each has its own paragraph, and its own line in the summary."""
+    """Each has its own paragraph; in the summary a line, but for what an earlier test shows."""
     assert sorted(lost_bytes(native["test_several"].message))[0] == 53
-    lines = [line for line in section(native) if "::test_several: definitely lost" in line]
-    assert len(lines) == 2
+    (line,) = [line for line in section(native) if "::test_several: definitely lost" in line]
+    assert line.endswith(": list")
+
+
+def test_place_of_many_tests_has_a_line(native: Run) -> None:
+    """Those that fail have one, and those in which it is known another."""
+    lines = [line for line in section(native) if ": leak (defective.c:" in line]
+    known, failing = lines
+    assert failing.startswith("test_native_known.py::test_known_error_and_a_leak: ")
+    assert re.search(r"; the same in \d+ more tests$", failing)
+    assert known.endswith("(known)")
 
 
 @pytest.mark.parametrize("name", SHARED)

@@ -37,7 +37,7 @@ def test_clean_run(suite: Suite) -> None:
         "open('left', 'x').close()\n"
         "atexit.register(os.remove, 'left')\n",
     )
-    run = suite.run("--valgrind")
+    run = suite.run("--valgrind", "-v")
     assert run.code == pytest.ExitCode.OK
     assert run.summary[0] == "nothing found, 1 test checked"
     assert not log_of(run).parent.exists()
@@ -52,7 +52,7 @@ def without_names(tmp_path_factory: pytest.TempPathFactory) -> Run:
     made = Suite(directory, directory)
     made.write("pytest.ini", INI)
     made.write("test_leak.py", LEAK)
-    return made.run("--valgrind")
+    return made.run("--valgrind", "-v")
 
 
 def test_log_is_kept_when_anything_was_found(without_names: Run) -> None:
@@ -126,7 +126,7 @@ def elaborate(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
     return made.run(
         "--valgrind",
         "--valgrind-failures=report",
-        "-s",
+        "-sv",
         "--valgrind-args=--track-origins=yes --partial-loads-ok=no",
         before=["prlimit", f"--stack={512 << 10}:unlimited"],
         python=[sys.executable, "-O", "-Xx"],

@@ -169,7 +169,7 @@ def test_few_callers_lead_to_exact_checks(suite: Suite) -> None:
     """Stacks would not reach the numbers; the header says so."""
     suite.write("test_a.py", "import defective\ndef test_leak(): defective.leak()\n")
     run = suite.run("--valgrind", "--valgrind-args=--num-callers=12")
-    (header,) = [line for line in run.output.splitlines() if "checking for" in line]
+    (header,) = [line for line in run.output.splitlines() if line.startswith("valgrind: memcheck")]
     assert "leaks after every test (--num-callers=12 is too few" in header
     assert run["test_leak"].outcome == "failed"
 

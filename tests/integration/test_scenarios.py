@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import run_scenarios
+from report_schemas import errors_in_report, errors_in_sarif
 from suite import Run
 
 LEAK = "[VALGRIND LEAK]"
@@ -222,6 +225,42 @@ def test_header(scenarios: Run) -> None:
 def test_exit_code(scenarios: Run) -> None:
     """It is that of a run with failures."""
     assert scenarios.code == pytest.ExitCode.TESTS_FAILED
+
+
+def report_of(scenarios: Run, name: str) -> Any:
+    return json.loads(scenarios.xml.with_name(name).read_text(encoding="utf-8"))
+
+
+def test_the_report_is_as_its_schema_says(scenarios: Run) -> None:
+    assert errors_in_report(report_of(scenarios, "report.json")) == []
+
+
+def test_the_report_is_valid_sarif(scenarios: Run) -> None:
+    assert errors_in_sarif(report_of(scenarios, "report.sarif")) == []
+
+
+def test_the_report_has_what_failed(scenarios: Run) -> None:
+    """Each test that fails has a finding that does, but for the one with an unused marker."""
+    report = report_of(scenarios, "report.json")
+    failing = {
+        nodeid
+        for found in report["findings"]
+        for nodeid in found["tests"]
+        if found["status"] == "failed"
+    }
+    failed = {test["nodeid"] for test in report["tests"] if test["outcome"] in ("failed", "error")}
+    assert failed and failed <= failing
+
+
+def test_the_report_has_the_excerpt(scenarios: Run) -> None:
+    found = [
+        one
+        for one in report_of(scenarios, "report.json")["findings"]
+        if "".join(one["tests"]).endswith("::test_invalid_write")
+    ]
+    assert [one["kind"] for one in found] == ["invalid write"]
+    assert "Invalid write of size 1" in found[0]["log"]
+    assert found[0]["further"][0]["stack"][0]["function"] == "free"
 
 
 @pytest.mark.slow

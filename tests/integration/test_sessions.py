@@ -123,7 +123,7 @@ import sys
 import pytest
 
 def run(*arguments):
-    code = pytest.main(["-p", "no:cacheprovider", *arguments])
+    code = pytest.main(["-p", "no:cacheprovider", "-v", *arguments])
     print("code of the session:", int(code))
 
 run("--valgrind", "--junitxml=1.xml", "test_1.py")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_valgrind.findings.finding import Finding, merged
@@ -26,6 +28,16 @@ def leak(text: str, size: int = 1) -> Finding:
 def error(text: str, kind: Kind = Kind.UNINITIALISED, further: str = "") -> Finding:
     """Return an error."""
     return Finding(kind, "", stack(text), (Further("created", stack(further)),))
+
+
+def lost_object(text: str, type: str) -> Finding:
+    """Return an object that was lost."""
+    return replace(leak(text), types={type: 1})
+
+
+def left(path: str) -> Finding:
+    """Return a file that was left open."""
+    return Finding(Kind.OPEN_DESCRIPTOR, f"Open {path}", stack("open eval"))
 
 
 def test_same_place_by_another_way_of_the_interpreter() -> None:
@@ -62,6 +74,40 @@ def test_source_files_of_the_same_name_are_not_one() -> None:
     one, other = (Finding(Kind.INVALID_READ, "", (frame,)) for frame in frames)
     assert len(merged([one, other, one])) == 2
     assert str(frames[0]) == str(frames[1]) == "work (ext.c:7)"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_same"),
+    [
+        (leak("malloc F G call eval", 3), leak("malloc F G vectorcall eval", 4), True),
+        (leak("malloc F"), leak("malloc G"), False),
+        (leak("malloc F"), error("malloc F"), False),
+        (lost_object("eval", "list"), lost_object("eval", "list"), True),
+        (lost_object("eval", "list"), lost_object("eval", "dict"), False),
+        (lost_object("new F", "list"), lost_object("new F", "dict"), True),
+        (lost_object("", "list"), lost_object("", "list"), True),
+        (error("eval", further="malloc F"), error("eval", further="malloc G"), False),
+        (left("/dev/null"), left("/dev/null"), True),
+        (left("/dev/null"), left("/dev/zero"), False),
+    ],
+)
+def test_same_defect(one: Finding, other: Finding, are_same: bool) -> None:
+    """It is where the extension's part of the stack is the same, or else what was lost."""
+    assert one.defect
+    assert (one.defect == other.defect) is are_same
+
+
+NAMELESS = Frame(1, "???", object="/site/_ext.so", owner=Owner.EXTENSION)
+
+
+@pytest.mark.parametrize(
+    "finding",
+    [replace(leak(""), stack=(NAMELESS,)), leak(""), error("F", Kind.TIMEOUT)],
+    ids=["no name", "no stack", "hang"],
+)
+def test_no_defect_is_known(finding: Finding) -> None:
+    """Nothing tells it from others: no name, no stack, or only where it hung."""
+    assert finding.defect == ()
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ print(json.dumps(sorted(is_kept for _, _, is_kept in lost())))
 
 
 def test_block_outside_of_a_circle_keeps_all_of_it() -> None:
-    """As an instance keeps its class: the block that it points to need not be the circle's first."""
+    """As an instance keeps its class, whichever block of the circle it points at."""
     source = """
 engine.begin_test(7)
 first, second, last = sorted(malloc(1000) for _ in range(3))

@@ -12,8 +12,8 @@ from pytest_valgrind.memory_log import resident_set
 from pytest_valgrind.memory_log.records import MemoryOfTest, read, write
 from pytest_valgrind.memory_log.resident_set import OfLinux
 from pytest_valgrind.memory_log.summary import lines
+from pytest_valgrind.option_paths import LogToWrite
 from pytest_valgrind.option_table import option_named
-from pytest_valgrind.option_types import LogToWrite
 
 MB = 1 << 20
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.findings.stack import Frame, Owner
+from pytest_valgrind.findings.verdict import Outcome, Verdict
+from pytest_valgrind.reporting.line import CULPRIT, KIND
+from pytest_valgrind.reporting.paragraphs import carried_by, carry, paragraphs
 from pytest_valgrind.workers.worker import packed, unpacked
 
 
@@ -30,6 +36,20 @@ def test_report_comes_back() -> None:
     made = unpacked(data)
     assert made is not None
     assert vars(made) == vars(report())
+
+
+def test_paragraphs_come_back() -> None:
+    """The controller shows them, which knows nothing else of the findings."""
+    frame = Frame(1, "work", "ext.c", 7, owner=Owner.EXTENSION)
+    leak = Finding(Kind.DEFINITE, "lost", (frame,), bytes=8, blocks=1)
+    told = paragraphs(Verdict(Outcome.FAILED, "[HEAP LEAK]"), [leak])
+    sent = report()
+    carry(sent, told)
+    data = packed(sent)
+    assert data is not None
+    got = carried_by(unpacked(data))
+    assert got == told
+    assert [[line.part for line in each.lines] for each in got] == [[KIND], [KIND, CULPRIT]]
 
 
 def test_what_xdist_adds() -> None:

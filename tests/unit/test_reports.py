@@ -12,9 +12,10 @@ from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.results import Results
 from pytest_valgrind.findings.stack import Caller, Frame, Further, Owner, PythonLine
 from pytest_valgrind.findings.verdict import Outcome, Verdict
+from pytest_valgrind.reporting.paragraphs import text
 from pytest_valgrind.reporting.reports import give
 from pytest_valgrind.reporting.terminal import summary, weaknesses
-from pytest_valgrind.reporting.text import one_line, rendered, stack_lines, text
+from pytest_valgrind.reporting.text import one_line, rendered, stack_lines
 
 EXTENSION = Frame(1, "work", "ext.c", 7, owner=Owner.EXTENSION)
 LEAK = Finding(Kind.DEFINITE, "lost", (EXTENSION,), bytes=1234, blocks=1, raw="== lost")

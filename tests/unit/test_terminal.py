@@ -41,6 +41,43 @@ def test_found_in_tests() -> None:
     assert line == "1 error, 2 leaks (16 bytes in 2 blocks) in 2 tests; 3 tests checked"
 
 
+def test_one_defect_in_many_tests() -> None:
+    """It has a line, and where a test is to fail for it, not that of one in which it is known."""
+    other = replace(LEAK, bytes=9)
+    found = results(
+        Judged("t", KNOWN, [LEAK]),
+        Judged("u", FAILED, [LEAK, ERROR]),
+        Judged("v", FAILED, [other]),
+        Judged("w", FAILED, [other, ERROR]),
+    )
+    assert list(summary(found, folds=True))[:-1] == [
+        "t: definitely lost 8 bytes in 1 block: work (ext.c:7)  (known)",
+        "u: definitely lost 8 bytes in 1 block: work (ext.c:7); the same in 2 more tests",
+        "u: invalid read: work (ext.c:7); the same in 1 more test",
+    ]
+    assert [line for line in summary(found) if line.startswith("w: ")] == [
+        "w: definitely lost 9 bytes in 1 block: work (ext.c:7)",
+        "w: invalid read: work (ext.c:7)",
+    ]
+
+
+def test_one_defect_twice_in_a_test() -> None:
+    """Each has a line, as they are two findings."""
+    again = replace(LEAK, phase="teardown", bytes=9)
+    found = results(Judged("t", FAILED, [LEAK, again]), Judged("u", FAILED, [LEAK]))
+    first, second, _ = summary(found, folds=True)
+    assert first == "t: definitely lost 8 bytes in 1 block: work (ext.c:7); the same in 1 more test"
+    assert second == "t: definitely lost 9 bytes in 1 block: work (ext.c:7)"
+
+
+def test_what_is_not_listed_is_not_the_first() -> None:
+    """What a process died of is in the line of the crash; a later test has its own."""
+    died = Judged("t", crashed("died of SIGSEGV"), [CRASH])
+    child = replace(CRASH, process="7 (a fork)")
+    _, line, _ = summary(results(died, Judged("u", FAILED, [child])), folds=True)
+    assert line == "u: fatal signal: work (ext.c:7), in child process 0"
+
+
 def test_only_known_findings() -> None:
     """There are no zeros before them."""
     *_, line = summary(results(Judged("t", KNOWN, [LEAK])))
