@@ -38,15 +38,14 @@ WINGS = (
 )
 
 
-def example(test: str) -> str:
-    """Return the failure of a test of the example, without its excerpt of the log."""
+def example(*tests: str) -> str:
+    """Return the failures of tests of the example."""
     text = _example_run()
-    start = re.search(rf"^_+ {test} _+$", text, re.MULTILINE)
-    assert start, text
-    failure = text[start.start() :]
-    end = re.search(r"^-+ valgrind log -+$", failure, re.MULTILINE)
-    assert end, text
-    return _fenced(failure[: end.start()])
+    shown = [
+        re.search(rf"^_+ {test} _+$.*?(?=^_|^=)", text, re.MULTILINE | re.DOTALL) for test in tests
+    ]
+    assert all(shown), text
+    return _fenced("".join(failure[0] for failure in shown if failure))
 
 
 def example_summary() -> str:
@@ -258,7 +257,7 @@ def hang() -> str:
     """Return the failure of a test that waits for ever in an extension."""
     test = "import defective\n\ndef test_wait():\n    defective.wait_for_signal()\n"
     text = _run_project(test, "--valgrind", "--valgrind-timeout=3")
-    failure = re.search(r"^_+ test_wait _+$.*?(?=^-+ valgrind log)", text, re.MULTILINE | re.DOTALL)
+    failure = re.search(r"^_+ test_wait _+$.*?(?=^=)", text, re.MULTILINE | re.DOTALL)
     assert failure, text
     return _fenced(failure[0])
 

@@ -173,7 +173,11 @@ def launcher(directory: Path, option: Namespace) -> Any:
     """
     pluginmanager = SimpleNamespace(has_plugin=lambda name: name == "logging")
     return SimpleNamespace(
-        rootpath=directory, inipath=None, known_args_namespace=option, pluginmanager=pluginmanager
+        rootpath=directory,
+        inipath=None,
+        known_args_namespace=option,
+        invocation_params=SimpleNamespace(args=()),
+        pluginmanager=pluginmanager,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 # By name, as tests replace the functions of the module.
 from time import perf_counter, process_time
 
@@ -54,7 +56,7 @@ class ItemRun:
         self.ran_here = False
         self.children = 0
         #: Tests of its group that ran after it, and may have lost what it made.
-        self.suspects: list[ItemRun] = []
+        self.suspects: Sequence[ItemRun] = ()
         #: How many threads it started, and whether any still ran at its end.
         self.threads = 0
         self.leaves_threads = False

@@ -235,9 +235,9 @@ class GroupCheck:
         :param place: where it was made.
         """
         maker = self._item_numbers.name(place)
-        others = group.since(place).tests
+        others = group.tail(place)
         if fixture is None:
-            others = others[1:]
+            others = others.after(1)
             here = "Made here, lost here or in"
         else:
             lost = replace(lost, fixture=fixture.words, phase=fixture.when)
@@ -246,7 +246,7 @@ class GroupCheck:
                 lost = replace(lost, made_in=maker)
                 here = f"Made in {maker}, lost in its teardown or in"
             elif fixture.setup:
-                others = others[1:]
+                others = others.after(1)
             elif group.teardown_of(place):
                 here = "Made here, lost here, in its teardown or in"
         loser.suspects = others

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from typing import NamedTuple
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from typing import NamedTuple, overload
 
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.items.fixtures import FixturePhase
@@ -14,11 +15,44 @@ from pytest_valgrind.items.item_run import ItemRun
 SHARE = 0.04
 
 
+class Tail(Sequence[ItemRun]):
+    """The tests of a group from one on.
+
+    Each leak of a group has one, and there may be thousands of both: it is no copy.
+    """
+
+    def __init__(self, tests: Sequence[ItemRun], start: int) -> None:
+        self._tests = tests
+        self._start = start
+        self._length = len(tests) - start
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> ItemRun: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ItemRun]: ...
+
+    def __getitem__(self, index: int | slice) -> ItemRun | Sequence[ItemRun]:
+        places = range(self._start, self._start + self._length)[index]
+        if isinstance(places, range):
+            return [self._tests[place] for place in places]
+        return self._tests[places]
+
+    def after(self, number: int) -> Tail:
+        """Return it without the first of them."""
+        return Tail(self._tests, self._start + min(number, self._length))
+
+
 class Group:
     """Consecutive tests."""
 
     def __init__(self) -> None:
         self.tests: list[ItemRun] = []
+        #: Where fixtures are torn down, by the places of their setups; and of how many places.
+        self._ends: tuple[int, dict[int, tuple[ItemRun, FixturePhase]]] = (0, {})
 
     @property
     def last(self) -> int:
@@ -40,17 +74,28 @@ class Group:
     def since(self, place: int) -> Group:
         """Return those of its tests that ran from a place on."""
         rest = Group()
-        rest.tests = [test for test in self.tests if test.last_place >= place]
+        rest.tests = [*self.tail(place)]
         return rest
+
+    def tail(self, place: int) -> Tail:
+        """Return the same as a view."""
+        start = bisect_left(self.tests, place, key=lambda test: test.last_place)
+        return Tail(self.tests, start)
 
     def teardown_of(self, place: int) -> tuple[ItemRun, FixturePhase] | None:
         """Return the test in which a fixture was torn down, and that phase.
 
         :param place: of the fixture's setup.
         """
-        phases = ((test, phase) for test in self.tests for phase in test.fixtures)
-        ends = (found for found in phases if found[1].setup and found[1].setup.place == place)
-        return next(ends, None)
+        places, ends = self._ends
+        if places != self.places:  # the group has grown
+            ends = {}
+            for test in self.tests:
+                for phase in test.fixtures:
+                    if phase.setup:
+                        ends.setdefault(phase.setup.place, (test, phase))
+            self._ends = (self.places, ends)
+        return ends.get(place)
 
 
 class Unsettled(NamedTuple):

@@ -20,6 +20,9 @@ from pytest_valgrind.recovery.records import Finished, Packed, Passed, Ran, Reco
 if TYPE_CHECKING:
     from pytest_valgrind.items.item_run import ItemRun
 
+#: Attributes that every report has.
+_PLAIN = frozenset(vars(pytest.TestReport("", ("", 0, ""), {}, "passed", None, "call")))
+
 
 class Journal:
     """A file of records, each written as soon as it is known.
@@ -153,7 +156,9 @@ def _packed(report: pytest.TestReport, config: pytest.Config) -> Passed | Packed
 
 
 def _says_more(report: pytest.TestReport) -> bool:
-    return bool(report.sections or report.user_properties or hasattr(report, "wasxfail"))
+    # Plugins tell more in further attributes, and so do we: memory, for example.
+    has_more = vars(report).keys() - _PLAIN
+    return bool(report.sections or report.user_properties or has_more)
 
 
 def _write(descriptor: int, record: Record) -> None:

@@ -17,7 +17,7 @@ from pytest_valgrind.origins.origins import Origins
 from pytest_valgrind.recovery.coverage_data import measure_nothing, not_covered, options_of_replay
 from pytest_valgrind.recovery.history import ProcessHistory, not_checked
 from pytest_valgrind.reporting import reports
-from pytest_valgrind.reporting.end_of_run import EndOfRun
+from pytest_valgrind.reporting.end_of_run import ARGUMENTS, EndOfRun
 from pytest_valgrind.settings import Settings
 
 NAME = "valgrind_replay"
@@ -27,20 +27,28 @@ class Replay:
     """Says what became of the tests of one process after another.
 
     :param histories: of the processes, each of which went on where the one before had died.
+    :param arguments: of the user's command line.
     """
 
     #: By which pytest knows it.
     __name__ = NAME
 
-    def __init__(self, histories: Sequence[ProcessHistory], settings: Settings) -> None:
+    def __init__(
+        self,
+        histories: Sequence[ProcessHistory],
+        settings: Settings,
+        arguments: Sequence[str] = (),
+    ) -> None:
         self._histories = histories
         self._settings = settings
+        self._arguments = arguments
         self._results = Results()
         self._end_of_run = EndOfRun(settings, self._results, set())
 
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Measure nothing."""
+        """Measure nothing, and report the run as the user has started it."""
         measure_nothing(config.pluginmanager)
+        config.stash[ARGUMENTS] = tuple(self._arguments)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> bool:
@@ -118,4 +126,5 @@ def replay(
         own += ["-c", str(config.inipath)]
     with mock.patch.dict(os.environ):
         os.environ.pop("PYTEST_ADDOPTS", None)
-        return int(pytest.main([*args, *own], plugins=[Replay(histories, settings)]))
+        given = [str(argument) for argument in config.invocation_params.args]
+        return int(pytest.main([*args, *own], plugins=[Replay(histories, settings, given)]))

@@ -54,7 +54,7 @@ class RunRecorder:
         self._files = files
         self._known_before = known_before
         self._annotates = annotates
-        self._started = time.time()
+        self._started = self._earliest = time.time()
         self._clock = time.monotonic()
         self._observed = Observed({}, [], [], [], [])
         self._exit_status = int(pytest.ExitCode.OK)
@@ -63,6 +63,8 @@ class RunRecorder:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take a phase of a test."""
         observed = self._observed
+        if report.start:  # which a replay of crashed processes has from these
+            self._earliest = min(self._earliest, report.start)
         if report.when == "call" and hasattr(report, "context"):
             return  # a subtest: its test has a report of its own
         test = observed.tests.get(report.nodeid)
@@ -83,6 +85,7 @@ class RunRecorder:
         """Take what could not be collected; our own findings come as such reports as well."""
         if report.failed and "when" not in vars(report):
             message = str(report.longrepr).strip().rpartition("\n")[2]
+            message = message.removeprefix("E ").strip()  # so pytest marks the lines of an error
             self._observed.not_collected.append((report.nodeid, message))
 
     @pytest.hookimpl(tryfirst=True)
@@ -104,11 +107,12 @@ class RunRecorder:
         self._is_written = True
         if engine_start.THIS.command is not None:
             return  # the process that takes this one's place runs the tests
+        seconds = time.monotonic() - self._clock + self._started - self._earliest
         made = document(
             self._config,
             self._observed,
             self._config.stash.get(END_OF_RUN, None),
-            Ended(self._started, time.monotonic() - self._clock, self._exit_status),
+            Ended(self._earliest, seconds, self._exit_status),
         )
         lines, failures = [], []
         for path, (option, write) in self._files.items():

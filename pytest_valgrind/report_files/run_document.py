@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -23,9 +23,7 @@ from pytest_valgrind.report_files.checks_asked import checks_asked
 from pytest_valgrind.report_files.finding_record import FindingRecords
 from pytest_valgrind.report_files.source_tree import SourceTree
 from pytest_valgrind.report_files.test_record import TestRecord
-
-if TYPE_CHECKING:
-    from pytest_valgrind.reporting.end_of_run import EndOfRun
+from pytest_valgrind.reporting.end_of_run import ARGUMENTS, EndOfRun
 
 #: A reader can rely upon the names of a version: later ones may add some.
 FORMAT, VERSION = "pytest-valgrind-report", 1
@@ -84,6 +82,7 @@ def document(
 
     :param end: what the engines have found, None if none was asked for.
     """
+    arguments = config.stash.get(ARGUMENTS, tuple(map(str, config.invocation_params.args)))
     start = datetime.fromtimestamp(ended.started, timezone.utc)
     tree = SourceTree(config.rootpath)
     locations = {
@@ -104,7 +103,7 @@ def document(
         "run": {
             "started": start.isoformat(timespec="seconds"),
             "seconds": round(ended.seconds, 3),
-            "command": shlex.join(["pytest", *map(str, config.invocation_params.args)]),
+            "command": shlex.join(["pytest", *arguments]),
             "rootdir": str(config.rootpath),
             "repository": str(tree.top),
             "engines": engines,

@@ -140,6 +140,17 @@ def test_places_between_tests_are_of_the_phases_of_fixtures_in_them() -> None:
     assert group.since(5).tests == [second]
 
 
+def test_tail_is_a_view_of_the_tests_from_one_on() -> None:
+    """Thousands of leaks of a group of thousands would have millions of copies."""
+    group = Group()
+    group.tests = [ItemRun(cast(pytest.Item, None), f"t{place}", place) for place in range(5)]
+    tail = group.tail(2)
+    assert [*tail] == group.tests[2:]
+    assert (len(tail), tail[0], tail[-1]) == (3, group.tests[2], group.tests[4])
+    assert [*tail.after(1)] == tail[1:] == group.tests[3:]
+    assert [*group.tail(9)] == [*tail.after(7)] == []
+
+
 def test_group_of_one_settles_everything() -> None:
     """Its only test lost it, whoever made it."""
     unknown = Loss(1, is_numbered=False, in_thread=False, tests_later=0)

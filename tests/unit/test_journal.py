@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -54,6 +55,25 @@ def dead_in(place: int) -> ProcessHistory:
     """Return what is left of a process that died in a test."""
     before = [record for n in range(place) for record in (began(n), Ran(n, (PASS,)))]
     return ProcessHistory([Collecting("test_a.py"), three_tests(), *before, began(place), CRASH])
+
+
+def test_a_report_keeps_what_others_have_added() -> None:
+    """The memory of its test, for example, which JSON can hold."""
+    config = SimpleNamespace(hook=SimpleNamespace())
+    config.hook.pytest_report_to_serializable = lambda report, **_: report._to_json()
+    config.hook.pytest_report_from_serializable = lambda data, **_: pytest.TestReport._from_json(
+        data
+    )
+    where = location("test_0")
+    plain, measured = (
+        pytest.TestReport("test_0", where, {}, "passed", None, "call", duration=0.1)
+        for _ in range(2)
+    )
+    vars(measured)["memory_of_test"] = {"rss_end": 1}
+    packed = journal.packed([plain, measured], config)  # type: ignore[arg-type]
+    assert packed[0] == ("call", 0.1, 0, 0)
+    _, back = journal.unpacked(packed, "test_0", where, config)  # type: ignore[arg-type]
+    assert vars(back)["memory_of_test"] == {"rss_end": 1}
 
 
 def test_records_come_back(tmp_path: Path) -> None:

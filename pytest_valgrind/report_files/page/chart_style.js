@@ -5,8 +5,20 @@ function colour(name) {
 }
 
 const FONT = "12px system-ui, -apple-system, 'Segoe UI', sans-serif";
-// Bytes on an axis go in powers of two.
-const BINARY_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
+// Steps of an axis for bytes: round numbers in the unit of its greatest value.
+function stepsOfBytes(chart, number, min, max) {
+  const unit = 1024 ** powerOf(Math.max(Math.abs(min), Math.abs(max)));
+  const steps = [];
+  for (let ten = -3; ten <= 3; ten += 1) {
+    for (const digit of [1, 2, 5]) steps.push(digit * 10 ** ten * unit);
+  }
+  return steps;
+}
+
+// Which unit fits a size: 0 for bytes, 1 for KiB, ...
+function powerOf(size) {
+  return Math.min(Math.floor(Math.log2(Math.max(Math.abs(size), 1)) / 10), 4);
+}
 
 function axis(words, more = {}) {
   return {
@@ -22,14 +34,14 @@ function axis(words, more = {}) {
 
 // With as many decimals as tell one mark of an axis from the next.
 function inBytesByStep(size, step) {
-  const power = Math.min(Math.floor(Math.log2(Math.max(Math.abs(size), 1)) / 10), 4);
-  const decimals = Math.min(Math.max(Math.ceil(-Math.log10(step / 1024 ** power)), 0), 3);
-  const number = (size / 1024 ** power).toFixed(decimals);
-  return `${decimals ? number.replace(/\.?0+$/, "") : number} ${["B", "KiB", "MiB", "GiB", "TiB"][power]}`;
+  const power = powerOf(size);
+  const wanted = Math.ceil(-Math.log10(step / 1024 ** power) - 0.01);
+  const number = (size / 1024 ** power).toFixed(Math.min(Math.max(wanted, 0), 3));
+  return `${number.replace("-", "−")} ${["B", "KiB", "MiB", "GiB", "TiB"][power]}`;
 }
 
 function bytesAxis(more = {}) {
-  return axis(inBytesByStep, { incrs: BINARY_STEPS, size: 74, space: 36, ...more });
+  return axis(inBytesByStep, { incrs: stepsOfBytes, size: 78, space: 36, ...more });
 }
 
 // Draws a chart in an element, as wide as that is, and again when that changes.

@@ -40,7 +40,8 @@ class DefectCard {
       const times = this.found.length > 1 ? `${inNumber(this.found.length)} times, ` : "";
       return times + first.place;
     }
-    const place = first.place === "test" ? "" : ` (${first.place})`;
+    const places = new Set(this.found.map((finding) => finding.place));
+    const place = places.size > 1 || places.has("test") ? "" : ` (${first.place})`;
     return (tests.size === 1 ? `in ${[...tests][0]}` : `in ${plural(tests.size, "test")}`) + place;
   }
 
@@ -132,7 +133,7 @@ function sentences(data, finding) {
   return [
     [...start, size && !said.includes(`${inNumber(finding.bytes)} byte`) ? size : null, times,
       finding.category === "leak" && !finding.fixture ? null : when].filter(Boolean).join(", "),
-    finding.reason && `${finding.status === "failed" ? "" : `${capital(STATUSES[finding.status])
+    finding.reason && !said.includes(finding.reason) && `${finding.status === "failed" ? "" : `${capital(STATUSES[finding.status])
     }: `}${finding.reason}`,
     finding.doubt,
     finding.made_in && `The block was allocated in ${finding.made_in}.`,
@@ -177,7 +178,7 @@ function growthView(finding) {
       el("th", { scope: "col" }, "By so much in each run, or window of runs"))),
     el("tbody", {}, counters.map(([name, values]) => el("tr", {},
       el("th", { scope: "row" }, name),
-      el("td", {}, Array.isArray(values) ? values.map(inSigned).join("  ") : String(values))))))));
+      el("td", {}, Array.isArray(values) ? values.map(inSigned).join(", ") : String(values))))))));
 }
 
 function pythonView(data, finding) {

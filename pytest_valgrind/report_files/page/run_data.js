@@ -30,9 +30,13 @@ class RunData {
     }
     // What fails first, then what is in most tests.
     this.defects = [...defects.values()];
-    for (const found of this.defects) found.sort((a, b) => rank(a) - rank(b));
+    for (const found of this.defects) {
+      found.sort((a, b) => rank(a) - rank(b) || (a.place !== "test") - (b.place !== "test"));
+    }
     this.defects.sort((a, b) => rank(a[0]) - rank(b[0]) || b.length - a.length);
-    this.workers = [...new Set(run.tests.map((test) => test.worker || ""))];
+    // A test of which a worker died has no memory, and none that could be asked for its name.
+    const measured = run.tests.filter((test) => test.memory);
+    this.workers = [...new Set(measured.map((test) => test.worker || ""))];
   }
 
   // Of a test: what the worst of its findings is, null if it has none.
