@@ -12,7 +12,7 @@ TEST_OPTIONS = -n auto --dist loadfile --durations=40 \
 # Not among the requirements, as a debug build of Python would have to compile it.
 NUMPY = 'numpy<2.4; python_version < "3.14"'
 
-.PHONY: example test test-all lint format bench docs wheel tables clean
+.PHONY: example test test-all lint format bench docs site site-serve wheel tables clean
 
 ## Set up, and run the nine tests of the example with each engine: natively some fail, and under
 ## valgrind four, as they should.
@@ -54,6 +54,14 @@ bench: $(READY)
 ## Put real output into README.md and docs/.
 docs: $(READY)
 	PYTHONPATH=. $(BIN)/cog -r README.md docs/*.md
+
+## docs/ as a site, in build/site. What it warns of (a dead link, a page in no menu) is an error.
+site: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+## The same at http://127.0.0.1:8000, made anew when a page changes.
+site-serve: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 wheel: $(READY)
 	$(BIN)/pip wheel --no-deps -w dist .

@@ -206,55 +206,61 @@ pvh_mark_reached(uintptr_t stack, uint32_t first_test)
     return bytes;
 }
 
-/* Of a block that is kept, the one from which it was first come to, which another may keep. */
+/* Of a block that is kept, the one that leads to it, to which no other one leads. */
 static uint32_t *keepers;
 
 uint32_t
 pvh_keeper_of(uint32_t place)
 {
-    while (pvh_marks[place] & PVH_IS_KEPT) {
-        place = keepers[place];
+    return pvh_marks[place] & PVH_IS_KEPT ? keepers[place] : place;
+}
+
+/* Marks a lost block and whatever it leads to, but what has the mark already. */
+static void
+follow(uint32_t first, unsigned char mark)
+{
+    /* There is room for those that were not reached. */
+    uint32_t *waiting = reached;
+    size_t waiting_count = 0;
+    waiting[waiting_count++] = first;
+    pvh_marks[first] |= mark;
+    while (waiting_count > 0) {
+        uint32_t place = waiting[--waiting_count];
+        uintptr_t start = pvh_indexed.blocks[place].address;
+        uintptr_t end = start + pvh_indexed.blocks[place].size;
+        for (words word = aligned(start); (uintptr_t)(word + 1) <= end; word++) {
+            uint32_t other = pvh_block_of(*word);
+            if (other == PVH_NO_BLOCK || pvh_marks[other] & (PVH_IS_REACHED | mark)) {
+                continue;
+            }
+            pvh_marks[other] |= mark;
+            keepers[other] = first;
+            waiting[waiting_count++] = other;
+        }
     }
-    return place;
 }
 
 int
 pvh_mark_kept(void)
 {
-    enum { WAS_LOOKED_INTO = 4 };
-    /* There is room for those that were not reached. */
-    uint32_t *waiting = reached;
-    size_t waiting_count = 0;
+    enum { WAS_FOLLOWED = 4, IS_FIRST = 8 };
     keepers = pvh_new_pages((pvh_indexed.count + 1) * sizeof *keepers);
     if (keepers == NULL) {
         return -1;
     }
-    /* Each block is taken for the first of those that it leads to, until one before it in turn
-       is found to lead to it; of blocks in a circle one remains (memcheck's manual, 4.2.8). */
-    for (size_t first = 0; first < pvh_indexed.count; first++) {
-        if (pvh_marks[first]) {
-            continue;
+    /* No block leads to a first one that was followed before it, but one that was followed later
+       may. So they are followed once more, the last of them first: what is met then is kept. Of
+       blocks in a circle, to which no other leads, one remains (memcheck's manual, 4.2.8). */
+    for (size_t place = 0; place < pvh_indexed.count; place++) {
+        if (!(pvh_marks[place] & (PVH_IS_REACHED | WAS_FOLLOWED))) {
+            pvh_marks[place] |= IS_FIRST;
+            follow((uint32_t)place, WAS_FOLLOWED);
         }
-        waiting[waiting_count++] = (uint32_t)first;
-        pvh_marks[first] |= WAS_LOOKED_INTO;
-        while (waiting_count > 0) {
-            uint32_t place = waiting[--waiting_count];
-            uintptr_t start = pvh_indexed.blocks[place].address;
-            uintptr_t end = start + pvh_indexed.blocks[place].size;
-            for (words word = aligned(start); (uintptr_t)(word + 1) <= end; word++) {
-                uint32_t other = pvh_block_of(*word);
-                if (other == PVH_NO_BLOCK || other == first
-                    || pvh_marks[other] & PVH_IS_REACHED) {
-                    continue;
-                }
-                if (!(pvh_marks[other] & WAS_LOOKED_INTO)) {
-                    waiting[waiting_count++] = other;
-                }
-                if (!(pvh_marks[other] & PVH_IS_KEPT)) {
-                    keepers[other] = (uint32_t)first;
-                }
-                pvh_marks[other] |= WAS_LOOKED_INTO | PVH_IS_KEPT;
-            }
+    }
+    for (size_t place = pvh_indexed.count; place-- > 0;) {
+        if (pvh_marks[place] & IS_FIRST && !(pvh_marks[place] & PVH_IS_KEPT)) {
+            follow((uint32_t)place, PVH_IS_KEPT);
+            pvh_marks[place] &= (unsigned char)~PVH_IS_KEPT;
         }
     }
     return 0;

@@ -78,6 +78,26 @@ def heap_failures() -> str:
     return _fenced(failures[0])
 
 
+def first_failure() -> str:
+    """Return the failure of a test that loses an object, and where."""
+    test = (
+        "import defective\n\n"
+        "def send(records):\n"
+        "    defective.leak_reference(list(records))\n\n"
+        "def test_send():\n"
+        "    send([1000, 1001])\n"
+    )
+    text = _run_project(test, "--heapcheck", "--memory-pinpoint")
+    failure = re.search(r"^_+ test_send _+$.*?(?=^=+ heapcheck)", text, re.M | re.S)
+    assert failure, text
+    return _fenced(failure[0])
+
+
+def workflow() -> str:
+    """Return the workflow of GitHub that users copy."""
+    return f"```yaml\n{(ROOT / 'docs' / 'examples' / 'memory.yml').read_text()}```\n"
+
+
 def leftovers() -> str:
     """Return the failure of a test that leaves something, and the summary."""
     test = (

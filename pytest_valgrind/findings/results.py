@@ -100,6 +100,8 @@ class Results:
         self.children: int | None = None
         #: Tests that ran in processes which were not checked.
         self.unchecked: list[str] = []
+        #: Why leaks that the user wants to see cannot be seen, as a sentence; empty if they can.
+        self.blindness = ""
         #: Suppressions in the user's files that were of no use.
         self.unused_suppressions: list[Named] = []
         #: What was written for the user, in words.
@@ -136,7 +138,8 @@ class Results:
         failed = any(test.verdict.outcome is Outcome.FAILED for test in self.judged)
         imported = [found for findings in self.modules.values() for found in findings]
         others = [*imported, *(lost.finding for lost in self.undecided)]
-        return failed or bool(self.unchecked) or any(not found.known for found in others)
+        is_new = any(not found.known for found in others)
+        return failed or is_new or bool(self.unchecked or self.blindness)
 
     @property
     def anything_found(self) -> bool:
@@ -194,6 +197,7 @@ class Results:
         for name in (*_GROWING, "undecided", "late"):
             getattr(self, name).extend(getattr(other, name))
         self.origins = self.origins or other.origins
+        self.blindness = self.blindness or other.blindness
         # Each process imports all of them.
         self.modules = {**other.modules, **self.modules}
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import re
 import sysconfig
 from functools import partial
+from gc import collect  # by name, as conftests replace the functions of the module
 from pathlib import Path
 
 from pytest_valgrind import client
@@ -57,7 +57,7 @@ def is_limited_to_c() -> bool:
 
 
 def _plant(engine: Engine) -> None:
-    gc.collect()
+    collect()
     engine.begin_test(_PLACE)
     client.create_leak()
     lists = [[object()] for _ in range(_LISTS)]

@@ -52,7 +52,8 @@ def run_natively(command: Command, settings: Settings) -> NativePhase:
     words = f"{plural(results.tests, 'test')} ran natively before, in {seconds:.1f} s"
     if not end.ran_session:
         words = f"no test ran natively: {end.words}"
-    return NativePhase(LeaksBefore.of(results, words, _not_checked(histories)))
+    leaks = LeaksBefore.of(results, words, _not_checked(histories), ran=end.ran_session)
+    return NativePhase(leaks)
 
 
 def _not_checked(histories: Iterable[ProcessHistory]) -> list[str]:

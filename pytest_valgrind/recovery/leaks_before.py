@@ -23,10 +23,18 @@ class LeaksBefore(NamedTuple):
     words: str = ""
     #: Tests that were not checked for leaks, as their process died.
     unchecked: Sequence[str] = ()
+    #: Why it could see no leaks, as a sentence; empty if it could.
+    blindness: str = ""
 
     @classmethod
-    def of(cls, results: Results, words: str, unchecked: Sequence[str]) -> LeaksBefore:
-        """Return what a run has found."""
+    def of(
+        cls, results: Results, words: str, unchecked: Sequence[str], *, ran: bool
+    ) -> LeaksBefore:
+        """Return what a run has found.
+
+        :param ran: whether it came to run tests at all.
+        """
+        blindness = results.blindness or ("" if ran else f"{words}.".capitalize())
         by_test: dict[str, list[Finding]] = {}
         for judged in results.judged:
             if not judged.verdict.ends_process:
@@ -34,7 +42,7 @@ class LeaksBefore(NamedTuple):
         undecided = [
             lost._replace(finding=next(iter(_marked([lost.finding])))) for lost in results.undecided
         ]
-        return cls(by_test, list(_marked(results.outside)), undecided, words, unchecked)
+        return cls(by_test, list(_marked(results.outside)), undecided, words, unchecked, blindness)
 
     def write(self, path: Path) -> None:
         """Write it down.

@@ -73,6 +73,10 @@ class EndOfRun(NamedTuple):
                 hook.pytest_collectreport(report=reports.of_module(nodeid, new, self._label))
         if self.results.is_void and not has_failed:
             hook.pytest_collectreport(report=reports.of_void_run(self.results.hidden, self._label))
+        if self.results.blindness and self.results.tests:
+            hook.pytest_collectreport(
+                report=reports.of_blind_run(self.results.blindness, self._label)
+            )
         if path := self.settings.gen_suppressions:
             self._write_suppressions(path)
 

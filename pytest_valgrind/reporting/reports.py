@@ -108,6 +108,19 @@ def of_void_run(hidden: int, label: str = "VALGRIND") -> pytest.CollectReport:
     return show_as(_failed("", verdict), "the end")
 
 
+def of_blind_run(blindness: str, label: str) -> pytest.CollectReport:
+    """Return the report of a session that could not see leaks.
+
+    :param blindness: why that is, as a sentence.
+    """
+    verdict = Verdict(
+        Outcome.FAILED,
+        f"[{label}]",
+        f"Leaks cannot be seen here. {blindness} --memory-leak-check=off looks for errors only.",
+    )
+    return show_as(_failed("", verdict), "leak checks")
+
+
 def of_unchecked(nodeids: Sequence[str], label: str = "VALGRIND") -> pytest.CollectReport:
     """Return the report of tests that ran in processes which were not checked."""
     verdict = Verdict(

@@ -206,13 +206,17 @@ def _totals(results: Results) -> str:
     if not results.completed:
         they = "it" if results.tests == 1 else "they"
         return f"no test ran to its end, {_checked(results)} as far as {they} went"
+    if results.blindness:
+        return f"leaks cannot be seen here, {_checked(results)}"
     if results.anything_found:
         return f"nothing that fails a test, {_checked(results)}"
     return f"nothing found, {_checked(results)}"
 
 
 def _checked(results: Results) -> str:
-    return f"{plural(results.tests, 'test')} checked" if results.tests else "no test checked"
+    without = ", but not for leaks" if results.blindness else ""
+    tests = plural(results.tests, "test") if results.tests else "no test"
+    return f"{tests} checked{without}"
 
 
 def _is_fatal_signal(finding: Finding) -> bool:

@@ -59,6 +59,7 @@ class Conclusions:
         """Take what the native engine found in a run before, and what it says of that run."""
         self.results.outside.extend(self.judge.route(before.outside))
         self.results.undecided_before = list(before.undecided)
+        self.results.blindness = before.blindness
         self.results.native_run = f"heapcheck: {before.words}"
         if before.unchecked:
             self.results.native_run += f"; not checked for leaks: {named(before.unchecked)}"

@@ -61,6 +61,8 @@ class Heapcheck:
         self.hints: set[str] = set()
         self._second_runs: SecondRuns | None = None
         self._was_tried = False
+        #: Why leaks cannot be seen in this process, as a sentence; empty if they can.
+        self._blindness = ""
         # Of the file for the stacks of a crash.
         self._stacks: int | None = None
         # Whether the guards are looked at after each test: it takes as long as there are blocks,
@@ -73,7 +75,7 @@ class Heapcheck:
         if settings.leak_check != "off" and not self._was_tried:
             self._was_tried = True
             if complaint := why_not(self._engine):
-                self.hints.add(f"leaks cannot be seen here: {complaint}")
+                self._blindness = complaint
             elif is_limited_to_c():
                 self.hints.add(
                     "this free-threaded build keeps Python's objects in an allocator of its own, "
@@ -136,6 +138,8 @@ class Heapcheck:
         """Return the leak check that was asked for."""
         if settings.leak_check == "off":
             return Mode(NoCheck(), "heap damage only, no leaks")
+        if self._blindness:
+            return Mode(NoCheck(), "heap damage only, as leaks cannot be seen here")
         if settings.leak_check == "exact":
             return Mode(
                 self.exact_check(settings, state), "heap damage, and leaks after every test"
@@ -231,7 +235,9 @@ class Heapcheck:
         return found
 
     def look_back(self, settings: Settings, results: Results) -> None:
-        """Do nothing."""
+        """Have it fail the run if leaks cannot be seen, and the user has not left them out."""
+        if settings.leak_check != "off":
+            results.blindness = self._blindness
 
     def keep_log(self, results: Results) -> None:
         """Do nothing: there is none."""

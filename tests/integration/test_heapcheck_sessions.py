@@ -273,3 +273,25 @@ def test_variables_of_the_user_stay(native: Suite) -> None:
     native.write("test_mixed.py", text)
     run = run_natively(native, environment={**os.environ, "PYTHONMALLOC": "pymalloc"})
     assert run["test_it"].outcome == "passed", run["test_it"].text
+
+
+#: With this conftest, the block that the engine loses to try itself out is not there.
+BLIND = "from pytest_valgrind import client\n\nclient.create_leak = lambda: None\n"
+
+
+@pytest.mark.parametrize("options", [(), ("-n2",)], ids=["alone", "workers"])
+def test_a_run_that_can_see_no_leaks_fails(native: Suite, options: tuple[str, ...]) -> None:
+    """It would be green else, whatever its tests lose."""
+    native.write("conftest.py", BLIND)
+    native.write("test_mixed.py", "def test_it(): pass\n")
+    run = run_natively(native, *options)
+    assert run.code == pytest.ExitCode.TESTS_FAILED
+    assert "Leaks cannot be seen here. A block that the engine lost itself" in run.output
+    assert section(run)[0] == "leaks cannot be seen here, 1 test checked, but not for leaks"
+
+
+def test_who_asks_for_no_leaks_need_not_see_any(native: Suite) -> None:
+    """What damages the heap is found."""
+    native.write("conftest.py", BLIND)
+    native.write("test_mixed.py", "def test_it(): pass\n")
+    assert run_natively(native, "--memory-leak-check=off").code == 0

@@ -58,6 +58,20 @@ print(json.dumps(sorted(is_kept for _, _, is_kept in lost())))
     assert run(source) == [False, True, True]
 
 
+def test_block_outside_of_a_circle_keeps_all_of_it() -> None:
+    """As an instance keeps its class, whichever block of the circle it points at."""
+    source = """
+engine.begin_test(7)
+first, second, last = sorted(malloc(1000) for _ in range(3))
+for block, target in ((first, second), (second, first), (last, second)):
+    ctypes.c_size_t.from_address(block).value = target
+del first, second, last, block, target
+engine.end_test()
+print(json.dumps(sorted(is_kept for _, size, is_kept in lost() if size == 1000)))
+"""
+    assert run(source) == [False, True, True]
+
+
 def test_what_is_acknowledged_is_not_listed_again() -> None:
     source = """
 engine.begin_test(7)

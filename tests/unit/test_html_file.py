@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from made_up_runs import HOSTILE, run_document
+from report_schemas import errors_in_report
 
 from pytest_valgrind.report_files import html_file
 from pytest_valgrind.report_files.earlier_report import DOCUMENT, TREND
@@ -72,6 +73,10 @@ def elements(page: str) -> Elements:
 
 def test_the_document_is_in_the_page(page: str, document: dict[str, Any]) -> None:
     assert extract(page, DOCUMENT) == document
+
+
+def test_the_made_up_run_is_as_the_schema_says(document: dict[str, Any]) -> None:
+    assert errors_in_report(document) == []
 
 
 def test_the_trend_is_in_the_page(page: str) -> None:

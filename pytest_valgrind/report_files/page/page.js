@@ -50,7 +50,7 @@ async function start() {
   const jumpToFinding = (finding) => list.jumpTo(finding);
   const chart = new MemoryChart(data, (test) => {
     const found = data.byTest.get(test.nodeid);
-    if (found) jumpToFinding(found.reduce((a, b) => (rank(b) < rank(a) ? b : a)));
+    if (found) jumpToFinding(found[0]);
     else jumpToTest(test.nodeid);
   });
   const filters = new Filters(data, () => list.show());
