@@ -97,11 +97,11 @@ def draw(chromium: str) -> None:
         save(page, "report-memory.png")
 
         page = opened(EXAMPLE, "dark", 1120, 1000)
-        page.evaluate("scrollTo(0, document.querySelector('#findings').offsetTop)")
+        page.click("[data-jump=findings]")
         save(page, "report-findings-dark.png")
 
         page = opened(EXAMPLE, "light", 1120, 640)
-        page.evaluate("scrollTo(0, document.querySelector('#trend').offsetTop)")
+        page.click("[data-jump=trend]")
         save(page, "report-trend.png")
 
         page = opened(EXAMPLE, "light", 360, 780)
@@ -118,7 +118,7 @@ def hover(page: Any, part: float) -> None:
 
 def save(page: Any, name: str) -> None:
     """Save what is seen of a page."""
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(2500)  # it scrolls, and what it came to shines for a while
     page.screenshot(path=PICTURES / name)
     say(f"{name}: {(PICTURES / name).stat().st_size:,} bytes")
     page.close()
