@@ -44,6 +44,9 @@ function bytesAxis(more = {}) {
   return axis(inBytesByStep, { incrs: stepsOfBytes, size: 78, space: 36, ...more });
 }
 
+// The width of A4 and of letter paper within margins, in pixels of CSS.
+const PAPER = 680;
+
 // Draws a chart in an element, as wide as that is, and again when that changes.
 function chartIn(holder, height, options, values) {
   const chart = new uPlot(
@@ -54,5 +57,8 @@ function chartIn(holder, height, options, values) {
     if (width && width !== chart.width) chart.setSize({ width, height });
   }).observe(holder);
   addEventListener("themechange", () => chart.redraw(false, true));
+  addEventListener("beforeprint", () => chart.setSize({ width: Math.min(holder.clientWidth, PAPER),
+    height }));
+  addEventListener("afterprint", () => chart.setSize({ width: holder.clientWidth, height }));
   return chart;
 }

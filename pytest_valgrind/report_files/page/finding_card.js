@@ -3,6 +3,9 @@
 // Tests whose names stand there at once.
 const NAMES_AT_ONCE = 12;
 
+// What the stack of a finding says, by category.
+const STACK_TITLES = { leak: "Allocated here", resource: "Opened here", error: "C stack" };
+
 class DefectCard {
   constructor(data, found, { isOpen, jumpToTest }) {
     Object.assign(this, { data, found, jumpToTest });
@@ -38,10 +41,10 @@ class DefectCard {
     }
     if (!tests.size) {
       const times = this.found.length > 1 ? `${inNumber(this.found.length)} times, ` : "";
-      return times + first.place;
+      return times + (PLACES[first.place] || first.place);
     }
     const places = new Set(this.found.map((finding) => finding.place));
-    const place = places.size > 1 || places.has("test") ? "" : ` (${first.place})`;
+    const place = places.size > 1 || places.has("test") ? "" : `, ${PLACES[first.place]}`;
     return (tests.size === 1 ? `in ${[...tests][0]}` : `in ${plural(tests.size, "test")}`) + place;
   }
 
@@ -83,7 +86,7 @@ class DefectCard {
   occurrence(finding) {
     const name = finding.tests.length > 1
       ? `one of ${plural(finding.tests.length, "test")}, ${finding.tests[0]} …`
-      : finding.tests[0] || finding.place;
+      : finding.tests[0] || PLACES[finding.place] || finding.place;
     const button = el("button", {
       type: "button", class: "name", "data-finding": finding.id,
       "aria-pressed": String(finding === this.chosen),
@@ -101,10 +104,11 @@ function findingView(data, finding, jumpToTest) {
     testsView(data, finding, jumpToTest),
     objectsView(finding),
     growthView(finding),
-    finding.stack ? part(finding.category === "leak" ? "Allocated here" : "C stack",
+    finding.stack ? part(STACK_TITLES[finding.category] || "Stack",
       stackView(data, finding.stack)) : null,
     (finding.further || []).filter((further) => further.stack.length)
-      .map((further) => part(further.caption, stackView(data, further.stack))),
+      .map((further) => part(further.caption,
+        stackView(data, further.stack, Boolean(finding.stack)))),
     pythonView(data, finding),
     callerView(data, finding),
     finding.details ? part("Details", el("pre", { class: "text", tabindex: "0" }, finding.details))

@@ -3,9 +3,13 @@
 // Of a run of frames that are nobody's of the project, these many stand before the fold.
 const SHOWN_OF_A_RUN = 1;
 
-function stackView(data, stack) {
+// isFurther: whether it is of another time, as that of an allocation is of an invalid read.
+function stackView(data, stack, isFurther = false) {
   const list = el("ol", { class: "stack" });
   const culprit = culpritOf(stack);
+  if (isFurther && culprit >= 0) {
+    stack = stack.map((frame, index) => (index === culprit ? { ...frame, isShown: true } : frame));
+  }
   let run = [];
   const flush = () => {
     const shown = run.length <= SHOWN_OF_A_RUN + 1 ? run : run.slice(0, SHOWN_OF_A_RUN);
@@ -17,7 +21,7 @@ function stackView(data, stack) {
   stack.forEach((frame, index) => {
     if (["extension", "library", "Python"].includes(frame.owner)) {
       flush();
-      list.append(frameView(data, frame, index === culprit));
+      list.append(frameView(data, frame, index === culprit && !isFurther));
     } else run.push(frame);
   });
   flush();

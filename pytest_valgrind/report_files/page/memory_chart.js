@@ -88,7 +88,7 @@ class MemoryChart {
     if (this.markSize < 7) for (const both of [series, values]) both.reverse(); // the line above
     this.upper = chartIn(upper, 260, this.options(bytesOr(this.measure), series.flat()),
       [numbers, ...values.flat()]);
-    this.lower = chartIn(lower, 120, this.options(bytesOr(this.measure, { space: 26 }), [{
+    this.lower = chartIn(lower, 120, this.options(bytesOr(this.measure, { space: 20 }), [{
       stroke: () => colour("growth"), fill: () => colour("growth"), width: 0,
       paths: uPlot.paths.bars({ size: [0.7, 14] }), points: { show: false },
     }], { range: rangeWithZero }), [numbers, growth]);

@@ -28,6 +28,7 @@ class RunData {
       if (!defects.has(finding.defect)) defects.set(finding.defect, []);
       defects.get(finding.defect).push(finding);
     }
+    for (const found of this.byTest.values()) found.sort((a, b) => rank(a) - rank(b));
     // What fails first, then what is in most tests.
     this.defects = [...defects.values()];
     for (const found of this.defects) {
@@ -42,7 +43,7 @@ class RunData {
   // Of a test: what the worst of its findings is, null if it has none.
   statusOf(nodeid) {
     const found = this.byTest.get(nodeid);
-    return found ? found.reduce((a, b) => (rank(b) < rank(a) ? b : a)).status : null;
+    return found ? found[0].status : null;
   }
 
   sourceAround(frame) {

@@ -63,6 +63,17 @@ const PHASES = {
   interrupted: "before the test was interrupted",
 };
 
+// Where a finding is, if it is of no test alone.
+const PLACES = {
+  fixture: "in a fixture that several tests share",
+  import: "at import",
+  "outside tests": "outside tests",
+  "other code": "in other code (--memory-only)",
+  interpreter: "in the interpreter",
+  "system program": "in a program of the system",
+  "ignored by a rule": "ignored by a rule",
+};
+
 const STATUSES = {
   failed: "fails",
   known: "known",
