@@ -292,7 +292,7 @@ def _launcher_options(python: Path, work: Path) -> tuple[str, ...]:
     with tempfile.TemporaryDirectory(dir=work) as directory:
         Path(directory, "pytest.ini").write_text("[pytest]\n")
         Path(directory, "test_one.py").write_text("def test() -> None:\n    pass\n")
-        output = _output([*_pytest(python, "--valgrind"), directory])
+        output = _output([*_pytest(python, "--valgrind"), "-v", directory])
     header = re.search(r"^valgrind: options (.+)$", output, re.MULTILINE)
     if header is None:
         sys.exit(f"A run names no valgrind options:\n{output}")

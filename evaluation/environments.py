@@ -237,7 +237,8 @@ def run_suite(  # noqa: PLR0913
     :param name: of the files, the directory's if there is none.
     :param engine: ``heapcheck`` for ``pytest --heapcheck`` instead.
     """
-    options = (f"--{engine}", "--memory-failures=report")
+    # With -v the header names valgrind's options.
+    options = (f"--{engine}", "--memory-failures=report", "-v")
     command = [_pytest(environment), *options, *words]
     return _run_pytest(command, directory, name or directory.name, seconds)
 

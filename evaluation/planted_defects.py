@@ -76,7 +76,7 @@ def _problems(judged: list[Judged], run: Run) -> Iterator[str]:
 
 
 def _valgrind(run: Run) -> str:
-    named = re.search(r"^valgrind: memcheck (\S+),", run.output, re.MULTILINE)
+    named = re.search(r"^valgrind: memcheck ([^\s:,]+)", run.output, re.MULTILINE)
     return f"valgrind {named[1]}" if named else "valgrind"
 
 

@@ -64,16 +64,19 @@ class ShortFailures:
                 report.longrepr, report.sections = longrepr, sections
 
     def _shorten(self, reports: Iterable[_Report]) -> None:
-        told = [(report, made) for report in reports if (made := carried_by(report))]
+        told = [
+            (report, report.longrepr, made)
+            for report in reports
+            if (made := carried_by(report)) and isinstance(report.longrepr, Longrepr)
+        ]
         defects = _Defects()
-        for report, made in told if self._folds else ():
+        for report, _, made in told if self._folds else ():
             for each in made:
                 defects.note(report.nodeid, each)
-        for report, made in told:
-            if isinstance(report.longrepr, Longrepr):
-                lines, is_short = defects.lines(report.nodeid, made)
-                show = partial(self._write, lines, report.longrepr, hides_log=is_short)
-                report.longrepr = shown_otherwise(report.longrepr, show)
+        for report, longrepr, made in told:
+            lines, is_short = defects.lines(report.nodeid, made)
+            show = partial(self._write, lines, longrepr, hides_log=is_short)
+            report.longrepr = shown_otherwise(longrepr, show)
         if not self._shows_log:
             for report in reports:
                 report.sections = [each for each in report.sections if each[0] not in LOGS]
@@ -90,14 +93,15 @@ class ShortFailures:
 
 
 class _Defects:
-    """The defects that reports are about: by which it is shown in full, and in which it is, too."""
+    """The defects that reports are about, each of which is shown in full in the first of them."""
 
     def __init__(self) -> None:
+        #: By defect: the tests that show it, in the order of their reports and each once.
         self._tests: dict[str, dict[str, None]] = {}
         self._shown: set[str] = set()
 
     def note(self, nodeid: str, made: Paragraph) -> None:
-        """Take note of a paragraph in the report of a test, the first of which are shown first."""
+        """Take note of a paragraph in the report of a test, in the order of the reports."""
         if made.defect:
             self._tests.setdefault(made.defect, {})[nodeid] = None
 
@@ -105,7 +109,7 @@ class _Defects:
         """Return the lines of a report, and whether all of its findings are shown in short."""
         lines: list[Line] = []
         has_stack = has_short = False
-        was_compact = True  # nothing stands above the first
+        was_compact = True  # of a header and of what is short, between which is no empty line
         for place, each in enumerate(made):
             is_short = each.defect in self._shown
             if is_short and not each.short:
@@ -125,7 +129,7 @@ class _Defects:
         if tests:
             self._shown.add(made.defect)
         if len(tests) > 1 and made.short:
-            yield Line(f"  the same in {plural(len(tests) - 1, 'more test', 'more tests')}")
+            yield Line(f"  the same in {plural(len(tests) - 1, 'more test')}")
 
     def _short(self, nodeid: str, made: Paragraph) -> Iterator[Line]:
         yield from made.short

@@ -58,6 +58,19 @@ def test_the_test_that_crashed_the_process(alone: Run) -> None:
     assert "If you believe" not in case.text
 
 
+def test_log_is_for_files_unless_asked_for(alone: Run) -> None:
+    """The terminal shows what was read in it; the path of all of it is in the summary."""
+    for name, section in (
+        ("test_segmentation_fault", "valgrind log"),
+        ("test_segmentation_fault", "valgrind's log"),
+        ("test_error", "valgrind log"),
+    ):
+        assert f"- {section} -" in alone[name].text
+        assert f"- {section} -" not in alone.output
+    assert "  > crash (defective.c:" in alone.output
+    assert any(line.startswith("log: ") for line in alone.summary)
+
+
 def unchecked(run: Run) -> str:
     """Return the line of the tests that were not checked for leaks.
 

@@ -149,6 +149,14 @@ def test_excerpt_is_that_of_the_test_alone(scenarios: Run) -> None:
     assert len(re.findall(r"definitely lost in (?:new )?loss record", text)) == 1
 
 
+def test_excerpt_is_shown_if_asked_for(scenarios: Run) -> None:
+    """With -v, as here, it stands below the finding."""
+    _, _, shown = scenarios.output.partition("_ test_leak _")
+    finding, _, excerpt = shown.partition("\n___")[0].partition("- valgrind log -")
+    assert "  > leak (defective.c:" in finding
+    assert "definitely lost in" in excerpt
+
+
 def test_excerpt_of_a_repeated_error(scenarios: Run) -> None:
     """It has valgrind's own lines, though valgrind does not print them again."""
     assert "== Invalid read of size 1" in scenarios["test_invalid_read_again"].text

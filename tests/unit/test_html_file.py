@@ -15,7 +15,7 @@ import pytest
 from made_up_runs import HOSTILE, run_document
 from report_schemas import errors_in_report
 
-from pytest_valgrind.report_files import html_file
+from pytest_valgrind.report_files import earlier_report, html_file
 from pytest_valgrind.report_files.earlier_report import DOCUMENT, TREND
 from pytest_valgrind.report_files.embedded_data import extract
 
@@ -248,3 +248,21 @@ def test_the_address_opens_a_finding(tmp_path: Path, page: str, document: dict[s
     card = card[: card.index('<p class="identity">') + 2000]
     assert finding["stack"][0]["function"].partition("<")[0] in card
     assert finding["fingerprint"] in card
+
+
+def test_a_browser_compares_runs_of_several_workers(tmp_path: Path) -> None:
+    """It shows what is new and what is gone, and a line for each worker."""
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium here")
+    earlier = tmp_path / "earlier.html"
+    html_file.write(run_document(20, 12, started="2026-11-26T10:00:00+00:00", seed=2), earlier)
+    document = run_document(20, 12)
+    for number, test in enumerate(document["tests"]):
+        test["worker"] = f"gw{number % 3}"
+    page = html_file.page(document, [earlier_report.read(earlier)])
+    trend = extract(page, TREND)
+    new = sum(finding["fingerprint"] in trend["new"] for finding in document["findings"])
+    body = shown(tmp_path, page)
+    assert f"{new} new, {len(trend['gone'])} gone, {12 - new} as before." in body
+    assert all(f"</span>gw{number}</li>" in body for number in range(3))
+    assert body.count("<canvas") == 5

@@ -16,6 +16,7 @@ import xdist.dsession
 import xdist.remote
 import xdist.workermanage
 from _pytest import runner
+from _pytest._io import TerminalWriter
 from _pytest.terminal import TerminalReporter
 
 from pytest_valgrind import pytest_internals
@@ -34,6 +35,11 @@ MENTIONED: dict[str, tuple[Any, str, str]] = {
     "finalizers": (pytest.FixtureDef, "self._finalizers", "they run below the fixture's number"),
     "protocol": (runner.runtestprotocol, "log", "phases run without being logged"),
     "crash line": (TerminalReporter.summary_errors, ".when", "errors at a time of ours are named"),
+    "failures": (
+        TerminalReporter.pytest_terminal_summary,
+        "self.summary_failures()",
+        "failures are shown in short, from around this hook",
+    ),
     "worker input": (xdist.remote, "workerinput", "the controller's settings come with it"),
     "worker output": (xdist.remote, "workeroutput", "a worker's results go with it"),
     "torun": (xdist.remote, "self.torun", "the plugin that sends reports is told by it"),
@@ -89,6 +95,19 @@ def test_failure_is_shown_line_by_line() -> None:
     assert str(failure).splitlines()[:2] == ["one", "two"]
     assert failure.reprcrash is not None
     assert (failure.reprcrash.lineno, failure.reprcrash.message) == (4, "why")
+
+
+def test_failure_is_shown_otherwise() -> None:
+    """To the terminal only: as text, and for pytest-xdist, it is what it was."""
+    failure = pytest_internals.longrepr(["one"], "test_it.py", 3, "why")
+    failure.addsection("name", "content")
+    other = pytest_internals.shown_otherwise(failure, lambda terminal: terminal.line("short"))
+    file = io.StringIO()
+    writer = TerminalWriter(file)
+    other.toterminal(writer)
+    assert file.getvalue() == "short\n"
+    assert str(other) == str(failure)
+    assert (other.reprcrash, other.sections) == (failure.reprcrash, failure.sections)
 
 
 def test_collect_report_has_a_time() -> None:

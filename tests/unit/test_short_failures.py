@@ -10,7 +10,7 @@ from shown import CALL, ERROR, FAILED, LEAK, RAW, SAME, WORK, Findings, Reports,
 
 from pytest_valgrind.findings.crash import Crash
 from pytest_valgrind.findings.verdict import Outcome, Verdict
-from pytest_valgrind.reporting.reports import give, give_to_fixtures, of_crash
+from pytest_valgrind.reporting.reports import give, give_to_fixtures, of_crash, take_failure
 
 KNOWN = Verdict(Outcome.KNOWN, "[VALGRIND LEAK]", "known since May")
 CRASH = Crash(-11, "died of SIGSEGV", (ERROR,), "", "/tmp/valgrind.7.log")
@@ -73,6 +73,19 @@ def test_log_of_a_crash(pytester: pytest.Pytester, options: Sequence[str], is_th
         "The process died of SIGSEGV.",
     ]
     assert ("valgrind's log" in shown.output) == is_there
+    assert CRASH.log in shown.cases["test_dies"]
+
+
+def test_crash_of_a_worker(pytester: pytest.Pytester) -> None:
+    """It is shown as any other, in the report that pytest-xdist has made of it."""
+    location = ("test_it.py", 1, "test_dies")
+    of_xdist = pytest.TestReport(
+        "test_it.py::test_dies", location, {}, "failed", "worker 'gw0' crashed", "call"
+    )
+    take_failure(of_xdist, of_crash("test_it.py::test_dies", location, CRASH, "It died."))
+    shown = Shown(pytester, Reports(of_xdist))
+    assert "  > other (ext.c:9)" in shown.failure("test_dies")
+    assert CRASH.log not in shown.output
     assert CRASH.log in shown.cases["test_dies"]
 
 

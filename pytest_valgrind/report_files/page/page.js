@@ -53,7 +53,15 @@ async function start() {
     if (found) jumpToFinding(found[0]);
     else jumpToTest(test.nodeid);
   });
-  const filters = new Filters(data, () => list.show());
+  // The address may name a finding, at the beginning and later.
+  const showNamed = () => {
+    const named = filters.finding && data.findings.find((one) => one.id === filters.finding);
+    if (named) jumpToFinding(named);
+  };
+  const filters = new Filters(data, () => {
+    list.show();
+    showNamed();
+  });
   list = new FindingList(data, filters, jumpToTest);
   table = new TestTable(data, chart, jumpToFinding);
   byId("findings").hidden = false;
@@ -65,8 +73,7 @@ async function start() {
   table.show();
   new TrendView(data, jumpToFinding).show();
   terminalSummary(data);
-  const asked = filters.finding && data.findings.find((one) => one.id === filters.finding);
-  if (asked) jumpToFinding(asked);
+  showNamed();
   document.documentElement.dataset.ready = "yes";
 }
 
