@@ -84,8 +84,10 @@ def of_this_checkout(directory: Path) -> dict[str, str]:
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"]
     subprocess.run([*pip, str(directory), str(ROOT)], check=True)
     (wheel,) = directory.glob("pytest_valgrind-*.whl")
+    version = wheel.name.split("-")[1]
     constraints = directory / "constraints.txt"
-    constraints.write_text(f"pytest-valgrind @ {wheel.as_uri()}\n")
+    # Not the address of the wheel, which pip 23 does not take for a requirement with an extra.
+    constraints.write_text(f"pytest-valgrind=={version}\n")
     # Not those of a virtual environment, nor of the pytest that runs this.
     unwanted = ("VIRTUAL_ENV", "PYTHONPATH", "PYTEST_ADDOPTS", "PYTHONDONTWRITEBYTECODE", "CI")
     kept = {name: value for name, value in os.environ.items() if name not in unwanted}
@@ -93,6 +95,7 @@ def of_this_checkout(directory: Path) -> dict[str, str]:
         **kept,
         "PATH": f"{sys.base_prefix}/bin{os.pathsep}{os.environ['PATH']}",
         "PIP_CONSTRAINT": str(constraints),
+        "PIP_FIND_LINKS": str(directory),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "COLUMNS": "80",
     }

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import IO, NamedTuple
 
 from pytest_valgrind import client, pytest_internals
@@ -32,6 +33,8 @@ from pytest_valgrind.leaks.stale_pointers import overwrite_stale_pointers
 _PLACE = 2
 #: Seconds that a run may take.
 _LONGEST = 60.0
+#: Tests that run in one fork, each twice.
+_MOST_AT_ONCE = 20
 #: Of lines of Python, in a stack.
 _MOST_LINES = 10
 
@@ -78,6 +81,29 @@ class SecondRuns:
         self._left = seconds
         #: Findings for which there was no time.
         self.left_out = 0
+        #: What tests have lost when several of them ran in one fork, by the places of the tests.
+        self._seen_at_once: dict[int, list[Seen]] = {}
+
+    def run_at_once(self, leaking: Sequence[tuple[ItemRun, Sequence[Finding]]]) -> None:
+        """Run the tests of a group that have lost something in one fork, ahead of their verdicts.
+
+        The check in the fork is what a second run costs, and this is one for all of them. It runs
+        the last test first: what a test made and a later one lost, does not look lost by the first.
+        Where it does not show what a test has lost, that test runs alone.
+
+        :param leaking: tests, each with what it has lost.
+        """
+        self._seen_at_once.clear()
+        if len(leaking) < 2:
+            return
+        for start in range(0, len(leaking), _MOST_AT_ONCE):
+            batch = leaking[start : start + _MOST_AT_ONCE]
+            tests = [test for test, _ in reversed(batch) for _ in range(2)]
+            expected = [leak for _, leaks in batch for leak in leaks]
+            if self._left <= 0:
+                return
+            for seen in chain.from_iterable(self._run(tests, _LONGEST, expected=expected)):
+                self._seen_at_once.setdefault(tests[seen.maker].place, []).append(seen)
 
     def settled(self, test: ItemRun, found: Sequence[Finding]) -> list[Finding]:
         """Return a test's findings: those that it lost itself, with where they were made.
@@ -107,6 +133,9 @@ class SecondRuns:
 
     def _seen_of(self, test: ItemRun, leaks: Sequence[Finding]) -> tuple[bool, list[Seen]]:
         """Return whether a test could be run once more, and what it has lost then."""
+        seen = self._seen_at_once.get(test.place, [])
+        if seen and all(_like(leak, seen) for leak in leaks):
+            return True, seen
         # Twice, as what the first run has made may be dropped by the next.
         runs = self._run([test, test], _LONGEST, expected=leaks)
         return bool(runs), [lost for run in runs for lost in run]
@@ -188,12 +217,13 @@ class SecondRuns:
         detach_output(tests[0].item.config)
         # From here on, the collector lists only what the tests make.
         gc.freeze()
-        # What earlier tests have set up stays as it is, for the process that goes on with it.
-        pytest_internals.forget_setups(tests[0].item.session)
         frames = CFrames()
         garbage = Garbage(freeze=False)
         lines = AllocationLines(self._engine, self._first_free())
         for number, test in enumerate(tests, 1):
+            # What earlier tests have set up stays as it is, for the process that goes on with it;
+            # and what a test of another class or module has set up here would be in the way.
+            pytest_internals.forget_setups(test.item.session)
             # A block from there would have the number of its first use.
             garbage.empty_free_lists()
             lines.start()
@@ -241,7 +271,10 @@ def _address(finding: Finding) -> int:
 
 
 def _like(finding: Finding, lost: Sequence[Seen]) -> Seen | None:
-    return next((seen for seen in lost if seen.is_like(finding)), None)
+    """Return what is most like a finding, None if nothing is like it."""
+    like = [seen for seen in lost if seen.is_like(finding)]
+    own = (dict(finding.types), _address(finding))
+    return max(like, key=lambda seen: (seen.types == own[0], seen.address == own[1]), default=None)
 
 
 def _with_lines(finding: Finding, seen: Seen) -> Finding:

@@ -15,6 +15,7 @@ from pytest_valgrind.findings.baseline import NONE
 from pytest_valgrind.option_table import option_named
 from pytest_valgrind.report_files import json_file, sarif
 from pytest_valgrind.report_files.recorder import RunRecorder, Write
+from pytest_valgrind.session_kind import tests_will_run
 from pytest_valgrind.settings import baseline_of
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ def begin(config: pytest.Config) -> None:
     if baseline is not None:
         # Workers of pytest-xdist, which get this option, may run in another directory.
         config.option.memory_baseline = str(baseline.path.absolute())
+    # The files of an earlier run stay where this one shows what there is, and runs nothing.
+    if not tests_will_run(config.option) or config.option.collectonly:
+        return
     if files or annotates or baseline is not None:
         recorder = RunRecorder(
             config,

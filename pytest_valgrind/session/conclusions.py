@@ -122,6 +122,7 @@ class Conclusions:
         settled = list(settled)
         if not settled:
             return
+        self.judge.get_ready(settled)
         # All of them first: a hook that logs may raise an exception.
         changed = [test for test in settled if self.judge.judge(test)]
         for test in settled:

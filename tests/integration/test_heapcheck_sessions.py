@@ -33,6 +33,29 @@ def test_between(): pass
 def test_drops(): leak_reference(CACHE.pop())
 def test_last(): pass
 """
+#: The same in two classes, each with a fixture, and two tests that lose what they made themselves.
+ACROSS_CLASSES = """\
+import os
+import pytest
+from defective import leak_reference
+
+CACHE = []
+
+@pytest.fixture(scope="session", params=["x", "y"])
+def letter(request): return request.param
+
+class TestMaker:
+    @pytest.fixture(scope="class")
+    def filled(self): yield
+
+    def test_fills(self, filled): CACHE.append({"made by": os.getpid()})
+    def test_loses_a_list(self, letter): leak_reference([letter])
+
+class TestLoser:
+    def test_between(self): pass
+    def test_drops(self): leak_reference(CACHE.pop())
+    def test_loses_a_set(self, letter): leak_reference({letter})
+"""
 #: It loses a block in its first run only.
 ONCE = """\
 from defective import leak
@@ -224,6 +247,18 @@ def test_workers(native: Suite) -> None:
         "test_c",
     }
     assert any("2 leaks (" in line and "4 tests checked" in line for line in section(run))
+
+
+def test_each_test_of_several_classes_is_told_from_the_others(native: Suite) -> None:
+    """They run once more in one process, in which each finds the fixtures that it needs."""
+    native.write("test_mixed.py", ACROSS_CLASSES)
+    run = run_natively(native)
+    failed = {name: case.message for name, case in run.cases.items() if case.outcome != "passed"}
+    words = {"test_drops": "dict", "test_loses_a_list": "list", "test_loses_a_set": "set"}
+    assert {name.partition("[")[0] for name in failed} == {*words}
+    for name, message in failed.items():
+        assert f": {words[name.partition('[')[0]]}" in message
+        assert run[name].text.count("  py Test") == 1, run[name].text
 
 
 def test_valgrind_is_not_needed(native: Suite, tmp_path: Path) -> None:

@@ -128,6 +128,14 @@ def test_other_checks_are_named(tmp_path: Path) -> None:
     assert page(suite)["run"]["checks"] == ["hunt", "resources", "limits"]
 
 
+@pytest.mark.parametrize("option", ["--collect-only", "--fixtures", "--markers", "--help"])
+def test_nothing_is_written_where_no_test_runs(option: str, tmp_path: Path) -> None:
+    """The report of an earlier run stays."""
+    suite = suite_in(tmp_path)
+    suite.run(option, PAGE, "--memory-json=report.json")
+    assert not list(tmp_path.glob("report.*"))
+
+
 @pytest.mark.parametrize("engine", ["--heapcheck", "--valgrind", ""], ids=lambda name: name or "no")
 def test_without_jinja_it_is_refused_at_once(engine: str, tmp_path: Path) -> None:
     suite = suite_in(tmp_path)

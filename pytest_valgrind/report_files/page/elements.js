@@ -75,23 +75,19 @@ async function copied(text) {
   }
 }
 
-// Shows a long list in pieces: the next one when the reader gets there.
+// Shows a long list in pieces: a button brings the next one. It does not come by itself when the
+// reader gets there, as what stands below the list could not be reached then.
 class LongList {
-  // after: the element below which the button for more stands.
+  // after: the element below which the button stands.
   constructor(holder, size, make, after = holder) {
     Object.assign(this, { holder, size, make, after, things: [], shown: 0 });
     this.end = el("p", { class: "list-end" });
-    this.watcher = new IntersectionObserver(
-      (entries) => entries.some((entry) => entry.isIntersecting) && this.more(),
-      { rootMargin: "1200px" },
-    );
   }
 
   show(things) {
     this.things = things;
     this.shown = 0;
     this.holder.replaceChildren();
-    this.watcher.disconnect();
     this.more();
   }
 
@@ -99,15 +95,18 @@ class LongList {
     const next = this.things.slice(this.shown, this.shown + number);
     this.holder.append(...next.map((thing) => this.make(thing)));
     this.shown += next.length;
-    this.watcher.disconnect();
     this.end.remove();
     const left = this.things.length - this.shown;
-    if (left > 0) {
-      fill(this.end, el("button", { type: "button", onclick: () => this.more() },
-        `Show more (${inNumber(left)} left)`));
-      this.after.after(this.end);
-      this.watcher.observe(this.end);
-    }
+    if (left <= 0) return;
+    const button = (words, more) => el("button", { type: "button", onclick: () => {
+      const last = this.holder.lastElementChild;
+      this.more(more);
+      goTo(last.nextElementSibling);
+    } }, words);
+    fill(this.end,
+      left > this.size ? button(`Show ${inNumber(this.size)} more`, this.size) : null,
+      button(`Show all ${inNumber(left)} that are left`, left));
+    this.after.after(this.end);
   }
 
   // Make sure that a thing is there, however far down.
