@@ -58,10 +58,11 @@ def pytest_load_initial_conftests(
             from pytest_valgrind.session.process import Process
             from pytest_valgrind.settings import traces_children
 
+            is_quiet = os.environ.pop(_QUIET, None)  # before the launcher's changes are undone
             process = Process.this(restores=not traces_children(early_config, option))
             if process.replaces_another:
                 option.cov_append = True  # for pytest-cov: what the process before this one saved
-            if os.environ.pop(_QUIET, None) and process.run_directory:
+            if is_quiet and process.run_directory:
                 _write_nothing(early_config, args, process.run_directory.directory)
         if option.valgrind and (request := _further_run()):
             _write_nothing(early_config, args, request.directory)

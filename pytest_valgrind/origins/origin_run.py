@@ -39,7 +39,7 @@ _MAPS = "maps"
 _END = "pytest-valgrind: the end of the test"
 _LISTING = "ERROR SUMMARY: "
 #: Options by which pytest and plugins write files or wait for somebody, and what turns them off.
-_OFF = {
+_OFF: dict[str, object] = {
     "xmlpath": None,
     "log_file": os.devnull,
     "pastebin": None,
@@ -51,6 +51,7 @@ _OFF = {
     "report_log": None,
     "memory_log": None,
     "memory_report": None,
+    "memory_earlier": (),
     "memory_json": None,
     "memory_sarif": None,
     "memory_annotations": "off",

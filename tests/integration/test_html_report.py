@@ -180,6 +180,18 @@ def test_an_earlier_file_in_the_ini_file_waits_for_a_page(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+def test_both_engines_write_one_page(tmp_path: Path) -> None:
+    """The session that runs natively before the other one writes nothing."""
+    suite = suite_in(tmp_path)
+    same = "--memory-earlier=report.html"
+    run = suite.run("--valgrind", "--heapcheck", PAGE, same, "--memory-log=memory.jsonl")
+    assert run.code == 0, run.output
+    assert len(page(suite, TREND)["runs"]) == 1
+    assert page(suite)["run"]["checks"] == ["valgrind", "heapcheck"]
+    assert len((tmp_path / "memory.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.slow
 def test_the_wheel_has_all_that_the_page_is_made_from(tmp_path: Path) -> None:
     """It is built from a copy, as a build leaves files behind."""
     left_out = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "*.so", "__pycache__")
