@@ -1,6 +1,6 @@
 """Makes the pages in docs/reports/ by real runs, and the pictures of them in docs/images/.
 
-    pip install playwright && python evaluation/screenshots.py [--work /tmp/screenshots]
+    pip install playwright && python evaluation/screenshots.py [--work FOLDER] [--page example]
 
 Needs Chromium (`apt install chromium`) and valgrind, and takes some minutes: the example runs under
 valgrind, and numpy's tests of linear algebra with the native engine.
@@ -19,7 +19,7 @@ from environments import (
     Environment,
     build_plugin,
     make_environment,
-    run_suite,
+    run_suite_natively,
     say,
 )
 
@@ -39,38 +39,43 @@ def main() -> int:
     """Make all of them; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("/tmp/screenshots"))
-    parser.add_argument("--pictures-only", action="store_true", help="of the pages as they are")
+    parser.add_argument(
+        "--page", choices=["both", "example", "numpy", "none"], default="both", help="to make anew"
+    )
     options = parser.parse_args()
     for folder in (options.work, PAGES, PICTURES):
         folder.mkdir(parents=True, exist_ok=True)
-    if not options.pictures_only:
-        make_pages(options.work)
+    if options.page != "none":
+        make_pages(options.work.resolve(), options.page)
     draw(shutil.which("chromium") or "chromium")
     return 0
 
 
-def make_pages(work: Path) -> None:
+def make_pages(work: Path, which: str) -> None:
     """Run the tests that the pages are about."""
     environment = make_environment(work / "environment", sys.executable)
     wheel = build_plugin(environment, work)
     environment.install(f"pytest-valgrind[report] @ {wheel.as_uri()}", "hypothesis", "numpy<2.4")
-    # The copy that the wheel was built from: reports name the files of C by their paths there.
-    example = work / "plugin" / "example"
-    earlier = f"--memory-earlier={example / EXAMPLE}"
-    run(environment, example, EXAMPLE, earlier, "-k", "not and_leak", engine="valgrind")
-    run(environment, example, EXAMPLE, earlier, "--memory-pinpoint", engine="valgrind")
-    linalg = work / "numpy"
-    linalg.mkdir(exist_ok=True)
-    run(environment, linalg, NUMPY, "--pyargs", "numpy.linalg", engine="heapcheck")
+    if which != "numpy":
+        # The copy that the wheel was built from: reports show the files of C that are there.
+        project = work / "pytest-valgrind"
+        shutil.rmtree(project, ignore_errors=True)
+        (work / "plugin").rename(project)
+        words = ("--valgrind", "-p", "no:hypothesispytest", f"--memory-earlier={EXAMPLE}")
+        run(environment, project / "example", EXAMPLE, *words, "-k", "not and_leak")
+        run(environment, project / "example", EXAMPLE, *words, "--memory-pinpoint")
+    if which != "example":
+        linalg = work / "numpy"
+        linalg.mkdir(exist_ok=True)
+        run(environment, linalg, NUMPY, "--heapcheck", "--pyargs", "numpy.linalg")
 
 
-def run(environment: Environment, directory: Path, name: str, *words: str, engine: str) -> None:
+def run(environment: Environment, directory: Path, name: str, *words: str) -> None:
     """Run tests, and keep the page about them."""
     say(f"{name}: {' '.join(words)}")
-    page = directory / name
-    words = (f"--memory-report={page}", *words)
-    run_suite(environment, directory, words, seconds=PATIENCE, engine=engine)
-    shutil.copy(page, PAGES / name)
+    words = (*words, f"--memory-report={name}")
+    run_suite_natively(environment, directory, words, seconds=PATIENCE)
+    shutil.copy(directory / name, PAGES / name)
 
 
 def draw(chromium: str) -> None:
@@ -92,11 +97,11 @@ def draw(chromium: str) -> None:
         save(page, "report-memory.png")
 
         page = opened(EXAMPLE, "dark", 1120, 1000)
-        page.evaluate("scrollTo(0, document.querySelector('#findings').offsetTop)")
+        page.click("[data-jump=findings]")
         save(page, "report-findings-dark.png")
 
         page = opened(EXAMPLE, "light", 1120, 640)
-        page.evaluate("scrollTo(0, document.querySelector('#trend').offsetTop)")
+        page.click("[data-jump=trend]")
         save(page, "report-trend.png")
 
         page = opened(EXAMPLE, "light", 360, 780)
@@ -113,7 +118,7 @@ def hover(page: Any, part: float) -> None:
 
 def save(page: Any, name: str) -> None:
     """Save what is seen of a page."""
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(2500)  # it scrolls, and what it came to shines for a while
     page.screenshot(path=PICTURES / name)
     say(f"{name}: {(PICTURES / name).stat().st_size:,} bytes")
     page.close()

@@ -94,8 +94,8 @@ def _tests_by_defect(judged: Iterable[Judged]) -> dict[tuple[object, ...], list[
 
 
 def _defect(test: Judged, finding: Finding) -> tuple[object, ...]:
-    """Return what a line is about: where it fails a test, it is not where it is known."""
-    return (test.verdict.outcome, finding.known, *finding.defect)
+    """Return what a line is about: a defect where it fails or is known, and in which fixture."""
+    return (test.verdict.outcome, finding.known, finding.fixture, *finding.defect)
 
 
 def _beside_crash(test: Judged) -> list[Finding]:

@@ -69,7 +69,7 @@ def goes_on(
     made = Suite(tmp_path_factory.mktemp("second"), extension)
     made.write("pytest.ini", INI)
     made.write("test_a.py", SUITE)
-    return made.run("--valgrind", *request.param, patience=3 * PATIENCE)
+    return made.run("--valgrind", "-v", *request.param, patience=3 * PATIENCE)
 
 
 def test_outcomes(goes_on: Run) -> None:

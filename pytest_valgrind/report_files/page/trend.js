@@ -70,7 +70,7 @@ class TrendView {
           y: { range: rangeWithZero } },
         axes: [axis((value) => (Number.isInteger(value) ? String(value) : ""),
           { size: 24, incrs: [1, 2, 5, 10, 20, 50] }),
-        part.isBytes ? bytesAxis({ space: 30 }) : axis((value) => part.words(value), { size: 64,
+        part.isBytes ? bytesAxis({ space: 30 }) : axis((value) => part.words(value), { size: 82,
           space: 30 })],
         series: [{}, ...series],
         cursor: { y: false, drag: { x: false, y: false, setScale: false },
