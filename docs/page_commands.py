@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -81,8 +82,19 @@ def of_this_checkout(directory: Path) -> dict[str, str]:
 
     :param directory: for its wheel.
     """
+    # A copy, as builds of one tree that run at the same time would disturb each other.
+    copy = directory / "checkout"
+    needed = ("pytest_valgrind", "csrc", "pyproject.toml", "setup.py", "README.md", "LICENSE")
+    for name in needed:
+        target = copy / name
+        if (ROOT / name).is_dir():
+            shutil.copytree(
+                ROOT / name, target, ignore=shutil.ignore_patterns("*.so", "__pycache__")
+            )
+        else:
+            shutil.copy(ROOT / name, target)
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"]
-    subprocess.run([*pip, str(directory), str(ROOT)], check=True)
+    subprocess.run([*pip, str(directory), str(copy)], check=True)
     (wheel,) = directory.glob("pytest_valgrind-*.whl")
     version = wheel.name.split("-")[1]
     constraints = directory / "constraints.txt"

@@ -105,7 +105,8 @@ class GroupCheck:
         What has been taken out of collections and became garbage only then looks as lost as an
         object of which a reference was lost.
         """
-        if self._backend.sees_references and self._queue.would_be_due(test):
+        is_due = test.is_last or self._queue.would_be_due(test)
+        if self._backend.sees_references and is_due:
             self._is_free_of_garbage = True
         return self._is_free_of_garbage
 
@@ -122,7 +123,8 @@ class GroupCheck:
             repeats = len(self._loss_records) > _MOST_REPEATED and not self._backend.sees_references
             self._close(in_process=repeats)
             tests += self._ended()
-        self._is_free_of_garbage = False
+        # After the last test, its reports are all that comes before the next check.
+        self._is_free_of_garbage &= self._queue.is_at_end
         return tests
 
     def settle_all(self) -> list[ItemRun]:
@@ -135,7 +137,9 @@ class GroupCheck:
         return tests + self._settle(self._backend.wait())
 
     def _close(self, *, in_process: bool) -> None:
-        if self._backend.sees_references and not self._is_free_of_garbage:
+        if self._is_free_of_garbage:
+            self._garbage.settle()
+        elif self._backend.sees_references:
             self._garbage.settle_everything(thoroughly=True)
         overwrite_stale_pointers()
         self.checks += 1

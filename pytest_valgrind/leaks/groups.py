@@ -133,9 +133,14 @@ class Queue:
         return self.open.places >= self._most
 
     @property
+    def is_at_end(self) -> bool:
+        """Whether the last of all tests is in the open group."""
+        return bool(self.open.tests) and self.open.tests[-1].is_last
+
+    @property
     def is_due(self) -> bool:
         """Whether it is worth a check."""
-        if not self.open.tests or self.open.tests[-1].is_last:
+        if not self.open.tests or self.is_at_end:
             return False
         return self._is_worth_it(self.open.tests[-1], self._seconds)
 

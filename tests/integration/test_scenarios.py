@@ -151,9 +151,9 @@ def test_excerpt_is_that_of_the_test_alone(scenarios: Run) -> None:
 
 def test_excerpt_is_shown_if_asked_for(scenarios: Run) -> None:
     """With -v, as here, it stands below the finding."""
-    _, _, shown = scenarios.output.partition("_ test_leak _")
+    _, _, shown = scenarios.output.partition("_ test_leak_in_thread _")
     finding, _, excerpt = shown.partition("\n___")[0].partition("- valgrind log -")
-    assert "  > leak (defective.c:" in finding
+    assert "  > leak_in_this_thread (defective.c:" in finding
     assert "definitely lost in" in excerpt
 
 

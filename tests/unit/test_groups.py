@@ -140,6 +140,43 @@ def test_places_between_tests_are_of_the_phases_of_fixtures_in_them() -> None:
     assert group.since(5).tests == [second]
 
 
+class CountedGarbage(NoGarbage):
+    """Counts how often everything is looked at."""
+
+    looks = 0
+
+    def settle(self) -> None:
+        """Do nothing: that looks at what is new."""
+
+    def settle_everything(self, *, thoroughly: bool = False) -> None:
+        """Count it."""
+        del thoroughly
+        self.looks += 1
+
+
+@pytest.mark.parametrize(
+    ("is_last", "seconds", "looks"), [(True, 1000.0, 2), (True, 0.0, 2), (False, 1000.0, 3)]
+)
+def test_everything_is_looked_at_once_at_the_end(is_last: bool, seconds: float, looks: int) -> None:
+    """What was looked at after the last test need not be looked at for the last check.
+
+    Under valgrind it takes a second.
+    """
+    process, item_numbers = Process(has_clones=False), ItemNumbers(NUMBERS)
+    process.sees_references = True
+    garbage = CountedGarbage(freeze=True)
+    check = GroupCheck(process, ProcessState(garbage, item_numbers, LossRecords()))
+    check.begin()
+    test = ItemRun(cast(pytest.Item, None), "t0", item_numbers.enter("t0"))
+    test.seconds, test.is_last = seconds, is_last
+    if check.may_follow(test):  # as the runner does
+        garbage.settle_everything(thoroughly=True)
+    check.add(test)
+    check.settled()
+    check.settle_all()
+    assert garbage.looks == looks
+
+
 def test_tail_is_a_view_of_the_tests_from_one_on() -> None:
     """Thousands of leaks of a group of thousands would have millions of copies."""
     group = Group()
