@@ -8,6 +8,7 @@ from typing import Any
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.fingerprint import Identity, digest, identity
 from pytest_valgrind.findings.stack import Caller, Frame, Owner, PythonLine, Stack
+from pytest_valgrind.findings.suppressions import Suppression
 from pytest_valgrind.report_files.source_tree import SourceTree
 from pytest_valgrind.reporting.text import one_line
 
@@ -83,7 +84,7 @@ class FindingRecords:
             "caller": self._caller(finding.caller),
             "location": self._location(finding, tests),
             "log": finding.raw,
-            "suppression": "\n".join(finding.suppression),
+            "suppression": _suppression(finding, ", ".join(tests[:1]) or place),
         }
         self.records.append(_without_empty(record))
 
@@ -210,6 +211,13 @@ class FindingRecords:
                 inner = self._tree.relative(file)
                 return None if inner is None else {"file": inner, "line": line}
         return None
+
+
+def _suppression(finding: Finding, where: str) -> str:
+    """Return it as the file of --valgrind-gen-suppressions has it, empty if there is none."""
+    suppression = Suppression.of(finding)
+    lines = suppression.lines(f"{where}: {finding.kind.value}") if suppression else ()
+    return "\n".join(lines)
 
 
 #: By the labels of engines (``Finding.engine``).

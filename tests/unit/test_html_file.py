@@ -12,12 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up_runs import HOSTILE, run_document
+from made_up_runs import HOSTILE, ROOT, run_document
 from report_schemas import errors_in_report
 
+from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.findings.stack import Frame, Owner
 from pytest_valgrind.report_files import earlier_report, html_file
 from pytest_valgrind.report_files.earlier_report import DOCUMENT, TREND
 from pytest_valgrind.report_files.embedded_data import extract
+from pytest_valgrind.report_files.finding_record import FindingRecords
+from pytest_valgrind.report_files.source_tree import SourceTree
 
 VENDOR = Path(html_file.__file__).parent / "page" / "vendor"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -77,6 +82,22 @@ def test_the_document_is_in_the_page(page: str, document: dict[str, Any]) -> Non
 
 def test_the_made_up_run_is_as_the_schema_says(document: dict[str, Any]) -> None:
     assert errors_in_report(document) == []
+
+
+def test_a_suppression_is_one_that_valgrind_takes() -> None:
+    """Valgrind's own has frames of ours at its end, which are another for each test."""
+    records = FindingRecords(SourceTree(ROOT), {})
+    frame = Frame(0, "lose", "ext.c", 7, owner=Owner.EXTENSION)
+    printed = ("<insert_a_suppression_name_here>", "Memcheck:Cond", "fun:lose", "fun:pvg_low_01")
+    finding = Finding(Kind.UNINITIALISED, "Conditional jump", (frame,), suppression=printed)
+    records.add(finding, status="failed", place="test", tests=["test_it"], check="valgrind")
+    assert records.records[0]["suppression"].splitlines() == [
+        "{",
+        "   test_it: uninitialised value",
+        "   Memcheck:Cond",
+        "   fun:lose",
+        "}",
+    ]
 
 
 def test_the_trend_is_in_the_page(page: str) -> None:
