@@ -111,7 +111,8 @@ pvg_object_in(char *block, size_t size)
 {
     for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) {
         PyObject *object = (PyObject *)(block + offsets[i]);
-        if (offsets[i] + sizeof *object > size || !pvg_is_readable(object, sizeof *object)) {
+        /* What was never written holds what stood there before: it may be an object of old. */
+        if (offsets[i] + sizeof *object > size || !pvg_is_written(object, sizeof *object)) {
             continue;
         }
         /* An address, as the list of a container's items begins with, is more. */

@@ -106,3 +106,21 @@ pvg_is_readable(const void *address, unsigned long size)
     return (uintptr_t)address % sizeof(void *) == 0 && size <= sizeof bits
            && VALGRIND_GET_VBITS(address, bits, size) == 1;
 }
+
+int
+pvg_is_written(const void *address, unsigned long size)
+{
+    unsigned char bits[64] = {0};
+    if (!pvg_is_readable(address, size)) {
+        return 0;
+    }
+    /* Natively, what was freed is full of zeros. */
+    if (pvg_heap() == NULL && VALGRIND_GET_VBITS(address, bits, size) != 1) {
+        return 0;
+    }
+    unsigned char unwritten = 0;
+    for (unsigned long i = 0; i < size; i++) {
+        unwritten |= bits[i];
+    }
+    return !unwritten;
+}

@@ -47,4 +47,7 @@ void pvg_monitor_command(const char *command);
    with it. */
 int pvg_is_readable(const void *address, unsigned long size);
 
+/* Whether it may be read, and all of it was written since its block was allocated. */
+int pvg_is_written(const void *address, unsigned long size);
+
 #endif

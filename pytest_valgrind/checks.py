@@ -39,7 +39,8 @@ def register(config: pytest.Config, *, is_engine_asked_for: bool, replaces_anoth
     """
     _register_memory_log(config, replaces_another=replaces_another)
     _register_resources(config)
-    if _wants_report_files(config) and not (replaces_another or hasattr(config, "workerinput")):
+    reports = session_kind.reports(config) and not replaces_another
+    if reports and _wants_report_files(config):
         from pytest_valgrind.report_files import session
 
         session.begin(config)

@@ -239,10 +239,11 @@ def _write_nothing(config: pytest.Config, args: list[str], directory: Path) -> N
 
     :param directory: for temporary files.
     """
+    from pytest_valgrind import session_kind
     from pytest_valgrind.origins.origin_run import Quiet, adapt_arguments
 
     adapt_arguments(args, config.known_args_namespace, directory)
-    config.pluginmanager.register(Quiet())
+    config.pluginmanager.register(Quiet(), session_kind.QUIET)
 
 
 def _launch(config: pytest.Config, args: list[str]) -> None:

@@ -10,6 +10,15 @@ import pytest
 _SOCKET_SERVER = "execnet/script/socketserver.py"
 
 
+#: The plugin of a session of which another one reports what it has found.
+QUIET = "valgrind_quiet"
+
+
+def reports(config: pytest.Config) -> bool:
+    """Whether a session reports its tests: no worker, and none that is reported by another."""
+    return not (hasattr(config, "workerinput") or config.pluginmanager.has_plugin(QUIET))
+
+
 def tests_will_run(option: object) -> bool:
     """Whether tests will run, rather than help be printed."""
     tells = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")

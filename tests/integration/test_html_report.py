@@ -184,11 +184,14 @@ def test_both_engines_write_one_page(tmp_path: Path) -> None:
     """The session that runs natively before the other one writes nothing."""
     suite = suite_in(tmp_path)
     same = "--memory-earlier=report.html"
-    run = suite.run("--valgrind", "--heapcheck", PAGE, same, "--memory-log=memory.jsonl")
+    baseline = ("--memory-baseline=base.json", "--memory-baseline-update")
+    log = "--memory-log=memory.jsonl"
+    run = suite.run("--valgrind", "--heapcheck", PAGE, same, log, *baseline)
     assert run.code == 0, run.output
     assert len(page(suite, TREND)["runs"]) == 1
     assert page(suite)["run"]["checks"] == ["valgrind", "heapcheck"]
     assert len((tmp_path / "memory.jsonl").read_text().splitlines()) == 2
+    assert (run.output + run.errors).count("0 findings written to ") == 1
 
 
 @pytest.mark.slow

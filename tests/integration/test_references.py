@@ -68,6 +68,15 @@ def test_drop():
 def test_other():
     pass
 """
+#: Valgrind hands out at once what was freed, if it is told to keep none of it.
+AGAIN = """
+import defective
+
+def test_again():
+    for _ in range(20):
+        bytes(bytearray(967))
+        defective.leak(1000)
+"""
 TWO_LEAKS = """\
 from defective import leak, leak_reference
 
@@ -173,6 +182,14 @@ def test_late_garbage_is_not_lost(suite: Suite) -> None:
     run = suite.run("--valgrind")
     assert "nothing found, 3 tests checked" in run.output
     assert "for 2 groups of tests" in run.output
+
+
+def test_block_that_was_never_written_is_no_object(suite: Suite) -> None:
+    """What stands in it is left by an object that was there before."""
+    suite.write("test_again.py", AGAIN)
+    run = suite.run("--valgrind", "--valgrind-args=--freelist-vol=0")
+    assert "lost 20,000 bytes in 20 blocks: leak (defective.c:" in run["test_again"].message
+    assert "  bytes: " not in run["test_again"].text
 
 
 def test_without_references(suite: Suite) -> None:
