@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,10 @@ def outcomes(run: Run) -> dict[str, str]:
     return {name: case.outcome for name, case in run.cases.items()}
 
 
+def names_of(lines: Iterable[str]) -> set[str]:
+    return {line.partition("::")[2].partition(":")[0] for line in lines}
+
+
 def named_in(text: str) -> list[str]:
     return [known["test"].partition("::")[2] for known in json.loads(text)["findings"]]
 
@@ -114,10 +119,18 @@ def test_what_is_known_has_its_status_in_reports(days: Days) -> None:
 
 
 @pytest.mark.parametrize("name", ["next", "by workers"])
-def test_what_is_new_fails_its_test(days: Days, name: str) -> None:
+def test_what_is_new_fails_the_run(days: Days, name: str) -> None:
+    """The summary says of each finding whether it is known, whenever a check has seen it."""
     run = days.runs[name]
     assert run.code == 1
-    assert outcomes(run) == {
+    lines = [line for line in run.output.splitlines() if line.startswith("test_days.py::")]
+    known = {line for line in lines if line.endswith("  (in the baseline)")}
+    assert names_of(known) == {"test_block", "test_object", "test_left_open", "test_damage"}
+    assert names_of(set(lines) - known) == {"test_object", "test_clean"}
+
+
+def test_what_is_new_fails_its_test(days: Days) -> None:
+    assert outcomes(days.runs["next"]) == {
         "test_block": "skipped",
         "test_object": "failed",
         "test_mended_later": "passed",
@@ -157,6 +170,7 @@ def test_markers_need_no_baseline(suite: Suite) -> None:
     assert named_in((suite.directory / "base.json").read_text()) == []
 
 
+@pytest.mark.slow
 def test_a_hunt_has_a_baseline(suite: Suite) -> None:
     suite.write("test_a.py", "kept = []\n\ndef test_grows():\n    kept.append([object()])\n")
     assert suite.run("-R", ":").code == 1
