@@ -54,7 +54,8 @@ def run(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
 @pytest.fixture(scope="module")
 def rerun(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
     """Return a run that finds out."""
-    return unsettled(tmp_path_factory, extension, "--valgrind-exact-rerun")
+    # Verbosely, as tests of the same defect share a line of the summary else.
+    return unsettled(tmp_path_factory, extension, "--valgrind-exact-rerun", "-v")
 
 
 def test_run_fails(run: Run) -> None:
