@@ -227,6 +227,7 @@ def test_crash_at_exit(suite: Suite) -> None:
     assert run["test"].outcome == "passed"
 
 
+@pytest.mark.slow
 def test_error_between_tests_before_a_crash(suite: Suite) -> None:
     """It is known, although it belongs to no test."""
     suite.write(

@@ -156,6 +156,7 @@ def test_collector_without_freeze(suite: Suite) -> None:
     assert run.code == pytest.ExitCode.OK, run.output
 
 
+@pytest.mark.slow
 def test_command_line_wins(suite: Suite) -> None:
     """It wins over the ini file, and the summary says what checks cost."""
     suite.write("pytest.ini", f"{INI}valgrind_leak_check = off\n")

@@ -86,6 +86,7 @@ def test_process_is_left_alone(pinpointed: Run) -> None:
     assert pinpointed.output.count("printed once") == 1
 
 
+@pytest.mark.slow
 def test_hint_names_the_option(functions: Run) -> None:
     """It is given where something was found without it."""
     assert "hint: --memory-pinpoint says which line of Python lost it" in functions.summary
@@ -131,6 +132,7 @@ def test_functions_of_a_process_that_died(suite: Suite) -> None:
     assert re.search(r"  py test_one \(\S*/test_one.py:2\)", run["test_one"].text)
 
 
+@pytest.mark.slow
 def test_functions_of_a_forked_child(suite: Suite) -> None:
     """What a child calls for the first time is not taken for one of its parent's functions."""
     suite.write(

@@ -184,6 +184,7 @@ def test_late_garbage_is_not_lost(suite: Suite) -> None:
     assert "for 2 groups of tests" in run.output
 
 
+@pytest.mark.slow
 def test_block_that_was_never_written_is_no_object(suite: Suite) -> None:
     """What stands in it is left by an object that was there before."""
     suite.write("test_again.py", AGAIN)
@@ -192,6 +193,7 @@ def test_block_that_was_never_written_is_no_object(suite: Suite) -> None:
     assert "  bytes: " not in run["test_again"].text
 
 
+@pytest.mark.slow
 def test_without_references(suite: Suite) -> None:
     """Only memory to which no pointer is left is found."""
     suite.write("test_two.py", TWO_LEAKS)
