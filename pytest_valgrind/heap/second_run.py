@@ -81,8 +81,8 @@ class SecondRuns:
         self._left = seconds
         #: Findings for which there was no time.
         self.left_out = 0
-        #: What tests have lost when several of them ran in one fork, by the places of the tests.
-        self._seen_at_once: dict[int, list[Seen]] = {}
+        #: What tests have lost when several of them ran in one fork.
+        self._seen_at_once: dict[ItemRun, list[Seen]] = {}
 
     def run_at_once(self, leaking: Sequence[tuple[ItemRun, Sequence[Finding]]]) -> None:
         """Run the tests of a group that have lost something in one fork, ahead of their verdicts.
@@ -103,7 +103,7 @@ class SecondRuns:
             if self._left <= 0:
                 return
             for seen in chain.from_iterable(self._run(tests, _LONGEST, expected=expected)):
-                self._seen_at_once.setdefault(tests[seen.maker].place, []).append(seen)
+                self._seen_at_once.setdefault(tests[seen.maker], []).append(seen)
 
     def settled(self, test: ItemRun, found: Sequence[Finding]) -> list[Finding]:
         """Return a test's findings: those that it lost itself, with where they were made.
@@ -133,7 +133,7 @@ class SecondRuns:
 
     def _seen_of(self, test: ItemRun, leaks: Sequence[Finding]) -> tuple[bool, list[Seen]]:
         """Return whether a test could be run once more, and what it has lost then."""
-        seen = self._seen_at_once.get(test.place, [])
+        seen = self._seen_at_once.get(test, [])
         if seen and all(_like(leak, seen) for leak in leaks):
             return True, seen
         # Twice, as what the first run has made may be dropped by the next.

@@ -34,7 +34,7 @@ class LeaksBefore(NamedTuple):
 
         :param ran: whether it came to run tests at all.
         """
-        blindness = results.blindness or ("" if ran else f"{words}.".capitalize())
+        blindness = results.blindness or ("" if ran else f"{words[:1].upper()}{words[1:]}.")
         by_test: dict[str, list[Finding]] = {}
         for judged in results.judged:
             if not judged.verdict.ends_process:

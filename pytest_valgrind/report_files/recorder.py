@@ -107,11 +107,15 @@ class RunRecorder:
         self._is_written = True
         if engine_start.THIS.command is not None:
             return  # the process that takes this one's place runs the tests
+        end = self._config.stash.get(END_OF_RUN, None)
+        has_findings = end is not None or any(self._observed[1:])
+        if not (self._files or self._known_before is not NONE or has_findings):
+            return  # annotations are printed wherever GitHub runs pytest
         seconds = time.monotonic() - self._clock + self._started - self._earliest
         made = document(
             self._config,
             self._observed,
-            self._config.stash.get(END_OF_RUN, None),
+            end,
             Ended(self._earliest, seconds, self._exit_status),
         )
         lines, failures = [], []

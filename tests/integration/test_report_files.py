@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -277,3 +278,11 @@ def test_a_file_that_cannot_be_written_is_said(suite: Suite) -> None:
     suite.write("test_a.py", "def test_a(): pass\n")
     run = suite.run("--memory-json=/dev/full")
     assert "--memory-json: /dev/full cannot be written: No space left on device" in run.output
+
+
+def test_on_github_a_run_without_checks_is_as_ever(suite: Suite) -> None:
+    """The variable is there for every project that has the plugin installed."""
+    suite.write("test_a.py", "def test_a(): pass\n")
+    outputs = [suite.run(environment={"GITHUB_ACTIONS": value}).output for value in ("", "true")]
+    plain, on_github = (re.sub(r"in \d+\.\d+s|=", "", output) for output in outputs)
+    assert plain == on_github

@@ -207,14 +207,18 @@ def test_children() -> None:
     """One that has ended is left until somebody waits for it."""
     known = ChildProcesses()
     before = known.read()
-    child = subprocess.Popen(["sleep", "20"])
-    (new,) = known.read() - before
-    assert new.pid == child.pid
-    assert known.describe(new) == f"number {child.pid}, sleep 20"
-    child.kill()
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert known.describe(new).endswith("which has ended and was not waited for")
-    child.wait()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin and child.stdout
+        # Until it answers, the kernel may not have its new command line yet (execve(2)).
+        child.stdin.write(b"\n")
+        child.stdin.flush()
+        child.stdout.readline()
+        (new,) = known.read() - before
+        assert new.pid == child.pid
+        assert known.describe(new) == f"number {child.pid}, cat"
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert known.describe(new).endswith("which has ended and was not waited for")
     assert new not in known.read()
 
 
