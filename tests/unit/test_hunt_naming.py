@@ -250,8 +250,8 @@ def test_module_is_named_by_itself() -> None:
         (["pipe", "pipe", "socket"], ["2 open: pipe", "1 open: socket"]),
         (["/a/one"], ["1 open: /a/one"]),
         (
-            ["/tmp/one (deleted)", "/tmp/two (deleted)"],
-            ["2 open: files in /tmp, such as one (deleted)"],
+            ["/tmp/one (deleted)", "/tmp/two", "/tmp/two", "/tmp/three"],
+            ["4 open: files in /tmp, such as one (deleted)"],
         ),
     ],
 )
