@@ -88,12 +88,11 @@ class Changes(NamedTuple):
     made: list[list[Any]]  #: new objects, by type
     referred: list[tuple[int, Any]]  #: objects with more references, and how many
 
-    def in_words(self, census: Census, runs: int, references: float) -> tuple[list[str], list[str]]:
-        """Return lines about it: those that say where something is kept, and others.
+    def in_words(self, census: Census, runs: int) -> tuple[list[str], list[str]]:
+        """Return lines about objects: those that say where something is kept, and others.
 
         :param census: of what was there before.
         :param runs: in which it came to be.
-        :param references: how many more there are after each run; 0 if these do not leak.
         """
         telling: list[str] = []
         others: list[str] = []
@@ -109,15 +108,23 @@ class Changes(NamedTuple):
                 telling.append(f"{line}, {how} {place.name}")
             else:  # only other new ones keep it
                 others.append(line)
-        # New objects explain them as well.
-        unexplained = 0.0 if telling or others else references
-        for more, thing in sorted(self.referred, key=_rank):
-            if unexplained <= _FEW:
+        return telling[:_MOST], others[:_MOST]
+
+    def references(self, census: Census, runs: int, rate: float) -> list[str]:
+        """Return lines about references to what was there before; new objects have some as well.
+
+        :param census: of what was there before.
+        :param runs: in which there came to be more.
+        :param rate: how many more are to be explained for each run.
+        """
+        lines = []
+        for more, thing in sorted(self.referred, key=_rank)[:_MOST]:
+            if rate <= _FEW:
                 break
             words = in_words(thing, place_of(thing, census.knows))
-            telling.append(f"references to {words}: {per_run(more, runs)} more a run")
-            unexplained -= more / runs
-        return telling[:_MOST], others[:_MOST]
+            lines.append(f"references to {words}: {per_run(more, runs)} more a run")
+            rate -= more / runs
+        return lines
 
 
 def _with_untracked(tracked: Sequence[object]) -> list[object]:

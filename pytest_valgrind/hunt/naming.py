@@ -117,9 +117,13 @@ class _Search:
             objects = counters.objects()
             with counters.unfrozen():
                 changes = census.changes(objects, self._least)
-                telling, others[:] = changes.in_words(
-                    census, self._runs, self._leaks.rate(REFERENCES)
-                )
+                telling, others[:] = changes.in_words(census, self._runs)
+                if not (telling or others):
+                    rate = self._leaks.rate(REFERENCES)
+                    telling = changes.references(census, self._runs, rate)
+                    # What was lost has made them, and its line says more.
+                    if any(map(self._leaks.rate, (BLOCKS, HEAP))):
+                        telling, others[:] = [], telling
                 yield from telling
 
     def _lines(self, number: int) -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from pytest_valgrind.hunt.census import Census
+from pytest_valgrind.hunt.census import Census, Changes
 from pytest_valgrind.hunt.holders import in_words, place_of
 from pytest_valgrind.hunt.leaks import Leaks
 from pytest_valgrind.hunt.new_descriptors import in_words as descriptors_in_words
@@ -169,14 +169,19 @@ def objects() -> list[object]:
     return [thing for thing in gc.get_objects() if id(thing) not in others]
 
 
-def grown_by(work: Callable[[], object], references: float = 0) -> list[str]:
-    """Return what a census says of work that is done some times."""
+def changes_by(work: Callable[[], object]) -> tuple[Census, Changes]:
+    """Return what changes if something is done some times."""
     census = Census(objects())
     for _ in range(RUNS):
         work()
-    changes = census.changes(objects(), RUNS)
-    telling, others = changes.in_words(census, RUNS, references)
-    return telling + others
+    return census, census.changes(objects(), RUNS)
+
+
+def grown_by(work: Callable[[], object]) -> list[str]:
+    """Return what is said of objects after that."""
+    census, changes = changes_by(work)
+    telling, unplaced = changes.in_words(census, RUNS)
+    return telling + unplaced
 
 
 @pytest.mark.parametrize(
@@ -222,13 +227,15 @@ def test_lost_references_are_named(thing: object, words: str) -> None:
     def lose() -> None:
         taken[next(places)] = next(lost)
 
-    assert grown_by(lose, references=1) == [f"references to {words}: 1 more a run"]
+    census, changes = changes_by(lose)
+    assert changes.references(census, RUNS, 1) == [f"references to {words}: 1 more a run"]
 
 
 def test_references_are_of_no_interest_where_they_do_not_leak() -> None:
     taken: list[Any] = [None] * RUNS
     places = itertools.count()
-    assert grown_by(lambda: taken.__setitem__(next(places), text)) == []
+    census, changes = changes_by(lambda: taken.__setitem__(next(places), text))
+    assert changes.references(census, RUNS, 0) == []
 
 
 @pytest.mark.parametrize("thing", [None, True, 7, ...], ids=str)
