@@ -109,7 +109,9 @@ def main() -> int:
         directory = _build_suite(environment, options.work / f"suite-{name.replace(' ', '-')}")
         for title, words in COMMANDS.items():
             say(f"{name}: {title}")
-            run = run_suite_natively(environment, directory, ("-R", ":", HUNTING, *words), seconds=SECONDS)
+            run = run_suite_natively(
+                environment, directory, ("-R", ":", HUNTING, *words), seconds=SECONDS
+            )
             row, named = _judged(leaks, run)
             rows.append([name, title, *row])
             is_right &= run.completed and named
