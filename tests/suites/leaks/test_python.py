@@ -6,13 +6,11 @@ The marker has words that a hunt must say, unless it names a line of the test.
 from __future__ import annotations
 
 import array
-import asyncio
 import atexit
 import collections
 import contextvars
 import functools
 import gc
-import heapq
 import io
 import itertools
 import logging
@@ -22,7 +20,6 @@ import threading
 import types
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pytest
@@ -34,14 +31,12 @@ kept_list: list[object] = []
 kept_dict: dict[object, object] = {}
 kept_set: set[object] = set()
 kept_deque: collections.deque[object] = collections.deque()
-kept_ordered: collections.OrderedDict[object, object] = collections.OrderedDict()
 kept_counter: collections.Counter[object] = collections.Counter()
 kept_default: collections.defaultdict[str, list[object]] = collections.defaultdict(list)
 kept_array = array.array("q")
 kept_bytes = bytearray()
 kept_text = io.StringIO()
 kept_binary = io.BytesIO()
-kept_heap: list[tuple[int, str]] = []
 kept_weakly: weakref.WeakKeyDictionary[Token, Token] = weakref.WeakKeyDictionary()
 
 
@@ -84,16 +79,8 @@ class Service:
         return [number * number]
 
 
-@dataclass
-class Record:
-    """A dataclass that is kept."""
-
-    values: list[int] = field(default_factory=list)
-
-
 service = Service()
 token = Token()
-tokens: list[contextvars.Token[object]] = []
 variable: contextvars.ContextVar[object] = contextvars.ContextVar("variable", default=None)
 release = threading.Event()
 local = threading.local()
@@ -153,11 +140,6 @@ def test_set() -> None:
 @named("list Service.instances grows by 1 a run")
 def test_class_attribute() -> None:
     Service.instances.append(Token())
-
-
-@named("dict Service.by_number grows by 1 a run")
-def test_dict_of_class() -> None:
-    Service.by_number[next(numbers)] = Token()
 
 
 @named("list Service.requests grows by 1 a run")
@@ -246,11 +228,6 @@ def test_context_variable_of_each_run() -> None:
     made.set([])
 
 
-@named("list test_python.tokens grows by 1 a run")
-def test_tokens_of_a_context_variable() -> None:
-    tokens.append(variable.set([]))
-
-
 @named("list Service.subclasses grows by 1 a run")
 def test_registry_of_subclasses() -> None:
     type(f"Service{next(numbers)}", (Service,), {})
@@ -289,11 +266,6 @@ def test_default_of_a_parameter() -> None:
 @named("test_python.kept_default")
 def test_list_in_a_dict() -> None:
     kept_default["key"].append(str(next(numbers)))
-
-
-@named("collections.OrderedDict test_python.kept_ordered grows by 1 a run")
-def test_ordered_dict() -> None:
-    kept_ordered[next(numbers)] = None
 
 
 @named("collections.Counter test_python.kept_counter grows by 1 a run")
@@ -349,16 +321,6 @@ def test_attribute_of_function() -> None:
     counted.calls.append(next(numbers))  # type: ignore[attr-defined]
 
 
-@named("list Service.observers grows by 1 a run")
-def test_observer() -> None:
-    service.observers.append(Service().square)
-
-
-@named("list test_python.kept_list grows by 1 a run")
-def test_partial() -> None:
-    kept_list.append(functools.partial(print, next(numbers)))
-
-
 @named("test_python.describe")
 def test_registered_type() -> None:
     describe.register(type(f"Kind{next(numbers)}", (), {}), str)
@@ -369,33 +331,15 @@ def test_attributes_of_instance() -> None:
     setattr(token, f"made_{next(numbers)}", [])
 
 
-@named("list test_python.kept_list grows by 1 a run")
-def test_coroutine() -> None:
-    coroutine = asyncio.sleep(0)
-    coroutine.close()
-    kept_list.append(coroutine)
-
-
 @named("tuple")
 def test_chain_of_tuples() -> None:
     global history  # noqa: PLW0603
     history = (history, next(numbers))
 
 
-@named("list test_python.kept_heap grows by 1 a run")
-def test_heap() -> None:
-    heapq.heappush(kept_heap, (next(numbers), "item"))
-
-
 @named("list gc.callbacks grows by 1 a run")
 def test_callback_of_the_collector() -> None:
     gc.callbacks.append(Token.look)
-
-
-@named("list sys.meta_path grows by 1 a run")
-def test_finder() -> None:
-    sys.meta_path.append(Token())  # type: ignore[arg-type]
-    sys.meta_path[-1].find_spec = Token.look  # type: ignore[method-assign]
 
 
 @named("list test_python.kept_list grows by 1 a run")
@@ -406,16 +350,6 @@ def test_resurrected() -> None:
 
     phoenix = Phoenix()
     phoenix.me = phoenix  # type: ignore[attr-defined]
-
-
-@named("list test_python.kept_list grows by 1 a run")
-def test_view_of_a_buffer() -> None:
-    kept_list.append(memoryview(bytearray(64)))
-
-
-@named("list test_python.kept_list grows by 1 a run")
-def test_dataclass() -> None:
-    kept_list.append(Record([next(numbers)]))
 
 
 @named("local")
