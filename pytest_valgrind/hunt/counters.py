@@ -12,6 +12,7 @@ from time import monotonic, sleep  # by name, as tests replace the functions of 
 
 from pytest_valgrind import client
 from pytest_valgrind.heap.engine import Engine
+from pytest_valgrind.hunt.untracked import Untracked
 
 #: As they are called in reports, in the order in which they are read; those of pytest-leaks have
 #: its names.
@@ -50,6 +51,8 @@ class Counters:
         except RuntimeError:
             self._engine = None
         self._total_references: Callable[[], int] | None = getattr(sys, "gettotalrefcount", None)
+        #: What the collector does not know, as far as it is counted.
+        self.untracked = Untracked()
         self._before = 0
 
     def read(self, into: Reading[int], *, references: bool = True) -> None:
@@ -117,7 +120,7 @@ class Counters:
     def _references(self) -> int:
         if self._total_references is not None:
             return self._total_references()
-        return client.sum_references(self.objects())
+        return client.sum_references(self.objects()) + self.untracked.references()
 
     def _count_threads(self) -> int:
         count = self.threads()

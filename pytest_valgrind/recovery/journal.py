@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-# The C half of pickle alone: the Python half takes as long to import as ten of our modules.
-import _pickle as pickle
+import _pickle as pickle  # as in journal_end.py
 import contextlib
+import marshal
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import NoneType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_valgrind.findings.results import Results
 from pytest_valgrind.items.item_numbers import Location
 from pytest_valgrind.markers import MARKERS, KnownMark, reason_of
-from pytest_valgrind.recovery.records import Finished, Packed, Passed, Ran, Record, Settled
+from pytest_valgrind.recovery.journal_end import PROTOCOL, Finished
+from pytest_valgrind.recovery.records import (
+    Collected,
+    Collecting,
+    Ended,
+    Packed,
+    Passed,
+    Ran,
+    Record,
+    Settled,
+)
 
 if TYPE_CHECKING:
     from pytest_valgrind.items.item_run import ItemRun
@@ -35,10 +46,12 @@ class Journal:
     def __init__(self, path: Path | None) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._descriptor = -1 if path is None else os.open(path, flags, 0o600)
+        #: Whether a session has ended, and none has begun after it.
+        self._is_after_session = False
 
     def finish(self) -> None:
         """Write down that the interpreter comes to its end."""
-        self.write(Finished())
+        self.write(Finished(self._is_after_session))
 
     def close(self) -> None:
         """Write nothing from now on."""
@@ -54,6 +67,8 @@ class Journal:
     def write(self, record: Record) -> None:
         """Write a record."""
         if self.is_read:
+            if isinstance(record, (Collecting, Collected, Ended)):
+                self._is_after_session = isinstance(record, Ended)
             with contextlib.suppress(OSError):
                 _write(self._descriptor, record)
 
@@ -83,14 +98,6 @@ def append(path: Path, record: Record) -> None:
         _write(file.fileno(), record)
 
 
-def read(path: Path) -> bytes:
-    """Return a journal as it is by now, nothing if there is none."""
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
-
-
 def records(journal: bytes) -> Iterator[Record]:
     """Yield the records of a journal up to the last that is complete.
 
@@ -118,8 +125,9 @@ def unpacked(
 ) -> Iterator[pytest.TestReport]:
     """Yield the reports of a test."""
     for report in reports:
-        if isinstance(report, dict):
-            made = config.hook.pytest_report_from_serializable(config=config, data=report)
+        if isinstance(report, bytes):
+            data = marshal.loads(report)
+            made = config.hook.pytest_report_from_serializable(config=config, data=data)
             assert isinstance(made, pytest.TestReport)
             yield made
         else:
@@ -137,6 +145,12 @@ def unpacked(
             )
 
 
+def has_failed(reports: Sequence[Passed | Packed]) -> bool:
+    """Whether any of a test's reports is that of a failure."""
+    values = (marshal.loads(report) for report in reports if isinstance(report, bytes))
+    return any(data.get("outcome") == "failed" for data in values)
+
+
 def marks_of(item: pytest.Item) -> tuple[KnownMark, ...]:
     """Return what a test's markers say about known findings."""
     marks = [item.get_closest_marker(name) for name in MARKERS]
@@ -148,11 +162,26 @@ def _packed(report: pytest.TestReport, config: pytest.Config) -> Passed | Packed
         return report.when or "", report.duration, report.start, report.stop
     data = config.hook.pytest_report_to_serializable(config=config, report=report)
     try:
-        pickle.dumps(data)
-    except Exception:  # whatever tests put into a report's properties may raise
-        data["user_properties"] = []
-    assert isinstance(data, dict)
-    return data
+        return marshal.dumps(data)
+    except ValueError:
+        return marshal.dumps(_plain(data))
+
+
+def _plain(value: object, depth: int = 8) -> Any:
+    """Return a value of which nothing has to be imported to read it.
+
+    Tests put whatever they like into a report's properties, objects of their own classes as well.
+    """
+    if depth and type(value) is dict:
+        return {name: _plain(one, depth - 1) for name, one in value.items()}
+    if depth and isinstance(value, (list, tuple)):
+        return [_plain(one, depth - 1) for one in value]
+    if type(value) in (str, bytes, bool, int, float, NoneType):
+        return value
+    try:
+        return str(value)  # as JUnit XML has it
+    except Exception:  # it is code of the tests'
+        return f"<{type(value).__name__}>"
 
 
 def _says_more(report: pytest.TestReport) -> bool:
@@ -162,6 +191,6 @@ def _says_more(report: pytest.TestReport) -> bool:
 
 
 def _write(descriptor: int, record: Record) -> None:
-    data = pickle.dumps(record, protocol=4)
+    data = pickle.dumps(record, protocol=PROTOCOL)
     while data:
         data = data[os.write(descriptor, data) :]

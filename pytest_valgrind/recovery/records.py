@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pytest_valgrind.findings.crash import Crash
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.results import Results
 from pytest_valgrind.items.item_numbers import Location
 from pytest_valgrind.markers import KnownMark
+from pytest_valgrind.recovery.journal_end import Finished
 
 #: Of a report that is nothing but a pass: when, seconds that it took, start and end.
 Passed = tuple[str, float, float, float]
-#: Any other, as pytest_report_to_serializable makes it.
-Packed = dict[str, Any]
+#: Any other, as pytest_report_to_serializable makes it, by ``marshal``.
+Packed = bytes
 
 
 class Collecting(NamedTuple):
@@ -79,10 +80,6 @@ class Ended(NamedTuple):
     results: Results
     hints: tuple[str, ...]
     log: str  #: empty if nobody needs to look at it
-
-
-class Finished(NamedTuple):
-    """The interpreter came to its end by itself, whatever the session did."""
 
 
 Record: TypeAlias = (
