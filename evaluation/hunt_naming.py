@@ -72,7 +72,7 @@ class Planted:
         """Whether a failure says what leaks."""
         if self.words and self.words in text:
             return True
-        places = re.findall(rf"\b{self.module}\.py:(\d+)", text.partition(_LEAKED)[2])
+        places = re.findall(rf"\b{self.module}\.py:(\d+)", text)
         return any(int(line) in self.lines for line in places)
 
     def has_function_named_by(self, text: str) -> bool:

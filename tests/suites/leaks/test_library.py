@@ -49,7 +49,7 @@ def test_socket() -> None:
     socket.socket().detach()
 
 
-@named("test_library.py")
+@named("open: ")
 def test_file() -> None:
     kept.append(mapped.open())
 
@@ -64,7 +64,7 @@ def test_pipe() -> None:
     os.pipe()
 
 
-@named("open: ")
+@named("open: files in /tmp")
 def test_temporary_file() -> None:
     _, name = tempfile.mkstemp()
     Path(name).unlink()
@@ -80,14 +80,14 @@ def test_memory_file() -> None:
     os.memfd_create("leaking")
 
 
-@named("open: ")
+@named("open: /")
 def test_directory() -> None:
     entries = os.scandir()
     next(entries)
     kept.append(entries)
 
 
-@named("open: ")
+@named("open: anon_inode:[eventpoll]")
 def test_event_loop() -> None:
     kept.append(asyncio.new_event_loop())
 
@@ -104,18 +104,18 @@ def test_executor() -> None:
     kept.append(executor)
 
 
-@named("mmap.mmap")
+@named("mmap.mmap: 1 more a run, held by list test_library.kept")
 def test_anonymous_map() -> None:
     kept.append(mmap.mmap(-1, 1 << 16))
 
 
-@named("mmap.mmap")
+@named("mmap.mmap: 1 more a run, held by list test_library.kept")
 def test_map_of_file() -> None:
     with mapped.open("rb") as file:
         kept.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
-@named("SharedMemory")
+@named("open: files in /dev/shm")
 def test_shared_memory() -> None:
     memory = shared_memory.SharedMemory(create=True, size=4096)
     memory.unlink()
@@ -132,7 +132,7 @@ def test_buffer_of_ctypes() -> None:
     kept.append(ctypes.create_string_buffer(1000))
 
 
-@named("sqlite3.Connection")
+@named("sqlite3.Connection: 1 more a run, held by list test_library.kept")
 def test_database_in_memory() -> None:
     kept.append(sqlite3.connect(":memory:"))
 
@@ -148,32 +148,32 @@ def test_compiled_patterns() -> None:
     patterns[text] = re.compile(text)
 
 
-@named("queue.Queue")
+@named("collections.deque queue.Queue.queue grows by 1 a run")
 def test_queue() -> None:
     waiting.put({})
 
 
-@named("test_library.pickler")
+@named("held by _pickle.Pickler test_library.pickler")
 def test_memo_of_pickler() -> None:
     pickler.dump([str(next(numbers))])
 
 
-@named("test_library.tree")
+@named("held by xml.etree.ElementTree.Element test_library.tree")
 def test_element() -> None:
     ElementTree.SubElement(tree, "child")
 
 
-@named("function")
+@named("")
 def test_codec() -> None:
     codecs.register(lambda _: None)
 
 
-@named("mock")
+@named("unittest.mock.Mock._mock_call_args_list grows by 1 a run")
 def test_calls_of_mock() -> None:
     called(next(numbers))
 
 
-@named("ExitStack")
+@named("collections.deque contextlib.ExitStack._exit_callbacks grows by 1 a run")
 def test_exit_stack() -> None:
     stack.callback(print, next(numbers))
 
