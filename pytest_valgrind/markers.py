@@ -18,10 +18,11 @@ LIMIT_LEAKS = "limit_leaks"
 
 #: Those of the engines.
 MARKERS = {
-    KNOWN_LEAK: "the test leaks memory and this is known: an expected failure under valgrind.",
-    KNOWN_ERROR: "the test raises a valgrind error and this is known: an expected failure under "
-    "valgrind.",
-    SKIP: "skip the test, but only under valgrind.",
+    KNOWN_LEAK: "the test leaks memory and this is known: an expected failure where leaks are "
+    "looked for, be it by --heapcheck, --valgrind or -R.",
+    KNOWN_ERROR: "the test has memory errors and this is known: an expected failure under "
+    "--valgrind and --heapcheck.",
+    SKIP: "skip the test under valgrind; natively, and so with --heapcheck, it runs.",
 }
 
 #: Those of other checks, with what they take; limits are as pytest-memray has them.

@@ -25,7 +25,7 @@ from pytest_valgrind.heap.allocation_lines import AllocationLines
 from pytest_valgrind.heap.c_places import CFrames
 from pytest_valgrind.heap.engine import Engine
 from pytest_valgrind.heap.lost_blocks import explain, findings
-from pytest_valgrind.items.item_run import ItemRun
+from pytest_valgrind.items.item_run import HUNG, ItemRun
 from pytest_valgrind.leaks.garbage import Garbage
 from pytest_valgrind.leaks.stale_pointers import overwrite_stale_pointers
 
@@ -94,6 +94,7 @@ class SecondRuns:
         :param leaking: tests, each with what it has lost.
         """
         self._seen_at_once.clear()
+        leaking = [(test, leaks) for test, leaks in leaking if not test.has_hung]
         if len(leaking) < 2:
             return
         for start in range(0, len(leaking), _MOST_AT_ONCE):
@@ -111,6 +112,8 @@ class SecondRuns:
         What another test of its group has lost is added to the findings of that one.
         """
         leaks = [finding for finding in found if finding.kind.is_leak]
+        if test.has_hung:
+            return [replace(leak, python_note=HUNG) if leak in leaks else leak for leak in found]
         if leaks and self._left <= 0:
             self.left_out += len(leaks)
         elif leaks:
@@ -122,7 +125,7 @@ class SecondRuns:
 
         :param test: has made it, and is in no group that is about to be judged.
         """
-        if self._left <= 0:
+        if test.has_hung or self._left <= 0:
             return [None for _ in leaks]
         _, seen = self._seen_of(test, leaks)
         again = [_like(leak, seen) for leak in leaks]
@@ -160,7 +163,7 @@ class SecondRuns:
 
     def _blame(self, maker: ItemRun, leaks: Sequence[Finding]) -> list[Finding]:
         """Run the tests of a group again; return what none of those after the maker has lost."""
-        tests = [maker, *maker.suspects]
+        tests = [maker, *(test for test in maker.suspects if not test.has_hung)]
         seconds = min(_LONGEST, self._left / 4)
         # Whether it is worth the checks: what is lost once in a process does not come again.
         at_the_end = self._run(tests, seconds, expected=leaks)

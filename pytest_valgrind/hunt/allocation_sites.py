@@ -5,7 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 
-from pytest_valgrind.findings.finding import plural
+from pytest_valgrind.hunt.rates import things_per_run
 from pytest_valgrind.hunt.user_code import is_users, place
 
 #: Of calls, in which a line of the tests is looked for.
@@ -51,9 +51,11 @@ def _lines(
         where = _user_line(found.traceback)
         if where and where not in named:
             named.add(where)
-            blocks = plural(found.count_diff // runs, "block")
-            made = f"{blocks}, " if found.count_diff >= runs else ""
-            yield f"{made}{plural(found.size_diff // runs, 'byte')} more a run: made at {where}"
+            blocks = things_per_run(found.count_diff, runs, "block")
+            # None is new where one only has grown.
+            made = f"{blocks}, " if found.count_diff >= least else ""
+            size = things_per_run(found.size_diff, runs, "byte")
+            yield f"{made}{size} more a run: made at {where}"
 
 
 def _user_line(frames: tracemalloc.Traceback) -> str:

@@ -4,54 +4,74 @@ from __future__ import annotations
 
 import gc
 import sys
+from array import array
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from pytest_valgrind.hunt.holders import holder_of, in_words
+from pytest_valgrind.hunt.holders import Place, in_words, place_of
+from pytest_valgrind.hunt.rates import per_run
+from pytest_valgrind.hunt.sizes import known, size_of
+from pytest_valgrind.hunt.untracked import SHARED
 from pytest_valgrind.objects.type_facts import is_class, type_name
 
-_SIZED = (list, dict, set)
 #: Of lines about objects, and of objects that are looked at for them.
 _MOST = 3
 _ASKED = 6
+#: References a run that need no more explanation.
+_FEW = 0.5
 
 
 class Census:
-    """All objects that the collector knows: the references to each, and the items that it holds.
+    """All objects: the references to each, and how much is in it.
 
     Objects that are gone afterwards do no harm: what has their place in memory has another type,
     or other numbers.
+
+    :param tracked: those that the collector knows. It does not know strings and numbers, nor
+        dictionaries and tuples of nothing else.
     """
 
-    def __init__(self, objects: Sequence[object]) -> None:
+    def __init__(self, tracked: Sequence[object]) -> None:
+        objects = _with_untracked(tracked)
         self._kinds = {id(thing): type(thing) for thing in objects}
         self._references = {id(thing): sys.getrefcount(thing) for thing in objects}
-        self._items = {id(thing): len(thing) for thing in objects if type(thing) in _SIZED}  # type: ignore[arg-type]
+        sizes = ((id(thing), size_of(thing)) for thing in objects)
+        self._sizes = {number: size for number, size in sizes if size is not None}
+        # These numbers are references to small integers themselves, so that those come last.
+        self._shared = _references_to_shared()
+        # In their places there may be others of these soon.
+        for own in (tracked, objects):
+            self._kinds.pop(id(own), None)
 
     def knows(self, thing: object) -> bool:
         """Whether an object was there."""
         return self._kinds.get(id(thing)) is type(thing)
 
-    def changes(self, objects: Sequence[object], least: float) -> Changes:
+    def changes(self, tracked: Sequence[object], least: float) -> Changes:
         """Return what has become of the objects.
 
-        :param objects: those that are there now.
+        :param tracked: those that the collector knows now.
         :param least: by how much something must have grown.
         """
-        # In the place of the list that the census was made of there may be this one.
-        self._kinds.pop(id(objects), None)
-        own = {id(self), id(vars(self)), *map(id, vars(self).values()), id(objects)}
         changes = Changes([], [], [])
+        for thing, first, last in zip(SHARED, self._shared, _references_to_shared(), strict=True):
+            if last - first >= least:
+                changes.referred.append((last - first, thing))
+        objects = _with_untracked(tracked)
+        mine = (self, vars(self), *vars(self).values(), tracked, objects, known)
+        own = set(map(id, mine))
+        own.update(map(id, SHARED))
         made: dict[type, list[object]] = {}
         for thing in objects:
-            kind = type(thing)
             if id(thing) in own:
                 continue
             if not self.knows(thing):
-                made.setdefault(kind, []).append(thing)
+                # What else is new is in one of those, or was made by a line that is named.
+                if gc.is_tracked(thing):
+                    made.setdefault(type(thing), []).append(thing)
                 continue
-            if kind in _SIZED and id(thing) in self._items:
-                grown = len(thing) - self._items[id(thing)]  # type: ignore[arg-type]
+            if (before := self._sizes.get(id(thing))) is not None:
+                grown = (size_of(thing) or 0) - before
                 if grown >= least:
                     changes.grown.append((grown, thing))
             more = sys.getrefcount(thing) - self._references[id(thing)]
@@ -68,50 +88,63 @@ class Changes(NamedTuple):
     made: list[list[Any]]  #: new objects, by type
     referred: list[tuple[int, Any]]  #: objects with more references, and how many
 
-    def in_words(self, census: Census, runs: int) -> tuple[list[str], list[str]]:
+    def in_words(self, census: Census, runs: int, references: float) -> tuple[list[str], list[str]]:
         """Return lines about it: those that say where something is kept, and others.
 
         :param census: of what was there before.
         :param runs: in which it came to be.
+        :param references: how many more there are after each run; 0 if these do not leak.
         """
-        # To look for what holds an object takes a while: it is done for few.
-        grown = [(in_words(thing), more) for more, thing in self.grown[:_ASKED]]
-        made = sorted(self.made, key=len, reverse=True)[:_ASKED]
-        # The first and the last may be something else.
-        held = [(_old_holder(things[len(things) // 2], census), things) for things in made]
         telling: list[str] = []
         others: list[str] = []
-        for words, more in grown:
-            # Only what has a name says where it is.
-            lines = others if words.startswith("a ") else telling
-            lines.append(f"{words} grows by {per_run(more, runs)} a run")
-        for holder, things in held:
+        # To look for what holds an object takes a while: it is done for few.
+        for more, thing in self.grown[:_ASKED]:
+            place = place_of(thing, census.knows)
+            line = f"{in_words(thing, place)} grows by {per_run(more, runs)} a run"
+            (telling if place else others).append(line)
+        for things in sorted(self.made, key=len, reverse=True)[:_ASKED]:
             line = f"{type_name(type(things[-1]))}: {per_run(len(things), runs)} more a run"
-            if holder:
-                telling.append(f"{line}, held by {holder}")
+            if place := _place(things, census):
+                how = "such as" if place.is_own else "held by"
+                telling.append(f"{line}, {how} {place.name}")
             else:  # only other new ones keep it
                 others.append(line)
-        if not (telling or others):
-            telling = [
-                f"references to {in_words(thing)}: {per_run(more, runs)} more a run"
-                for more, thing in sorted(self.referred, key=_rank)[:_MOST]
-            ]
+        # New objects explain them as well.
+        unexplained = 0.0 if telling or others else references
+        for more, thing in sorted(self.referred, key=_rank):
+            if unexplained <= _FEW:
+                break
+            words = in_words(thing, place_of(thing, census.knows))
+            telling.append(f"references to {words}: {per_run(more, runs)} more a run")
+            unexplained -= more / runs
         return telling[:_MOST], others[:_MOST]
 
 
-def _rank(change: tuple[int, object]) -> tuple[bool, int]:
-    """Put classes last: they have a reference from each of their instances."""
-    return is_class(change[1]), -change[0]
+def _with_untracked(tracked: Sequence[object]) -> list[object]:
+    """Return also what they refer to and what the collector does not know, each of it once."""
+    untracked = {
+        id(thing): thing for thing in gc.get_referents(*tracked) if not gc.is_tracked(thing)
+    }
+    return [*tracked, *untracked.values()]
 
 
-def _old_holder(thing: object, census: Census) -> str:
-    """Return what keeps a new object that was there before, empty if nothing is known."""
-    for holder in gc.get_referrers(thing):
-        if census.knows(holder) and (words := holder_of(thing, holder)):
-            return words
-    return ""
+def _rank(change: tuple[int, object]) -> tuple[int, bool]:
+    """Put the most first, and classes last: these have a reference from each instance."""
+    return -change[0], is_class(change[1])
 
 
-def per_run(count: int, runs: int) -> str:
-    """Return how many there are a run, where some may be made once."""
-    return f"{count // runs:,}" if count >= runs else f"{count / runs:.2g}"
+def _place(things: Sequence[object], census: Census) -> Place | None:
+    """Return where new objects of a type are kept: by what was there before."""
+    # The first and the last may be something else.
+    thing = things[len(things) // 2]
+    place = place_of(thing, census.knows, by_others=True)
+    if place is None:
+        numbers = set(map(id, things))
+        if any(id(holder) in numbers for holder in gc.get_referrers(thing)):
+            # Only the end of a chain is held by what was there.
+            return place_of(things[-1], census.knows, by_others=True)
+    return place
+
+
+def _references_to_shared() -> array[int]:
+    return array("q", map(sys.getrefcount, SHARED))

@@ -127,10 +127,12 @@ class LeakChecker:
         self._repetition = Repetition(item, self._reports, self._fixtures, self._used)
         observer = Observer(self._counters, self._garbage, self._repetition.tidy)
         self._is_repeating = True
+        self._counters.untracked.watch(getattr(item, "module", None))
         try:
             self._leaks = self._hunt(observer, self._repetition.repeat)
         finally:
             self._is_repeating = False
+            self._counters.untracked.watch(None)
         if self._leaks:
             # JUnit XML has the properties of the last report.
             item.user_properties.append(("leaks", str(self._leaks)))

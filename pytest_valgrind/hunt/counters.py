@@ -12,6 +12,7 @@ from time import monotonic, sleep  # by name, as tests replace the functions of 
 
 from pytest_valgrind import client
 from pytest_valgrind.heap.engine import Engine
+from pytest_valgrind.hunt.untracked import Untracked
 
 #: As they are called in reports, in the order in which they are read; those of pytest-leaks have
 #: its names.
@@ -50,6 +51,8 @@ class Counters:
         except RuntimeError:
             self._engine = None
         self._total_references: Callable[[], int] | None = getattr(sys, "gettotalrefcount", None)
+        #: What the collector does not know, as far as it is counted.
+        self.untracked = Untracked()
         self._before = 0
 
     def read(self, into: Reading[int]) -> None:
@@ -118,7 +121,9 @@ class Counters:
             return self._total_references()
         # Without a list of them, which takes ten times as long, if that can be.
         total = client.sum_frozen_references(gc.freeze) if self._freezes else -1
-        return client.sum_references(self.objects()) if total < 0 else total
+        if total < 0:
+            total = client.sum_references(self.objects())
+        return total + self.untracked.references()
 
     def _count_threads(self) -> int:
         count = self.threads()

@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_valgrind.findings.fingerprint import Identity
 from pytest_valgrind.hunt.counters import NAMES
+from pytest_valgrind.hunt.rates import in_digits
 
 #: What a test does that leaks when it is repeated, as a kind of finding.
 KIND = "growth by repetition"
@@ -46,7 +47,7 @@ class Leaks(dict[str, object]):
     def lines(self) -> list[str]:
         """For a test's failure: rates, and what is known."""
         rates = [
-            f"{name}: {self.rate(number):+.3g} a run"
+            f"{name}: {_signed(self.rate(number))} a run"
             for number, name in enumerate(NAMES)
             if name in self
         ]
@@ -69,6 +70,10 @@ class Leaks(dict[str, object]):
         for name in ("runs", "total", "names"):
             setattr(leaks, name, values[name])
         return leaks
+
+
+def _signed(rate: float) -> str:
+    return f"{'+' if rate > 0 else ''}{in_digits(rate)}"
 
 
 def identity_of(leaks: Iterable[str]) -> Identity:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
+from pytest_valgrind.findings.finding import plural
+from pytest_valgrind.hunt import new_descriptors
+from pytest_valgrind.hunt.allocating_functions import allocating_functions
 from pytest_valgrind.hunt.allocation_sites import allocation_sites
 from pytest_valgrind.hunt.census import Census
 from pytest_valgrind.hunt.counters import (
@@ -30,7 +30,9 @@ from pytest_valgrind.hunt.user_code import place
 _TIMES = 16
 _MOST_RUNS = 128
 #: What is named of the leaks of a test.
-_MOST_NAMES = 4
+_MOST_NAMES = 5
+#: Of threads, by name.
+_MOST_THREADS = 2
 
 
 def names(leaks: Leaks, observer: Observer, run: Callable[[], bool]) -> list[str]:
@@ -70,6 +72,8 @@ class _Search:
             return
         others: list[str] = []
         yield from self._things(others)
+        functions = list(allocating_functions(self._repeat, self._runs, self._least))
+        yield from functions
         sites: list[str] = []
         # An engine would see the blocks that tracemalloc loses when it stops (CPython 3.11).
         if not (
@@ -93,24 +97,29 @@ class _Search:
         """
         counters = self._observer.counters
         self._observer.collect()
-        descriptors, threads = _descriptors(), set(threading.enumerate())
+        descriptors, threads = new_descriptors.descriptors(), set(threading.enumerate())
         census = Census(counters.objects())
         if not self._repeat(self._runs):
             return
         self._observer.collect()
         if self._leaks.rate(DESCRIPTORS):
-            opened = Counter(
-                words for number, words in _descriptors().items() if number not in descriptors
+            opened = new_descriptors.descriptors().items()
+            yield from new_descriptors.in_words(
+                words for number, words in opened if number not in descriptors
             )
-            yield from (f"{count} open: {words}" for words, count in opened.most_common(2))
-        started = [thread.name for thread in threading.enumerate() if thread not in threads]
+        started = sorted(thread.name for thread in threading.enumerate() if thread not in threads)
         if started:
-            yield f"{len(started)} threads run: {', '.join(sorted(started)[:2])} ..."
+            more = " ..." if len(started) > _MOST_THREADS else ""
+            verb = "runs" if len(started) == 1 else "run"
+            listed = ", ".join(started[:_MOST_THREADS])
+            yield f"{plural(len(started), 'thread')} {verb}: {listed}{more}"
         if any(map(self._leaks.rate, (REFERENCES, BLOCKS, HEAP))):
             objects = counters.objects()
             with counters.unfrozen():
                 changes = census.changes(objects, self._least)
-                telling, others[:] = changes.in_words(census, self._runs)
+                telling, others[:] = changes.in_words(
+                    census, self._runs, self._leaks.rate(REFERENCES)
+                )
                 yield from telling
 
     def _lines(self, number: int) -> Iterator[str]:
@@ -131,13 +140,3 @@ _READ: dict[int, Callable[[Counters], int]] = {
     DESCRIPTORS: Counters.descriptors,
     THREADS: Counters.threads,
 }
-
-
-def _descriptors() -> dict[str, str]:
-    """Return what each open descriptor is: the path of a file, or pipe or socket."""
-    found = {}
-    for path in list(Path("/proc/self/fd").iterdir()):
-        # That of the directory is closed by now.
-        with contextlib.suppress(OSError):
-            found[path.name] = str(path.readlink()).partition(":[")[0]
-    return found

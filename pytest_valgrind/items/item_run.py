@@ -10,9 +10,13 @@ from time import perf_counter, process_time
 import pytest
 
 from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.items.deferred_reports import Event
 from pytest_valgrind.items.fixtures import FixturePhase
 from pytest_valgrind.markers import KNOWN_LEAK
+
+#: Why nothing more is known of what was lost in a test that hung.
+HUNG = "the test hung, and was not run once more"
 
 # The part of all time that counts besides that of the processor.
 _WAITING = 0.1
@@ -65,6 +69,11 @@ class ItemRun:
     def is_known_to_leak(self) -> bool:
         """Whether a marker says that it leaks."""
         return self.item.get_closest_marker(KNOWN_LEAK) is not None
+
+    @property
+    def has_hung(self) -> bool:
+        """Whether it ran for too long, so that it had better not run once more."""
+        return any(finding.kind is Kind.TIMEOUT for finding in self.findings)
 
     @property
     def last_place(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from pytest_valgrind.memcheck.log_lines import read_lines
@@ -52,10 +52,10 @@ class Log:
         """
         if (own := self._own_log(pid)) is not None:
             with own.open("rb") as file:
-                yield from map(_text, _lines(file.fileno(), 0))
+                yield from _texts(file.fileno(), 0)
             own.unlink()
         # With valgrind's gdbserver, its own has no more than a head.
-        yield from map(_text, _lines(self._descriptor, offset))
+        yield from _texts(self._descriptor, offset)
 
     def forget(self, pid: int) -> None:
         """Delete a clone's own log, if it has one."""
@@ -101,11 +101,27 @@ def read_to_end(path: Path | str) -> Iterator[str]:
     :raises OSError: if it cannot be read.
     """
     with open(path, "rb") as file:  # noqa: PTH123 (from a clone, the less the better)
-        yield from map(_text, _lines(file.fileno(), 0, to_end=True))
+        yield from _texts(file.fileno(), 0, to_end=True)
 
 
-def _lines(descriptor: int, offset: int, *, to_end: bool = False) -> Iterator[bytes]:
-    """Yield the lines from a place on, each with its end.
+def _texts(descriptor: int, offset: int, *, to_end: bool = False) -> Iterator[str]:
+    """Yield the lines from a place on, without their ends.
+
+    :param to_end: whether to yield the last one even if it has none.
+    """
+    for lines in _chunks(descriptor, offset, to_end=to_end):
+        # Decoded at once: line by line, that is a good part of reading a log.
+        text = b"\n".join(b"".join(lines).splitlines())
+        yield from text.decode("utf-8", "replace").split("\n")
+
+
+def _lines(descriptor: int, offset: int) -> Iterator[bytes]:
+    """Yield the lines from a place on, each with its end."""
+    return chain.from_iterable(_chunks(descriptor, offset))
+
+
+def _chunks(descriptor: int, offset: int, *, to_end: bool = False) -> Iterator[list[bytes]]:
+    """Yield the lines from a place on, each with its end, some at a time.
 
     :param to_end: whether to yield the last one even if it has none.
     """
@@ -113,12 +129,13 @@ def _lines(descriptor: int, offset: int, *, to_end: bool = False) -> Iterator[by
     while chunk := os.pread(descriptor, _CHUNK, offset):
         offset += len(chunk)
         *lines, rest = (rest + chunk).splitlines(keepends=True)
-        yield from lines
         if rest.endswith(b"\n") or len(rest) > _LONGEST_LINE:
-            yield rest
+            lines.append(rest)
             rest = b""
+        if lines:
+            yield lines
     if rest and to_end:
-        yield rest
+        yield [rest]
 
 
 def _text(line: bytes) -> str:

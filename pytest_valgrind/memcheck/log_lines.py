@@ -30,7 +30,13 @@ def read_lines(log: Iterable[str], pid: int | None = None) -> Iterator[Line]:
     :param pid: of the process whose lines they shall be, None for all.
     """
     last = 0
+    # As nearly all lines of a process begin: no pattern is needed for them.
+    usual = f"=={pid}== "
     for raw in log:
+        if pid is not None and raw.startswith(usual):
+            last = pid
+            yield Line("==", pid, raw[len(usual) :], raw)
+            continue
         if match := _PREFIX.fullmatch(raw):
             mark, digits, text = match.groups()
             last = int(digits)

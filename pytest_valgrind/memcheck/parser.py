@@ -63,6 +63,7 @@ _KINDS = {
     "Process terminating": Kind.FATAL_SIGNAL,
     HANG: Kind.TIMEOUT,
 }
+_STARTS = tuple(_KINDS)
 _BAD_SIZE = r"\w+\(\) (with size|invalid size value)"
 _DAMAGED = "An error whose message is damaged in valgrind's log."
 # A message is shorter, however deep its stacks: its end has been lost.
@@ -206,11 +207,12 @@ class _Paragraph:
         if not line.text.strip():
             self._has_ended = True
             return True
+        is_frame = line.text.startswith(FRAME_STARTS)  # as nearly all lines are
         # Where one message follows right on another's stack, the blank line has been lost.
-        if self._has_ended or (self._has_stack and _begins_finding(line.text)):
+        if self._has_ended or (self._has_stack and not is_frame and _begins_finding(line.text)):
             return False
         self.lines.append(line)
-        self._has_stack = self._has_stack or line.text.startswith(FRAME_STARTS)
+        self._has_stack = self._has_stack or is_frame
         return True
 
     def _take_unmarked(self, text: str) -> None:
@@ -255,9 +257,9 @@ def _finding_at_end(words: str) -> str:
 
 
 def _kind(message: str) -> Kind:
-    if re.match(_BAD_SIZE, message):
-        return Kind.FISHY_SIZE
-    return next((_KINDS[start] for start in _KINDS if message.startswith(start)), Kind.OTHER_ERROR)
+    if message.startswith(_STARTS):
+        return next(_KINDS[start] for start in _STARTS if message.startswith(start))
+    return Kind.FISHY_SIZE if re.match(_BAD_SIZE, message) else Kind.OTHER_ERROR
 
 
 def _number(text: str) -> int:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.kind import LEAKS, Kind
 from pytest_valgrind.findings.stack import PythonLine
-from pytest_valgrind.items.item_run import ItemRun
+from pytest_valgrind.items.item_run import HUNG, ItemRun
 from pytest_valgrind.pinpoint.forked_run import Plan, Rerun, Runs, Seen, run_again
 from pytest_valgrind.pinpoint.observer import Observer
 
@@ -19,7 +19,6 @@ _MOST_RUNS = 4
 NOT_REPRODUCED = "it did not happen again when the test ran once more"
 _AFTER = "it was lost after the last line of the test, by a fixture or the garbage collection"
 _SEEN_LATE = "such a write is seen when the block is freed or looked at, some time after it"
-_HUNG = "the test hung, and was not run once more"
 
 
 class Pinpoint:
@@ -34,9 +33,9 @@ class Pinpoint:
 
     def named(self, test: ItemRun, findings: Sequence[Finding]) -> list[Finding]:
         """Return the findings with their lines of Python, or with why there are none."""
-        if any(finding.kind is Kind.TIMEOUT for finding in findings):
+        if test.has_hung:
             return [
-                finding if finding.kind is Kind.TIMEOUT else replace(finding, python_note=_HUNG)
+                finding if finding.kind is Kind.TIMEOUT else replace(finding, python_note=HUNG)
                 for finding in findings
             ]
         is_worth_it = not all(finding.kind.is_seen_late for finding in findings)

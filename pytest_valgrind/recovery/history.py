@@ -15,7 +15,7 @@ from pytest_valgrind.findings.results import Judged, Results
 from pytest_valgrind.findings.stack import Caller, PythonLine
 from pytest_valgrind.findings.verdict import crashed, judge
 from pytest_valgrind.items.item_numbers import Location
-from pytest_valgrind.recovery.journal import unpacked
+from pytest_valgrind.recovery.journal import has_failed, unpacked
 from pytest_valgrind.recovery.records import (
     Began,
     Collected,
@@ -245,10 +245,7 @@ class ProcessHistory:
 def failures(histories: Sequence[ProcessHistory]) -> int:
     """Return how many tests have failed so far, as far as is known, and how often one died."""
     reports = (one for history in histories for one in history.reports.values())
-    failed = sum(
-        any(isinstance(made, dict) and made.get("outcome") == "failed" for made in one)
-        for one in reports
-    )
+    failed = sum(has_failed(one) for one in reports)
     return failed + sum(history.crash is not None for history in histories)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 # The C half of pickle alone: the Python half takes as long to import as ten of our modules.
 import _pickle as pickle
 import contextlib
+import marshal
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import NoneType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -118,8 +120,9 @@ def unpacked(
 ) -> Iterator[pytest.TestReport]:
     """Yield the reports of a test."""
     for report in reports:
-        if isinstance(report, dict):
-            made = config.hook.pytest_report_from_serializable(config=config, data=report)
+        if isinstance(report, bytes):
+            data = marshal.loads(report)
+            made = config.hook.pytest_report_from_serializable(config=config, data=data)
             assert isinstance(made, pytest.TestReport)
             yield made
         else:
@@ -137,6 +140,12 @@ def unpacked(
             )
 
 
+def has_failed(reports: Sequence[Passed | Packed]) -> bool:
+    """Whether any of a test's reports is that of a failure."""
+    values = (marshal.loads(report) for report in reports if isinstance(report, bytes))
+    return any(data.get("outcome") == "failed" for data in values)
+
+
 def marks_of(item: pytest.Item) -> tuple[KnownMark, ...]:
     """Return what a test's markers say about known findings."""
     marks = [item.get_closest_marker(name) for name in MARKERS]
@@ -148,11 +157,26 @@ def _packed(report: pytest.TestReport, config: pytest.Config) -> Passed | Packed
         return report.when or "", report.duration, report.start, report.stop
     data = config.hook.pytest_report_to_serializable(config=config, report=report)
     try:
-        pickle.dumps(data)
-    except Exception:  # whatever tests put into a report's properties may raise
-        data["user_properties"] = []
-    assert isinstance(data, dict)
-    return data
+        return marshal.dumps(data)
+    except ValueError:
+        return marshal.dumps(_plain(data))
+
+
+def _plain(value: object, depth: int = 8) -> Any:
+    """Return a value of which nothing has to be imported to read it.
+
+    Tests put whatever they like into a report's properties, objects of their own classes as well.
+    """
+    if depth and type(value) is dict:
+        return {name: _plain(one, depth - 1) for name, one in value.items()}
+    if depth and isinstance(value, (list, tuple)):
+        return [_plain(one, depth - 1) for one in value]
+    if type(value) in (str, bytes, bool, int, float, NoneType):
+        return value
+    try:
+        return str(value)  # as JUnit XML has it
+    except Exception:  # it is code of the tests'
+        return f"<{type(value).__name__}>"
 
 
 def _says_more(report: pytest.TestReport) -> bool:

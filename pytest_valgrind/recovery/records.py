@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pytest_valgrind.findings.crash import Crash
 from pytest_valgrind.findings.finding import Finding
@@ -12,8 +12,8 @@ from pytest_valgrind.markers import KnownMark
 
 #: Of a report that is nothing but a pass: when, seconds that it took, start and end.
 Passed = tuple[str, float, float, float]
-#: Any other, as pytest_report_to_serializable makes it.
-Packed = dict[str, Any]
+#: Any other, as pytest_report_to_serializable makes it, by ``marshal``.
+Packed = bytes
 
 
 class Collecting(NamedTuple):

@@ -217,6 +217,7 @@ def test_totals(run: Run) -> None:
     assert "16 tests checked" in line
 
 
+@pytest.mark.slow
 def test_loser_is_found(rerun: Run) -> None:
     """The tests run again, from the maker on."""
     assert rerun["test_makes"].outcome == "passed"
@@ -224,17 +225,20 @@ def test_loser_is_found(rerun: Run) -> None:
     assert "allocated in test_later.py::Test::test_makes" in rerun["test_loses"].text
 
 
+@pytest.mark.slow
 def test_maker_that_is_the_loser(rerun: Run) -> None:
     """It is blamed, without a doubt."""
     assert rerun["test_leaks"].outcome == "failed"
     assert "Made here" not in rerun["test_leaks"].text
 
 
+@pytest.mark.slow
 def test_marker_of_the_maker_holds(rerun: Run) -> None:
     """It is not run again."""
     assert rerun["test_is_known_to_leak"].outcome == "skipped"
 
 
+@pytest.mark.slow
 def test_what_does_not_appear_again_stays_in_doubt(rerun: Run) -> None:
     """The finding is kept, and fails the run."""
     line = line_of(rerun, "one of 3 tests: ")

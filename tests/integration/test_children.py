@@ -169,6 +169,7 @@ def late(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
     return made.run("--valgrind", TRACE, "--valgrind-leak-check=exact", "-rA")
 
 
+@pytest.mark.slow
 def test_child_that_outlives_its_test(late: Run) -> None:
     """It is reported at the end, and the run fails."""
     assert late.code == pytest.ExitCode.TESTS_FAILED, late.output
@@ -179,6 +180,7 @@ def test_child_that_outlives_its_test(late: Run) -> None:
     assert "1 error" in late.totals
 
 
+@pytest.mark.slow
 def test_known_defect_of_a_child_that_outlives_its_test(late: Run) -> None:
     """The marker of its test covers it."""
     (line,) = (line for line in late.summary if line.startswith("test_late.py::test_starts_known"))
@@ -186,6 +188,7 @@ def test_known_defect_of_a_child_that_outlives_its_test(late: Run) -> None:
     assert line.endswith("(known)")
 
 
+@pytest.mark.slow
 def test_child_that_outlives_all_tests(late: Run) -> None:
     """It is named, as nobody will look at its log."""
     (line,) = (line for line in late.summary if "still runs" in line)

@@ -114,6 +114,7 @@ def test_interpreter_only_fails_nothing(first: Run) -> None:
     assert any("uninitialised value: PyLong_FromLong" in line for line in first.summary)
 
 
+@pytest.mark.slow
 def test_origin_is_a_frame(origins: Run) -> None:
     """A value that an extension left unwritten counts, wherever it is used."""
     case = origins["test_handed_over"]

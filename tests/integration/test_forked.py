@@ -6,6 +6,8 @@ import pytest
 from conftest import INI
 from suite import PATIENCE, Run, Suite
 
+pytestmark = pytest.mark.slow
+
 TESTS = """
 import os
 import pytest

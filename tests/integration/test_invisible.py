@@ -13,6 +13,8 @@ import pytest
 from conftest import INI, SUITES
 from suite import PATIENCE, Run, Suite
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def invisible(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Suite:

@@ -302,12 +302,14 @@ def strict(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
     return made.run("--valgrind", "--valgrind-strict", "--valgrind-leak-kinds=indirect")
 
 
+@pytest.mark.slow
 def test_strict(strict: Run) -> None:
     """A marker of a defect that did not occur fails the test."""
     assert strict["test_fixed"].outcome == "failed"
     assert "[VALGRIND STRICT]" in strict["test_fixed"].text
 
 
+@pytest.mark.slow
 def test_failures_reported_as_what_they_are(strict: Run) -> None:
     """The ini file says so here."""
     assert strict["test_fails"].outcome == "failed"
@@ -315,6 +317,7 @@ def test_failures_reported_as_what_they_are(strict: Run) -> None:
     assert "nothing that fails a test, 3 tests checked" in strict.summary
 
 
+@pytest.mark.slow
 def test_kinds_of_leak_that_count(strict: Run) -> None:
     """Only those that are asked for do."""
     assert strict["test_leak"].outcome == "passed"

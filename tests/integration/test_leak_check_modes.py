@@ -116,6 +116,7 @@ def test_lost_tuples_with_exact_checks(suite: Suite) -> None:
     assert "12 failed" in run.totals
 
 
+@pytest.mark.slow
 def test_one_core(suite: Suite) -> None:
     """The check is done in the process itself."""
     run = leaks(suite, before=("taskset", "--cpu-list", "0"))
@@ -166,6 +167,7 @@ def test_command_line_wins(suite: Suite) -> None:
     assert line.endswith("s with garbage collection")
 
 
+@pytest.mark.slow
 def test_few_callers_lead_to_exact_checks(suite: Suite) -> None:
     """Stacks would not reach the numbers; the header says so."""
     suite.write("test_a.py", "import defective\ndef test_leak(): defective.leak()\n")

@@ -6,6 +6,8 @@ import pytest
 from conftest import HERE, INI, build_extension
 from suite import Run, Suite
 
+pytestmark = pytest.mark.slow
+
 TESTS = """
 import ctypes
 

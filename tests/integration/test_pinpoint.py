@@ -87,11 +87,13 @@ def test_process_is_left_alone(pinpointed: Run) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_hint_names_the_option(functions: Run) -> None:
     """It is given where something was found without it."""
     assert "hint: --memory-pinpoint says which line of Python lost it" in functions.summary
 
 
+@pytest.mark.slow
 def test_functions_in_native_stacks(functions: Run) -> None:
     """They follow the extension's frames, with file and line, and the interpreter is left out."""
     text = functions["test_memory"].text
@@ -102,6 +104,7 @@ def test_functions_in_native_stacks(functions: Run) -> None:
     assert re.fullmatch(rf"  py test_memory \(\S*/test_lines.py:{start}\)\n", stack[2])
 
 
+@pytest.mark.slow
 def test_functions_where_a_reference_was_made(functions: Run) -> None:
     """The stack of a list says which function made it."""
     text = functions["test_reference_in_callee"].text
@@ -153,6 +156,7 @@ def test_functions_of_a_forked_child(suite: Suite) -> None:
     assert os.fspath(suite.directory) in run["test_one"].text
 
 
+@pytest.mark.slow
 def test_source_of_the_extension(functions: Run) -> None:
     """It stands below the frame, if the file is at hand."""
     assert "hidden = malloc((size_t)size);" in functions["test_memory"].text

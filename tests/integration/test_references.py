@@ -157,7 +157,8 @@ def test_one_line_names_the_object(references: Run) -> None:
     assert line.endswith("definitely lost 120 bytes in 1 block: test_losing.Slotted")
 
 
-@pytest.mark.parametrize("mode", [pytest.param("exact", marks=pytest.mark.slow), "group"])
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["exact", "group"])
 def test_made_in_one_test_and_lost_in_another(suite: Suite, mode: str) -> None:
     """Exact checks blame the second test, and checks of groups either."""
     suite.write("test_across.py", ACROSS)
@@ -176,6 +177,7 @@ def blamed_across(suite: Suite, mode: str) -> set[str]:
     return {name for name, case in run.cases.items() if case.outcome == "failed"}
 
 
+@pytest.mark.slow
 def test_late_garbage_is_not_lost(suite: Suite) -> None:
     """It became garbage after gc.freeze had taken it out of collections."""
     suite.write("test_late.py", LATE_GARBAGE)

@@ -12,6 +12,9 @@ from suite import Run, Suite
 
 from pytest_valgrind.memcheck.parser import HANG
 
+# Natively, tests hang in test_heapcheck_crashes.py and test_deferred_reports.py.
+pytestmark = pytest.mark.slow
+
 BY_OPTION = f"{HANG}3 s (--memory-timeout)"
 BY_PYTEST_TIMEOUT = f"{HANG}2 s (pytest-timeout's 0.1 s, multiplied by 20)"
 HUNG = {
@@ -118,7 +121,6 @@ def test_after():
 """
 
 
-@pytest.mark.slow
 def test_process_that_does_not_come_back_from_c_ends(suite: Suite) -> None:
     """The report says which test hung, and where, in C and in Python."""
     suite.write("test_it.py", LOOP)
@@ -134,7 +136,6 @@ def test_process_that_does_not_come_back_from_c_ends(suite: Suite) -> None:
     assert "SIGABRT" not in text
 
 
-@pytest.mark.slow
 def test_process_ends_in_the_command_line_of_0x(suite: Suite) -> None:
     """Nobody reports it there, but faulthandler and the log say where it was."""
     suite.write("test_it.py", LOOP)
@@ -150,7 +151,6 @@ def test_process_ends_in_the_command_line_of_0x(suite: Suite) -> None:
     assert re.search(r"timed out after 2 s.*\n(.*\n){3}.*: loop \(", log)
 
 
-@pytest.mark.slow
 def test_test_that_never_gives_in_ends_the_process(suite: Suite) -> None:
     """It catches every exception that is raised in it."""
     suite.write(

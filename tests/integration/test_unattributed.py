@@ -99,6 +99,7 @@ def test_leak_in_sight_is_settled(run: Run) -> None:
     assert "42 bytes" in run["test_leaks_in_sight"].text
 
 
+@pytest.mark.slow
 def test_running_again_finds_the_test(rerun: Run) -> None:
     """It is the one whose thread did it, or whose stack is too deep."""
     lines = "\n".join(rerun.summary)
@@ -108,6 +109,7 @@ def test_running_again_finds_the_test(rerun: Run) -> None:
     assert rerun["test_leaks_deep"].outcome == "failed"
 
 
+@pytest.mark.slow
 def test_running_again_reports_nothing_twice(rerun: Run) -> None:
     """Findings of the first run, and the number of tests, stay the same."""
     assert sum("test_leaks_in_sight" in line for line in rerun.summary) == 1
@@ -115,6 +117,7 @@ def test_running_again_reports_nothing_twice(rerun: Run) -> None:
     assert rerun.totals.startswith("3 failed, ")
 
 
+@pytest.mark.slow
 def test_running_again_does_not_find_what_happens_once(rerun: Run) -> None:
     """It stays unsettled."""
     (line,) = [line for line in rerun.summary if line.startswith("one of ")]

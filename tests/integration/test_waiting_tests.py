@@ -43,11 +43,14 @@ def read_all(descriptor: int) -> Iterator[bytes]:
         yield data
 
 
-def test_terminal(clean: Suite) -> None:
-    """The number of tests that wait is shown there, under valgrind."""
+@pytest.mark.parametrize(
+    "engine", ["--heapcheck", pytest.param("--valgrind", marks=pytest.mark.slow)]
+)
+def test_terminal(engine: str, clean: Suite) -> None:
+    """The number of tests that wait is shown there."""
     controller, terminal = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "--valgrind"],
+        [sys.executable, "-m", "pytest", engine],
         cwd=clean.directory,
         env=clean.environment({"TERM": "xterm"}),
         stdin=terminal,

@@ -11,7 +11,7 @@ from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.heap.engine import Engine
 from pytest_valgrind.heap.second_run import SecondRuns, Seen
-from pytest_valgrind.items.item_run import ItemRun
+from pytest_valgrind.items.item_run import HUNG, ItemRun
 
 LEAK = Finding(Kind.DEFINITE, "lost", types={"dict": 1})
 
@@ -62,3 +62,23 @@ def test_a_test_of_an_earlier_group_is_no_test_of_this_one() -> None:
     runs.run_at_once([(ran("a", 0), [LEAK]), (ran("b", 1), [LEAK])])
     assert runs.lost_again(ran("earlier", 0), [LEAK]) == [None]
     assert runs.forks[1:] == [["earlier", "earlier"]]
+
+
+def test_a_test_that_hung_does_not_run_again() -> None:
+    """It would hang once more, for as long as a second run may take."""
+    runs, (hung, other) = Played("a", "b"), (ran("a", 0), ran("b", 1))
+    hung.findings = [LEAK, Finding(Kind.TIMEOUT, "timeout")]
+    runs.run_at_once([(hung, [LEAK]), (other, [LEAK])])
+    (leak, timeout) = runs.settled(hung, hung.findings)
+    assert leak.python_note == HUNG
+    assert not timeout.python_note
+    assert runs.lost_again(hung, [LEAK]) == [None]
+    assert runs.forks == []
+
+
+def test_a_test_that_hung_is_not_asked_who_lost_what_another_made() -> None:
+    runs, (maker, hung, other) = Played("a"), (ran("maker", 0), ran("hung", 1), ran("a", 2))
+    hung.findings = [Finding(Kind.TIMEOUT, "timeout")]
+    maker.suspects = [hung, other]
+    runs.settled(maker, [LEAK])
+    assert runs.forks[1:] == [["maker", "a"]]

@@ -297,10 +297,23 @@ def test_reports_that_say_more(pytestconfig: pytest.Config) -> None:
     assert (after.outcome, after.longrepr, after.sections) == ("failed", "reason", before.sections)
 
 
-def test_property_that_cannot_be_written(pytestconfig: pytest.Config) -> None:
-    """The report comes back without it."""
+class Odd:
+    """What a test may put into a property."""
+
+    def __str__(self) -> str:
+        """Fail, as it is the test's own code."""
+        raise RuntimeError
+
+
+def test_properties_that_nobody_else_can_read(pytestconfig: pytest.Config) -> None:
+    """They come back as JUnit XML would have them; the parent cannot import the tests' classes."""
     before = pytest.TestReport("a", location("a"), {}, "failed", None, "call")
-    before.user_properties.append(("lock", lambda: None))
-    (data,) = journal.packed([before], pytestconfig)
-    assert isinstance(data, dict)
-    assert data["user_properties"] == []
+    circle: list[object] = [Outcome.FAILED]
+    circle.append(circle)
+    before.user_properties += [("outcome", Outcome.FAILED), ("odd", Odd()), ("size", 3)]
+    before.user_properties.append(("circle", circle))
+    packed = journal.packed([before], pytestconfig)
+    (after,) = journal.unpacked(packed, "a", location("a"), pytestconfig)
+    values = dict(after.user_properties)
+    assert str(values.pop("circle")).startswith("['Outcome.FAILED', ['Outcome.FAILED'")
+    assert values == {"outcome": "Outcome.FAILED", "odd": "<Odd>", "size": 3}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 from argparse import Namespace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -21,7 +22,7 @@ from pytest_valgrind.settings import Settings
 
 CRASH = Crash(-6, "died of SIGABRT", (), "", "log")
 LOCATION = ("test_a.py", 1, "test")
-FAILED = {"$report_type": "TestReport", "outcome": "failed"}
+FAILED = marshal.dumps({"$report_type": "TestReport", "outcome": "failed"})
 
 
 def test_what_the_last_process_found_in_the_end(
