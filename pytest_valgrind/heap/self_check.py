@@ -6,7 +6,7 @@ import ctypes
 import re
 import sysconfig
 from functools import partial
-from gc import collect  # by name, as conftests replace the functions of the module
+from gc import freeze  # by name, as conftests replace the functions of the module
 from pathlib import Path
 
 from pytest_valgrind import client
@@ -43,6 +43,7 @@ def why_not(engine: Engine) -> str | None:
         untracks=True,
         prepare=partial(_plant, engine),
         explain=partial(explain, engine, _WHICH),
+        since=_PLACE,
     )
     client.wait_for_clone(pid)
     if not engine.is_done(_WHICH):
@@ -57,7 +58,8 @@ def is_limited_to_c() -> bool:
 
 
 def _plant(engine: Engine) -> None:
-    collect()
+    # All that is there stays as it is: what is planted is all that has to be looked at.
+    freeze()
     engine.begin_test(_PLACE)
     client.create_leak()
     lists = [[object()] for _ in range(_LISTS)]

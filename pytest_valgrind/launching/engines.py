@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pytest_valgrind.command import Command
-from pytest_valgrind.launching.heap_launch import HeapLaunch
 from pytest_valgrind.launching.launcher import Launch
-from pytest_valgrind.launching.valgrind_launch import ValgrindLaunch
 from pytest_valgrind.settings import Settings
 
 
@@ -18,6 +16,11 @@ def launch_of(command: Command, settings: Settings, directory: Path | None = Non
         there is none.
     :raises pytest.UsageError: if this cannot work here, with what to do about it.
     """
+    # The modules of one engine alone.
     if settings.valgrind:
+        from pytest_valgrind.launching.valgrind_launch import ValgrindLaunch
+
         return ValgrindLaunch(command, settings, directory)
+    from pytest_valgrind.launching.heap_launch import HeapLaunch
+
     return HeapLaunch(command, settings, directory)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_valgrind import preload
 from pytest_valgrind.command import Command
-from pytest_valgrind.findings.crash import Crash
 from pytest_valgrind.heap.engine import VARIABLE
 from pytest_valgrind.launching import preconditions
 from pytest_valgrind.launching.launcher import Launch, Start
 from pytest_valgrind.launching.run_directory import QUIET, RunDirectory
-from pytest_valgrind.recovery.post_mortem import native_crash
 from pytest_valgrind.settings import Settings
+
+if TYPE_CHECKING:
+    from pytest_valgrind.findings.crash import Crash
 
 
 class HeapLaunch(Launch):
@@ -68,4 +70,6 @@ class HeapLaunch(Launch):
         code: int,
         run_directory: RunDirectory,
     ) -> Crash:
+        from pytest_valgrind.recovery.post_mortem import native_crash
+
         return native_crash(code, run_directory.python_stacks, run_directory.crash_stacks)

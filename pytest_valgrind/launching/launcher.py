@@ -11,19 +11,20 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from pytest_valgrind.command import Command
-from pytest_valgrind.findings.crash import Crash
 from pytest_valgrind.launching.end import End
 from pytest_valgrind.launching.run_directory import RunDirectory
 from pytest_valgrind.launching.waiting import Progress, Waiting
-from pytest_valgrind.recovery import journal
-from pytest_valgrind.recovery.history import ProcessHistory
-from pytest_valgrind.recovery.second_runs import SecondRun
+from pytest_valgrind.recovery import journal_end
 from pytest_valgrind.settings import Settings
+
+if TYPE_CHECKING:
+    from pytest_valgrind.findings.crash import Crash
+    from pytest_valgrind.recovery.second_runs import SecondRun
 
 
 class Start(NamedTuple):
@@ -107,26 +108,30 @@ class Launch(ABC):
         start = self._start(run_directory, holds_interrupts=bool(held_back))
         process = self._started(start, waiting, held_back)
         code = waiting.end_of(process, lambda: _progress(run_directory))
-        text = journal.read(run_directory.journal)
+        text = journal_end.read(run_directory.journal)
         if (waiting.was_interrupted or waiting.forwarded) and not text:
             shutil.rmtree(run_directory.directory, ignore_errors=True)
             code = 128 + waiting.forwarded[0] if waiting.forwarded else pytest.ExitCode.INTERRUPTED
-            return End(code, ProcessHistory([]), was_asked_for=True, was_stopped_early=True)
+            return End(code, text, was_asked_for=True, was_stopped_early=True)
         self._confirm(start, process.pid, code)
-        history = ProcessHistory(journal.records(text))
-        # Without a journal, it was replaced by another program before it was adopted.
-        is_known = run_directory.journal.exists()
-        if code < 0 or (is_known and not (history.has_ended or history.has_finished)):
+        end = End(
+            128 - code if code < 0 else code,
+            text,
+            is_orderly=code >= 0 and journal_end.ends_well(text),
+            was_asked_for=-code in waiting.forwarded,
+            # Without a journal, it was replaced by another program before it was adopted.
+            reached_pytest=run_directory.journal.exists(),
+        )
+        if code < 0 or end.has_died:
+            from pytest_valgrind.recovery import journal
+
             crash = self._examine(start, process.pid, code, run_directory)
-            history.record_crash(crash)
+            end.history.record_crash(crash)
             with contextlib.suppress(OSError):
                 journal.append(run_directory.journal, crash)
         elif not run_directory.log_is_kept:
             shutil.rmtree(run_directory.directory, ignore_errors=True)
-        was_asked_for = -code in waiting.forwarded
-        return End(
-            128 - code if code < 0 else code, history, was_asked_for, reached_pytest=is_known
-        )
+        return end
 
     def _started(
         self, start: Start, waiting: Waiting, held_back: set[signal.Signals]
@@ -187,7 +192,10 @@ class Launch(ABC):
 
 def _progress(run_directory: RunDirectory) -> Progress:
     """Return how far a process has come that runs the tests."""
-    text = journal.read(run_directory.journal)
+    text = journal_end.read(run_directory.journal)
     if not text:
         return "starts"
-    return "is interrupted" if ProcessHistory(journal.records(text)).was_interrupted else "runs"
+    from pytest_valgrind.recovery.history import ProcessHistory
+    from pytest_valgrind.recovery.journal import records
+
+    return "is interrupted" if ProcessHistory(records(text)).was_interrupted else "runs"

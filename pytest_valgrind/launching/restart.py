@@ -12,11 +12,7 @@ from pytest_valgrind import session_kind
 from pytest_valgrind.command import Command
 from pytest_valgrind.launching.engines import launch_of
 from pytest_valgrind.launching.launcher import Launch
-from pytest_valgrind.launching.native_phase import run_natively
-from pytest_valgrind.launching.rehearsal import rehearse
-from pytest_valgrind.launching.valgrind_launch import ValgrindLaunch
 from pytest_valgrind.launching.waiting import ending_orderly
-from pytest_valgrind.recovery import history
 from pytest_valgrind.settings import Settings
 
 if TYPE_CHECKING:
@@ -65,6 +61,8 @@ def restart(
         return
     command = Command.of_this_process()
     if further_run:
+        from pytest_valgrind.launching.valgrind_launch import ValgrindLaunch
+
         # It reports nothing, however it ends.
         further = ValgrindLaunch(command, further_run.adapt(settings), further_run.home)
         raise SystemExit(further.run().code)
@@ -72,13 +70,19 @@ def restart(
     try:
         with ending_orderly():
             if launched.starts_slowly:
+                from pytest_valgrind.launching.rehearsal import rehearse
+
                 rehearse(config)
             if command.program:
                 _say(
                     f"{launched.option}: {command.program} starts again, so its code before "
                     "pytest.main runs twice"
                 )
-            if isinstance(launched, ValgrindLaunch) and settings.heapcheck:
+            if settings.valgrind and settings.heapcheck:
+                from pytest_valgrind.launching.native_phase import run_natively
+                from pytest_valgrind.launching.valgrind_launch import ValgrindLaunch
+
+                assert isinstance(launched, ValgrindLaunch)
                 phase = run_natively(command, settings)
                 launched.leaks_before = phase.leaks
                 if phase.code is not None:
@@ -111,6 +115,13 @@ def _run_until_the_end(
         return pytest.ExitCode.USAGE_ERROR
     if not end.reached_pytest:
         _say(f"{launch.option}: nothing was checked: {end.words}")
+    if end.is_orderly:
+        return end.code
+
+    # Seldom needed, and most of what the launcher would import.
+    from pytest_valgrind.recovery import history
+    from pytest_valgrind.recovery.replay import replay
+
     histories = [end.history]
     while settings.resume and end.can_be_followed and (left := history.left_to_do(histories)):
         if most_failures and history.failures(histories) >= most_failures:
@@ -128,9 +139,5 @@ def _run_until_the_end(
         )
     elif not any(one.crash for one in histories):
         return end.code
-
-    # Seldom needed, and a tenth of what the launcher imports.
-    from pytest_valgrind.recovery.replay import replay
-
     code = replay(histories, settings, config, args)
     return end.code if end.was_asked_for else code

@@ -8,9 +8,10 @@ import signal
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_valgrind.recovery.second_runs import SecondRun, packed, unpacked
+if TYPE_CHECKING:
+    from pytest_valgrind.recovery.second_runs import SecondRun
 
 _DIRECTORY = "PYTEST_VALGRIND_DIRECTORY"
 _HOLDS = "PYTEST_VALGRIND_HOLDS_SIGINT"
@@ -116,15 +117,20 @@ class RunDirectory(NamedTuple):
 
     def run_again(self, runs: Sequence[SecondRun]) -> None:
         """Have the process run tests a second time, before all others."""
+        from pytest_valgrind.recovery.second_runs import packed
+
         (self.directory / _SECOND_RUNS).write_bytes(packed(runs))
 
     @property
     def second_runs(self) -> Sequence[SecondRun]:
         """The tests to run a second time."""
         try:
-            return unpacked((self.directory / _SECOND_RUNS).read_bytes())
+            runs = (self.directory / _SECOND_RUNS).read_bytes()
         except OSError:
             return ()
+        from pytest_valgrind.recovery.second_runs import unpacked
+
+        return unpacked(runs)
 
     @property
     def functions(self) -> Path:

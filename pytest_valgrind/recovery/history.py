@@ -16,13 +16,13 @@ from pytest_valgrind.findings.stack import Caller, PythonLine
 from pytest_valgrind.findings.verdict import crashed, judge
 from pytest_valgrind.items.item_numbers import Location
 from pytest_valgrind.recovery.journal import has_failed, unpacked
+from pytest_valgrind.recovery.journal_end import Finished
 from pytest_valgrind.recovery.records import (
     Began,
     Collected,
     Collecting,
     Covered,
     Ended,
-    Finished,
     Interrupted,
     Packed,
     Passed,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-# The C half of pickle alone: the Python half takes as long to import as ten of our modules.
-import _pickle as pickle
+import _pickle as pickle  # as in journal_end.py
 import contextlib
 import marshal
 import os
@@ -17,7 +16,17 @@ import pytest
 from pytest_valgrind.findings.results import Results
 from pytest_valgrind.items.item_numbers import Location
 from pytest_valgrind.markers import MARKERS, KnownMark, reason_of
-from pytest_valgrind.recovery.records import Finished, Packed, Passed, Ran, Record, Settled
+from pytest_valgrind.recovery.journal_end import PROTOCOL, Finished
+from pytest_valgrind.recovery.records import (
+    Collected,
+    Collecting,
+    Ended,
+    Packed,
+    Passed,
+    Ran,
+    Record,
+    Settled,
+)
 
 if TYPE_CHECKING:
     from pytest_valgrind.items.item_run import ItemRun
@@ -37,10 +46,12 @@ class Journal:
     def __init__(self, path: Path | None) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._descriptor = -1 if path is None else os.open(path, flags, 0o600)
+        #: Whether a session has ended, and none has begun after it.
+        self._is_after_session = False
 
     def finish(self) -> None:
         """Write down that the interpreter comes to its end."""
-        self.write(Finished())
+        self.write(Finished(self._is_after_session))
 
     def close(self) -> None:
         """Write nothing from now on."""
@@ -56,6 +67,8 @@ class Journal:
     def write(self, record: Record) -> None:
         """Write a record."""
         if self.is_read:
+            if isinstance(record, (Collecting, Collected, Ended)):
+                self._is_after_session = isinstance(record, Ended)
             with contextlib.suppress(OSError):
                 _write(self._descriptor, record)
 
@@ -83,14 +96,6 @@ def append(path: Path, record: Record) -> None:
     """
     with path.open("ab") as file:
         _write(file.fileno(), record)
-
-
-def read(path: Path) -> bytes:
-    """Return a journal as it is by now, nothing if there is none."""
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
 
 
 def records(journal: bytes) -> Iterator[Record]:
@@ -186,6 +191,6 @@ def _says_more(report: pytest.TestReport) -> bool:
 
 
 def _write(descriptor: int, record: Record) -> None:
-    data = pickle.dumps(record, protocol=4)
+    data = pickle.dumps(record, protocol=PROTOCOL)
     while data:
         data = data[os.write(descriptor, data) :]

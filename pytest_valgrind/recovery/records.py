@@ -9,6 +9,7 @@ from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.results import Results
 from pytest_valgrind.items.item_numbers import Location
 from pytest_valgrind.markers import KnownMark
+from pytest_valgrind.recovery.journal_end import Finished
 
 #: Of a report that is nothing but a pass: when, seconds that it took, start and end.
 Passed = tuple[str, float, float, float]
@@ -79,10 +80,6 @@ class Ended(NamedTuple):
     results: Results
     hints: tuple[str, ...]
     log: str  #: empty if nobody needs to look at it
-
-
-class Finished(NamedTuple):
-    """The interpreter came to its end by itself, whatever the session did."""
 
 
 Record: TypeAlias = (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_valgrind import pytest_internals
 from pytest_valgrind.launching.run_directory import JOURNAL
-from pytest_valgrind.recovery import journal
+from pytest_valgrind.recovery import journal_end
 from pytest_valgrind.workers import send_file
 from pytest_valgrind.workers.start_worker import StartRequest, directory
 
@@ -72,7 +72,7 @@ class WorkerLocation:
         """
         token = self._tokens.get(name, self._token)
         if self.is_local:
-            return journal.read(directory(token) / JOURNAL)
+            return journal_end.read(directory(token) / JOURNAL)
         with self._native_gateway() as gateway:
             channel: Any = gateway.remote_exec(send_file)
             channel.send((str(directory(token).name), JOURNAL))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_valgrind import pytest_internals
-from pytest_valgrind.recovery import journal
+from pytest_valgrind.recovery import journal_end
 from pytest_valgrind.recovery.second_runs import SecondRun
 from pytest_valgrind.recovery.second_runs import unpacked as unpacked_runs
 
@@ -64,7 +64,7 @@ class XdistWorker:
         :param path: of the journal.
         """
         output = pytest_internals.worker_values(config, "workeroutput")
-        output[OUTPUT] = journal.read(path)
+        output[OUTPUT] = journal_end.read(path)
 
 
 def packed(report: object) -> dict[str, bytes] | None:

@@ -15,15 +15,15 @@ from pytest_valgrind.findings.stack import Frame, Owner
 from pytest_valgrind.findings.verdict import Outcome, Verdict
 from pytest_valgrind.items.item_numbers import Location
 from pytest_valgrind.markers import KnownMark
-from pytest_valgrind.recovery import journal
+from pytest_valgrind.recovery import journal, journal_end
 from pytest_valgrind.recovery.history import ProcessHistory, not_checked
 from pytest_valgrind.recovery.journal import Journal
+from pytest_valgrind.recovery.journal_end import Finished
 from pytest_valgrind.recovery.records import (
     Began,
     Collected,
     Collecting,
     Ended,
-    Finished,
     Ran,
     Record,
     Settled,
@@ -83,7 +83,32 @@ def test_records_come_back(tmp_path: Path) -> None:
     opened = Journal(path)
     for record in written:
         opened.write(record)
-    assert list(journal.records(journal.read(path))) == written
+    assert list(journal.records(journal_end.read(path))) == written
+
+
+ENDED = Ended(Results(), (), "")
+
+
+@pytest.mark.parametrize(
+    ("session", "is_good"),
+    [
+        ([three_tests(), began(0), ENDED], True),
+        ([three_tests(), began(0)], False),
+        ([three_tests(), ENDED, three_tests()], False),
+        ([], False),
+    ],
+)
+def test_end_that_is_seen_without_reading_the_rest(
+    tmp_path: Path, session: list[Record], is_good: bool
+) -> None:
+    """A good one has a session that ended, and none that began after it."""
+    path = tmp_path / "journal"
+    opened = Journal(path)
+    for record in session:
+        opened.write(record)
+    assert not journal_end.ends_well(journal_end.read(path))
+    opened.finish()
+    assert journal_end.ends_well(journal_end.read(path)) is is_good
 
 
 def test_record_that_is_not_complete(tmp_path: Path) -> None:
@@ -92,7 +117,7 @@ def test_record_that_is_not_complete(tmp_path: Path) -> None:
     opened = Journal(path)
     opened.write(began(0))
     opened.write(three_tests())
-    assert list(journal.records(journal.read(path)[:-3])) == [began(0)]
+    assert list(journal.records(journal_end.read(path)[:-3])) == [began(0)]
 
 
 def test_journal_that_nobody_reads() -> None:
@@ -111,7 +136,7 @@ def test_full_disk() -> None:
 
 def test_no_journal(tmp_path: Path) -> None:
     """The process did not come so far."""
-    assert journal.read(tmp_path / "none") == b""
+    assert journal_end.read(tmp_path / "none") == b""
     assert (
         ProcessHistory(journal.records(b"")).where == "It happened before any test was collected."
     )
