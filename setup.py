@@ -73,6 +73,16 @@ setup(
             extra_compile_args=HEAP_OPTIONS,
         )
         for _ in range(sys.platform == "linux")
+    ]
+    + [
+        Extension(
+            "pytest_valgrind._counting",
+            sorted(str(path) for path in Path("csrc").glob("counting_*.c")),
+            include_dirs=["csrc"],
+            libraries=["dl"],
+            extra_compile_args=HEAP_OPTIONS,
+        )
+        for _ in range(sys.platform == "linux")
     ],
     cmdclass={"build_ext": BuildExtension},
     options={"bdist_wheel": {"py_limited_api": tag}} if tag else {},

@@ -8,6 +8,7 @@ CONCEPTS = (
     "heap",
     "heapcheck",
     "requests",
+    "counting",
     "allocator",
     "frames",
     "threads",

@@ -29,6 +29,11 @@ running_on_memcheck = lib.pvg_running_on_memcheck
 count_errors = lib.pvg_count_errors
 #: Scans the heap; the loss records that grew since the last check go to the log: ``() -> None``.
 leak_check = lib.pvg_leak_check
+#: Whether what is in use is counted under memcheck, which a preloaded object does
+#: (csrc/counting_*.c): ``() -> int``.
+is_counted = lib.pvg_is_counted
+#: Takes what is in use now for the most so far: ``() -> None``.
+reset_counted_peaks = lib.pvg_reset_counted_peaks
 #: Prints the stack to the log, with so many C calls more on top of it: ``(int) -> None``.
 print_stack = lib.pvg_print_stack
 #: Threads that tests have started so far, and those of them that still run: ``() -> int``.
@@ -212,6 +217,23 @@ else:
     object_in = _calls["object_in"]
     sum_references = _calls["sum_references"]
     sum_frozen_references = _calls["sum_frozen_references"]
+
+
+class Counts(NamedTuple):
+    """What is in use under memcheck, in bytes: blocks as asked for, and anonymous mappings."""
+
+    bytes: int
+    peak_bytes: int  #: since the peaks were reset
+    thread_bytes: int  #: blocks that the calling thread has made, less those that it has freed
+    thread_peak_bytes: int
+    heap_bytes: int  #: of blocks alone
+    blocks: int
+
+
+def counts() -> Counts:
+    """Return what is in use, all 0 if nobody counts."""
+    found = lib.pvg_counts_now()
+    return Counts(*(getattr(found, name) for name in Counts._fields))
 
 
 def create_leak() -> int:

@@ -118,4 +118,13 @@ OPTIONS_OF_MEMCHECK = (
         metavar="SECONDS",
         default="600",
     ),
+    Option(
+        "limit_factor",
+        ("--valgrind-limit-factor",),
+        "memcheck",
+        "Multiply the limits of limit_memory and limit_leaks by N.",
+        Number(),
+        metavar="N",
+        default="1",
+    ),
 )

@@ -36,6 +36,11 @@ def heap() -> Path | None:
     return next(PACKAGE.glob("_heap*.so"), None)
 
 
+def counting() -> Path | None:
+    """Return the shared object of csrc/counting_*.c, None if it was not built."""
+    return next(PACKAGE.glob("_counting*.so"), None)
+
+
 def changes(
     objects: Iterable[Path | None], present: str | None, directory: Path | None = None
 ) -> dict[str, str]:

@@ -44,6 +44,8 @@ class Settings(NamedTuple):
     #: and how many seconds that may take.
     origins: bool
     origins_seconds: float
+    #: What limits to the memory of tests are multiplied by under valgrind.
+    limit_factor: float
     #: Whether tests run with the native heap engine.
     heapcheck: bool
     #: What the heap engine's guards look at: ``on``, ``full`` or ``off``.
@@ -117,6 +119,11 @@ class Settings(NamedTuple):
     def memcheck(self) -> bool:
         """Whether memcheck looks for leaks at all."""
         return not self.no_memcheck and self.leak_check != "off"
+
+    @property
+    def counts_memory(self) -> bool:
+        """Whether it must be known how much memory is in use."""
+        return bool(self.limit_markers or self.limit_memory is not None or self.memory_log)
 
     @property
     def scope(self) -> Scope:

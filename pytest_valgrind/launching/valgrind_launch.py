@@ -51,6 +51,8 @@ _DEFAULTS = (
 # Valgrind takes descriptors at the top of the limit, and keeps a table up to there; Docker's
 # limit of 2^30 is too much for it from 3.21 on ("Private file creation failed").
 _MOST_DESCRIPTORS = 1 << 20
+# Has memcheck replace the functions of the C and C++ libraries only (valgrind's manual, 2.5).
+_NO_INTERCEPTS = "--soname-synonyms=somalloc=nouserintercepts"
 _SMALLEST_STACK = 8 << 20  # bytes; Linux's default
 
 
@@ -95,6 +97,10 @@ class ValgrindLaunch(Launch):
             except OSError as error:
                 raise self._no_room(error) from None
         preloaded = [preload.repairs()]
+        if self._settings.counts_memory and self._can_count(options):
+            # What counts must stand before what memcheck replaces (csrc/counting_*.c).
+            preloaded.append(preload.counting())
+            options.append(_NO_INTERCEPTS)
         changes: dict[str, str] = {}
         if self._settings.trace_children:
             options += trace_children.options(self._settings, [*options_from_elsewhere(), *options])
@@ -103,6 +109,12 @@ class ValgrindLaunch(Launch):
         environment = run_directory.environment(preloaded, holds_interrupts=holds_interrupts)
         words = [self._valgrind, *options, *self._command.words]
         return Start(words, {**environment, **changes}, template)
+
+    @staticmethod
+    def _can_count(options: Iterable[str]) -> bool:
+        """Whether allocators are told from one another by no option of the user."""
+        given = _names([*options_from_elsewhere(), *options])
+        return preload.counting() is not None and _name(_NO_INTERCEPTS) not in given
 
     def _confirm(self, start: Start, pid: int, code: int) -> None:
         if self._log(start, pid).exists():

@@ -33,6 +33,14 @@ class Limits(NamedTuple):
     memory: MemoryLimit | None
     leaks: LeakLimit | None
 
+    def times(self, factor: float) -> Limits:
+        """Return limits that are so many times as large."""
+        memory, leaks = self
+        return Limits(
+            memory and memory._replace(bytes=memory.bytes * factor),
+            leaks and leaks._replace(bytes=leaks.bytes * factor),
+        )
+
 
 def limits_of(item: pytest.Item, default: float | None) -> Limits | None:
     """Return the limits of a test, None if it has none.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_valgrind import pytest_internals, running_on_valgrind, session_kind
+from pytest_valgrind.findings.finding import plural
 from pytest_valgrind.limits import engine_start
 from pytest_valgrind.limits.limit_marks import Limits, limits_of
 from pytest_valgrind.limits.problem_status import ProblemStatus
@@ -17,10 +18,12 @@ from pytest_valgrind.option_table import option_named
 
 if TYPE_CHECKING:
     from pytest_valgrind.heap.engine import Engine
+    from pytest_valgrind.limits.instrument import Instrument
 
 #: By which pytest-memray's plugin is known.
 _MEMRAY = "memray_manager"
-_NOT_CHECKED = "limits to the memory of tests are not checked: "
+#: By which that is known which looks at the tests under an engine.
+_CHECKER = "valgrind_checker"
 
 
 def start_early(config: pytest.Config) -> None:
@@ -77,18 +80,19 @@ def _begin(config: pytest.Config, items: list[pytest.Item], *, is_within_session
     if not found or config.option.collectonly:
         return
     if running_on_valgrind():
-        _warn("valgrind has the heap; --heapcheck checks them")
+        _measure_by_memcheck(config, found)
     elif engine := _engine():
-        _measure(config, engine, found)
+        _measure_by_engine(config, engine, found)
     elif hasattr(config, "workerinput"):
         _warn(
+            len(found),
             "a worker of pytest-xdist must start with the native engine; limit_markers = true in "
-            "the ini file, or --limit-markers, has it do so"
+            "the ini file, or --limit-markers, has it do so",
         )
     elif is_within_session:
-        _warn("this session is within another one, which has no engine")
+        _warn(len(found), "this session is within another one, which has no engine")
     else:
-        _start_again(config, items)
+        _start_again(config, items, len(found))
 
 
 def _engine() -> Engine | None:
@@ -100,26 +104,64 @@ def _engine() -> Engine | None:
         return None
 
 
-def _measure(config: pytest.Config, engine: Engine, found: dict[pytest.Item, Limits]) -> None:
-    from pytest_valgrind.limits.limiter import Limiter
+def _measure_by_engine(
+    config: pytest.Config, engine: Engine, found: dict[pytest.Item, Limits]
+) -> None:
+    from pytest_valgrind.limits.heap_instrument import HeapInstrument
 
+    numbers_tests = not config.pluginmanager.has_plugin(_CHECKER)
+    _measure(config, HeapInstrument(engine, numbers_tests=numbers_tests), found)
+
+
+def _measure_by_memcheck(config: pytest.Config, found: dict[pytest.Item, Limits]) -> None:
+    from pytest_valgrind import client
+
+    if not (client.is_counted() and config.pluginmanager.has_plugin(_CHECKER)):
+        _warn(
+            len(found),
+            "valgrind does not count what is in use; limit_markers = true in the ini file, or "
+            "--limit-markers, has it do so, and --heapcheck instead of --valgrind checks them, too",
+        )
+        return
+    from pytest_valgrind.limits.memcheck_instrument import MemcheckInstrument
+    from pytest_valgrind.session.memcheck import Memcheck
+    from pytest_valgrind.session.process import Process
+    from pytest_valgrind.settings import Settings
+
+    settings = Settings.of(config, config.option)
+    engine = Process.this().engine(settings)
+    assert isinstance(engine, Memcheck)
+    limits = {item: limits.times(settings.limit_factor) for item, limits in found.items()}
+    _measure(config, MemcheckInstrument(engine.monitor), limits)
+
+
+def _measure(
+    config: pytest.Config, instrument: Instrument, limits: dict[pytest.Item, Limits]
+) -> None:
+    from pytest_valgrind.limits.limiter import Limiter
+    from pytest_valgrind.limits.previous_use import PreviousUse
+
+    cache: pytest.Cache | None = getattr(config, "cache", None)
     limiter = Limiter(
-        engine,
-        found,
+        instrument,
+        limits,
+        PreviousUse(cache.mkdir("limit_memory") / "used.jsonl" if cache else None),
         fails_on_increase=option_named("fail_on_increase").value(config, config.option),
-        numbers_tests=not config.pluginmanager.has_plugin("valgrind_checker"),
         freeze=option_named("freeze").value(config, config.option),
     )
     config.pluginmanager.register(limiter)
     config.pluginmanager.register(ProblemStatus())
 
 
-def _start_again(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Have this session end without tests, and the same command take its place."""
+def _start_again(config: pytest.Config, items: list[pytest.Item], limited: int) -> None:
+    """Have this session end without tests, and the same command take its place.
+
+    :param limited: how many tests have limits.
+    """
     try:
         engine_start.THIS.command = engine_start.command_to_start_again()
     except pytest.UsageError as error:
-        _warn(str(error).removesuffix("."))
+        _warn(limited, str(error).removesuffix("."))
         return
     items.clear()
     reporter = config.pluginmanager.get_plugin("terminalreporter")
@@ -132,8 +174,12 @@ def _start_again(config: pytest.Config, items: list[pytest.Item]) -> None:
         pytest_internals.mute(reporter)
 
 
-def _warn(why: str) -> None:
-    words = f"{_NOT_CHECKED}{why}"
+def _warn(limited: int, why: str) -> None:
+    """Say that limits are not checked.
+
+    :param limited: how many tests have any.
+    """
+    words = f"limits to the memory of {plural(limited, 'test')} are not checked: {why}"
     try:
         warnings.warn(pytest.PytestWarning(words), stacklevel=2)
     except pytest.PytestWarning:  # by -W error

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
-import os
-import signal
-import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import IO
 
 import pytest
 
-from pytest_valgrind.fork import detach_output, forked, wait
 from pytest_valgrind.heap.allocation_lines import AllocationLines, Numbering
 from pytest_valgrind.heap.c_places import CFrames
 from pytest_valgrind.heap.engine import Engine
 from pytest_valgrind.limits.live_memory import NOTHING, Sizes, live_sizes
 from pytest_valgrind.limits.stacks import Allocations, Stack, StackFrame, described, merged
+from pytest_valgrind.limits.waiting_fork import WaitingFork
 
-#: Seconds that a run may take.
-_LONGEST = 60.0
+#: From here on no test of a session has a place.
+FIRST_FREE = 1 << 31
 #: How much of what the test has used must be seen in the fork for it to be the same: a trace sees
 #: only what is in use between two lines.
 _NEARLY = 0.9
@@ -38,31 +32,19 @@ Measure = Callable[["Trace"], Sizes]
 
 
 class TracedRun:
-    """A fork of this process, which waits: it begins where the process was when it was made.
+    """A fork of this process, which waits until somebody wants to know.
 
-    What the test fills in the process, caches for example, is still empty in the fork.
-
-    :param first_free: the place from which on no test has one.
+    :param item: the test.
     :param measure: what the fork has to find out.
     :raises OSError: if there cannot be another process.
     """
 
-    def __init__(
-        self, engine: Engine, item: pytest.Item, first_free: int, measure: Measure
-    ) -> None:
-        self._answer = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
-        pipe = os.pipe()
-        trace = Trace(engine, item, first_free)
-        self._pid = forked(partial(_wait_and_run, pipe, self._answer, trace, measure, item))
-        os.close(pipe[0])
-        self._wake = pipe[1]
+    def __init__(self, engine: Engine, item: pytest.Item, measure: Measure) -> None:
+        self._fork = WaitingFork(item, partial(_run, Trace(engine, item, FIRST_FREE), measure))
 
     def drop(self) -> None:
         """End it: nobody wants to know."""
-        os.close(self._wake)
-        self._answer.close()
-        os.kill(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
+        self._fork.drop()
 
     def allocations(self, like: Sizes = NOTHING) -> list[Allocations]:
         """Let it run, and return what it has seen; nothing if it dies or takes too long.
@@ -70,13 +52,7 @@ class TracedRun:
         :param like: by the function that asked, what it must have seen for it to be the same:
             nothing is returned where it took another way.
         """
-        with self._answer as answer:
-            os.write(self._wake, b"1")
-            os.close(self._wake)
-            if wait(self._pid, time.monotonic() + _LONGEST) != 0:
-                return []
-            answer.seek(0)
-            seen = json.load(answer)
+        seen = self._fork.answer() or []
         sizes: Counter[int] = Counter()
         for size, caller, _ in seen:
             sizes[caller] += size
@@ -184,13 +160,5 @@ class _PeakWatch:
         self._engine.end_test()
 
 
-def _wait_and_run(
-    pipe: tuple[int, int], answer: IO[str], trace: Trace, measure: Measure, item: pytest.Item
-) -> None:
-    wakes, wake = pipe
-    # Else the end of the process that would wake it is not seen.
-    os.close(wake)
-    if os.read(wakes, 1):
-        detach_output(item.config)
-        json.dump(trace.allocations(measure(trace)), answer)
-        answer.flush()
+def _run(trace: Trace, measure: Measure) -> list[tuple[int, int, list[tuple[str, str, int]]]]:
+    return trace.allocations(measure(trace))

@@ -22,6 +22,7 @@ from pytest_valgrind.memcheck.valgrind_info import ValgrindInfo
 _NOTHING: tuple[Finding, ...] = ()
 _ALL_ERRORS = "v.info all_errors"
 _OPEN_DESCRIPTORS = "v.info open_fds"
+_GROWN = "leak_check full kinds all increased unlimited"
 #: What valgrind prints when it reaches a limit (m_errormgr.c in its source), and what it means.
 _LIMITS = {
     "I'm not reporting any more.": "valgrind reached its limit of errors and has looked for none "
@@ -106,6 +107,23 @@ class MemcheckMonitor:
         """Check for leaks and return the loss records that grew since the last such check."""
         client.leak_check()
         return self._lost(client.count_leaks().leaked, list(self._new_lines()))
+
+    def grown(self) -> list[Finding]:
+        """Return the loss records that grew since the last check, of whatever kind.
+
+        What is reachable is among them.
+        """
+        return list(self._parser.findings(self._answer(_GROWN)))
+
+    def in_fork(self, pid: int) -> MemcheckMonitor:
+        """Return a monitor for a fork of this process, in which it is called.
+
+        :param pid: of the fork.
+        """
+        info = self.info
+        if info.log_names and info.logs_processes_apart:
+            info = info._replace(log=info.log_names.of_fork(pid))
+        return MemcheckMonitor(info, frozenset(), self.functions)
 
     def descriptors(self) -> list[Finding]:
         """Return the descriptors that are open, without those that were inherited.

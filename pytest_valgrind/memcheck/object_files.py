@@ -21,7 +21,7 @@ _BY_NAME = (
     (r"libpython3[\d.]*[a-z]*\.so|python3[\d.]*[a-z-]*$", Owner.INTERPRETER),
     (r"lib(c|m|dl|rt|util|pthread)[.-]|ld[.-]|ld-linux", Owner.LIBC),
     # Our preloaded objects act for it.
-    (r"vgpreload_|memcheck-|_(repairs|child_preload|heap)\.", Owner.VALGRIND),
+    (r"vgpreload_|memcheck-|_(repairs|child_preload|heap|counting)\.", Owner.VALGRIND),
     (re.escape(GENERATED), Owner.GENERATED),
 )
 _SYSTEM_LIBRARIES = r"/(usr/)?(local/)?lib(32|64)?/"

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 #: Every line begins like this.
 BEGINNING = b'{"nodeid": '
@@ -37,11 +37,27 @@ class MemoryOfTest(NamedTuple):
     @property
     def values(self) -> dict[str, int]:
         """What is measured of the memory, as far as it is known."""
-        return {
-            name: value
-            for name, value in self._asdict().items()
-            if name.startswith(("rss_", "heap_", "blocks_")) and value is not None
-        }
+        values = zip(_MEASURED, self._measured, strict=True)
+        return {name: value for name, value in values if value is not None}
+
+    @property
+    def _measured(self) -> tuple[int | None, ...]:
+        measured: Any = self[_FIRST_MEASURED:-1]
+        return tuple(measured)
+
+    @property
+    def line(self) -> bytes:
+        """As the log has it: what json.dumps makes of all fields, in a third of the time."""
+        measured = ["null" if value is None else value for value in self._measured]
+        nodeid, worker = json.dumps(self.nodeid), json.dumps(self.worker)
+        line = _LINE % (nodeid, f'"{self.outcome}"', self.seconds, *measured, worker)
+        return line.encode()
+
+
+#: The fields that are bytes and blocks.
+_FIRST_MEASURED = MemoryOfTest._fields.index("rss_start")
+_MEASURED = MemoryOfTest._fields[_FIRST_MEASURED:-1]
+_LINE = "{" + ", ".join(f'"{name}": %s' for name in MemoryOfTest._fields) + "}\n"
 
 
 def write(path: Path, test: MemoryOfTest) -> None:
@@ -53,10 +69,9 @@ def write(path: Path, test: MemoryOfTest) -> None:
 
     :raises OSError: if it cannot be written.
     """
-    line = f"{json.dumps(test._asdict())}\n".encode()
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        os.write(descriptor, line)
+        os.write(descriptor, test.line)
     finally:
         os.close(descriptor)
 

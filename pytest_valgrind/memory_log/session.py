@@ -56,7 +56,9 @@ def _empty(path: Path) -> None:
 
 
 def _heap() -> Heap | None:
-    """Return what counts the live bytes and blocks, None without the native engine."""
+    """Return what counts the live bytes and blocks, None if nothing does."""
+    if running_on_valgrind():
+        return _heap_under_valgrind()
     try:
         from pytest_valgrind.heap.engine import Engine
 
@@ -67,5 +69,18 @@ def _heap() -> Heap | None:
     def live() -> tuple[int, int]:
         counters = engine.counters()
         return counters.bytes, counters.blocks
+
+    return live
+
+
+def _heap_under_valgrind() -> Heap | None:
+    from pytest_valgrind import client
+
+    if not client.is_counted():
+        return None
+
+    def live() -> tuple[int, int]:
+        counts = client.counts()
+        return counts.heap_bytes, counts.blocks
 
     return live

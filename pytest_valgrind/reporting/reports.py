@@ -13,6 +13,7 @@ from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.stack import Caller, PythonLine
 from pytest_valgrind.findings.verdict import Outcome, Verdict, crashed
 from pytest_valgrind.pytest_internals import Longrepr, longrepr, show_as
+from pytest_valgrind.reporting.attributes import problems_of
 from pytest_valgrind.reporting.paragraphs import carried_by, carry, paragraphs, plain, text
 from pytest_valgrind.reporting.text import excerpt, one_line
 
@@ -47,7 +48,9 @@ def give(
     own_failures = [
         made
         for made in reports
-        if made.failed and made.when == "call" and not hasattr(made, LEAKS_FOUND)
+        # What a hunt or a limit has failed is no failure of the test itself.
+        if made.failed and made.when == "call"
+        if not (hasattr(made, LEAKS_FOUND) or problems_of(made))
     ]
     fails_by_itself = report.failed or bool(own_failures)
     is_hidden = False

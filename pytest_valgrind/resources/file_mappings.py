@@ -47,7 +47,7 @@ class FileMappings:
         if sys.platform != "linux":
             return frozenset()
         # The list takes 0.2 ms and more; the size of all of it, 5 microseconds.
-        size = _read("/proc/self/statm").split(b" ", 1)[0]
+        size = _read("/proc/self/statm", at_once=True).split(b" ", 1)[0]
         if size != self._size:
             self._size = size
             self._last = _mappings(_read("/proc/self/maps").decode("utf-8", "replace"))
@@ -89,9 +89,15 @@ def _mappings(text: str) -> frozenset[FileMapping]:
     )
 
 
-def _read(path: str) -> bytes:
-    fd = os.open(path, os.O_RDONLY)
+def _read(path: str, *, at_once: bool = False) -> bytes:
+    """Return what is in a file.
+
+    :param at_once: whether a page has room for all of it.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        if at_once:
+            return os.read(fd, _PAGE)
         parts = []
         while part := os.read(fd, 1 << 16):
             parts.append(part)

@@ -49,15 +49,15 @@ class Watch:
         if not self._before:
             return []
         after = self._read()
+        left = []
         if after != self._before and self._new(self._before, after):
             # What waits for the garbage collector is closed by it.
             gc.collect()
             after = self._read()
-        left = [
-            self._finding(place, thing)
-            for place, thing in self._settled(self._new(self._before, after))
-        ]
-        left += self._of_fixtures(after)
+            new = self._settled(self._new(self._before, after))
+            left = [self._finding(place, thing) for place, thing in new]
+        if self._owned:
+            left += self._of_fixtures(after)
         self._before = []
         self._openings.noted.clear()
         return left

@@ -175,8 +175,8 @@ def test_measure_is_of_the_call(tmp_path: Path, extension: Path) -> None:
         "    defective.leak(size)\n",
     )
     suite.run("-p", "cacheprovider", "--limit-markers")
-    files = (tmp_path / ".pytest_cache" / "v" / "limit_memory").iterdir()
-    used = {value["nodeid"]: value["bytes"] for value in (json.loads(f.read_text()) for f in files)}
+    file = tmp_path / ".pytest_cache" / "d" / "limit_memory" / "used.jsonl"
+    used = dict(map(json.loads, file.read_text().splitlines()))
     assert 0 <= used["test_one.py::test_c[1000000]"] - 1_000_000 < 4096
 
 
@@ -212,7 +212,7 @@ def test_workers_need_the_engine_from_the_start(tmp_path: Path) -> None:
     """A warning says so, as the limits are not checked."""
     run = small_suite(tmp_path).run("-n1")
     assert run.code == pytest.ExitCode.OK
-    assert "limits to the memory of tests are not checked: a worker of pytest-xdist" in run.output
+    assert "limits to the memory of 1 test are not checked: a worker of pytest-xdist" in run.output
     assert "limit_markers = true in the ini file" in run.output
 
 

@@ -66,6 +66,13 @@ def test_default_is_for_tests_without_a_limit() -> None:
     assert limits() is None
 
 
+def test_limits_can_be_larger() -> None:
+    """As under valgrind, by a factor."""
+    found = limits(pytest.mark.limit_leaks("1 MB"), pytest.mark.limit_memory("2 MB"))
+    assert found and found.times(1.5) == (MemoryLimit(3 * MB), LeakLimit(1.5 * MB))
+    assert Limits(None, LeakLimit(1)).times(2) == (None, LeakLimit(2))
+
+
 @pytest.mark.parametrize(
     ("mark", "words"),
     [

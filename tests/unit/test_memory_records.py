@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -30,6 +31,13 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         write(tmp_path / "log", test)
     assert list(read(tmp_path / "log")) == tests
     assert len((tmp_path / "log").read_bytes().splitlines()) == 2
+
+
+def test_line_is_that_of_json() -> None:
+    """It is put together by hand, as that is faster."""
+    first = grown('test_"quoted"\\ü', -1, None)
+    for test in (first, first._replace(seconds=1e-05, worker="gw1", heap_start=5, blocks_end=0)):
+        assert test.line == f"{json.dumps(test._asdict())}\n".encode()
 
 
 def test_line_without_an_end_is_left_out(tmp_path: Path) -> None:
@@ -118,11 +126,22 @@ def test_peak_is_of_the_time_since_the_start() -> None:
 
 
 @needs_proc
+def test_peak_where_the_process_had_more_before_it_was_replaced() -> None:
+    """getrusage(2) has that number then, and the kernel's list says what is right."""
+    measure = OfLinux()
+    measure._untold = 1 << 50
+    start = measure.start()
+    bytearray(os.urandom(64 * MB))
+    peak = measure.read().peak
+    assert peak is not None and 60 * MB < peak - start < 200 * MB
+
+
+@needs_proc
 def test_peak_is_not_known_where_it_cannot_be_reset(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Containers may have /proc read-only: rather than a wrong number there is none."""
-    monkeypatch.setattr(resident_set, "_CLEAR", tmp_path / "no" / "clear_refs")
+    monkeypatch.setattr(resident_set, "_CLEAR", f"{tmp_path}/no/clear_refs")
     measure = OfLinux()
     measure.start()
     assert measure.read().peak is None
