@@ -199,6 +199,15 @@ if TYPE_CHECKING:
         are those of lists, dicts and sets.
         """
 
+    def sum_frozen_references(freeze: Callable[[], None]) -> int:
+        """Freeze all objects, and return how many references to them and items there are.
+
+        That takes a tenth of the time that a list of them takes.
+
+        :param freeze: ``gc.freeze``.
+        :return: -1 if this interpreter's collector keeps its objects in another way.
+        """
+
 else:
     _calls: dict[str, Callable[..., Any]] = {}
     lib.pvg_add_callables(ffi.cast("void *", id(_calls)))
@@ -207,6 +216,7 @@ else:
     clone = _calls["clone"]
     object_in = _calls["object_in"]
     sum_references = _calls["sum_references"]
+    sum_frozen_references = _calls["sum_frozen_references"]
 
 
 class Counts(NamedTuple):
@@ -224,6 +234,23 @@ def counts() -> Counts:
     """Return what is in use, all 0 if nobody counts."""
     found = lib.pvg_counts_now()
     return Counts(*(getattr(found, name) for name in Counts._fields))
+
+
+def int_at(thing: object, place: int) -> int:
+    """Return C's int that stands so many bytes from the start of an object."""
+    number: int = ffi.cast("int *", id(thing) + place)[0]
+    return number
+
+
+def set_int_at(thing: object, place: int, value: int) -> None:
+    """Write one there: into what is known to be one."""
+    ffi.cast("int *", id(thing) + place)[0] = value
+
+
+def pointer_at(thing: object, place: int) -> int:
+    """Return the address that stands so many bytes from the start of an object."""
+    address: int = ffi.cast("uintptr_t *", id(thing) + place)[0]
+    return address
 
 
 def create_leak() -> int:

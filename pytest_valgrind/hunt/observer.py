@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from pytest_valgrind.hunt.caches import clear_caches
 from pytest_valgrind.hunt.counters import Counters, Reading
+from pytest_valgrind.hunt.opcode_caches import decline_opcode_caches
 from pytest_valgrind.leaks.garbage import Garbage
 
 
@@ -20,23 +21,28 @@ class Observer:
         self._garbage = garbage
         self._tidy = tidy
 
-    def settle(self) -> None:
-        """Have later collections look only at what is made from now on."""
+    def start(self, into: Reading[int]) -> None:
+        """Have later collections look only at what is made from now on, and read the counters."""
         self._put_away()
         self._garbage.settle()
+        self.counters.read(into)
 
     def collect(self) -> None:
         """Put away what can be, and collect garbage."""
         self._put_away()
         self._garbage.collect()
 
-    def read(self, into: Reading[int], *, references: bool = True) -> None:
-        """Collect, and read the counters.
-
-        :param references: whether to count references as well.
-        """
+    def read(self, into: Reading[int]) -> None:
+        """Collect, and read the counters."""
         self.collect()
-        self.counters.read(into, references=references)
+        self.counters.read(into)
+
+    def steady(self) -> None:
+        """Keep the interpreter from making what it makes late; for a test in which something grows.
+
+        It takes some time.
+        """
+        decline_opcode_caches(self.counters.objects())
 
     def _put_away(self) -> None:
         self._tidy()

@@ -19,7 +19,7 @@ SHARED: Sequence[object] = (None, True, False, Ellipsis, NotImplemented, *range(
 #: Of the test's module, and of a container that is not looked into.
 _MOST = 10_000
 _LARGE = 1000
-_OF_OTHERS = (ModuleType, FunctionType, BuiltinFunctionType, type)
+_OF_OTHERS = (ModuleType, BuiltinFunctionType, type)
 
 
 class Untracked:
@@ -42,7 +42,12 @@ class Untracked:
 
 def _of_module(module: ModuleType) -> Iterator[object]:
     """Yield what its variables, and the containers and instances among them, refer to."""
-    values = [value for name, value in vars(module).items() if not name.startswith("__")]
+    values = [
+        value
+        for name, value in vars(module).items()
+        # Most are functions: tests.
+        if type(value) is not FunctionType and not name.startswith("__")
+    ]
     values += gc.get_referents(*filter(_is_looked_into, values))
     seen = set(map(id, SHARED))
     for value in values:
