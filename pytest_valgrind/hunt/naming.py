@@ -96,8 +96,9 @@ class _Search:
         :param others: gets those that do not say where something is kept.
         """
         counters = self._observer.counters
+        descriptors = new_descriptors.descriptors()
         self._observer.collect()
-        descriptors, threads = new_descriptors.descriptors(), set(threading.enumerate())
+        threads = set(threading.enumerate())
         census = Census(counters.objects())
         if not self._repeat(self._runs):
             return

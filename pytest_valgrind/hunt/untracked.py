@@ -15,7 +15,9 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from pytest_valgrind.hunt.sizes import size_of
 
 #: What is one object wherever it is used.
-SHARED: Sequence[object] = (None, True, False, Ellipsis, NotImplemented, *range(-5, 257))
+CONSTANTS: Sequence[object] = (None, True, False, Ellipsis, NotImplemented)
+INTEGERS: Sequence[int] = range(-5, 257)
+SHARED: Sequence[object] = (*CONSTANTS, *INTEGERS)
 #: Of the test's module, and of a container that is not looked into.
 _MOST = 10_000
 _LARGE = 1000
