@@ -85,6 +85,10 @@ def _mixed(tests: int) -> str:
     )
 
 
+def _none(tests: int) -> str:  # noqa: ARG001
+    return ""
+
+
 def _heap(tests: int) -> str:
     # With PYTHONMALLOC=malloc each is a block, as no two are the same object.
     return f'BLOCKS = [b"%d" % number for number in range(1_000_000)]\n\n\n{_trivial(tests)}'
@@ -112,6 +116,13 @@ SUITES = {
                 *(f"tests/test_{name}.py" for name in ("istr", "copy", "abc", "pickle", "types")),
             ),
             former_minutes=78,
+        ),
+        Suite(
+            "numpy-linalg",
+            "numpy.linalg's own tests",
+            _none,
+            requirements=("numpy", "hypothesis"),
+            words=("--pyargs", "numpy.linalg"),
         ),
         Suite("leaky", "tests of under 1 ms, of which every tenth leaks", _leaky),
         Suite("heap", "tests of under 1 ms, a million blocks live", _heap),

@@ -168,12 +168,25 @@ sum_references(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
     return PyLong_FromLongLong(pvg_sum_references(arguments[0]));
 }
 
+static PyObject *
+sum_frozen_references(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    (void)self;
+    if (count != 1 || !PyCallable_Check(arguments[0])) {
+        PyErr_SetString(PyExc_TypeError, "gc.freeze is needed");
+        return NULL;
+    }
+    return PyLong_FromLongLong(pvg_sum_frozen_references(arguments[0]));
+}
+
 static PyMethodDef calls[] = {
     {"inside_test", (PyCFunction)(void (*)(void))inside_test, METH_FASTCALL, NULL},
     {"outside_tests", (PyCFunction)(void (*)(void))outside_tests, METH_FASTCALL, NULL},
     {"clone", (PyCFunction)(void (*)(void))clone_process, METH_FASTCALL, NULL},
     {"object_in", (PyCFunction)(void (*)(void))object_in, METH_FASTCALL, NULL},
     {"sum_references", (PyCFunction)(void (*)(void))sum_references, METH_FASTCALL, NULL},
+    {"sum_frozen_references", (PyCFunction)(void (*)(void))sum_frozen_references, METH_FASTCALL,
+     NULL},
 };
 
 void

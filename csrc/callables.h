@@ -17,7 +17,9 @@
        returns the number of references to the object in a block of memory and
        the object itself, None if there is none;
    sum_references(objects)
-       returns how many references there are to the objects of a list: see references.h. */
+   sum_frozen_references(freeze)
+       return how many references there are to the objects of a list, or to all that the
+       collector knows: see references.h. */
 void pvg_add_callables(void *dictionary);
 
 #endif

@@ -5,13 +5,18 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#ifdef __GLIBC__
+#include <gnu/libc-version.h>
+#endif
+
 enum {
     /* A thread keeps blocks of these sizes (glibc, malloc.c: MAX_TCACHE_SIZE, MALLOC_ALIGNMENT). */
     SMALLEST = 24,
     STEP = 16,
     SIZES = 64,
-    /* And so many of each; it was 7 for long, and is 16 from glibc 2.42 on. */
+    /* And so many of each, from glibc 2.42 on and before (TCACHE_FILL_COUNT). */
     KEPT = 16,
+    FORMERLY_KEPT = 7,
     /* Blocks that are put aside while these are looked for. */
     ASIDE = 1024
 };
@@ -21,8 +26,20 @@ typedef struct {
     size_t arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost;
 } mallinfo2_result;
 
+static int
+kept(void)
+{
+#ifdef __GLIBC__
+    /* "2.36": there has been no other first number since 1997. */
+    const char *version = gnu_get_libc_version();
+    return version[0] == '2' && version[1] == '.' && atoi(version + 2) < 42 ? FORMERLY_KEPT : KEPT;
+#else
+    return KEPT;
+#endif
+}
+
 static void
-fill_caches(void)
+fill_caches(int count)
 {
     /* No compiler leaves out what is stored here. */
     static void *volatile blocks[KEPT];
@@ -32,7 +49,7 @@ fill_caches(void)
         int found = 0, longer = 0;
         /* A block that fits but for 16 bytes is given out as it is, and would be kept among those
            of its own size. */
-        while (found < KEPT && longer < ASIDE) {
+        while (found < count && longer < ASIDE) {
             void *block = malloc(size);
             if (malloc_usable_size(block) == size) {
                 blocks[found++] = block;
@@ -53,16 +70,17 @@ pvg_malloc_numbers
 pvg_count_malloc(void)
 {
     static mallinfo2_result (*mallinfo2)(void);
-    static int is_looked_up;
+    static int is_looked_up, count;
     pvg_malloc_numbers numbers = {0, 0};
     if (!is_looked_up) {
         is_looked_up = 1;
+        count = kept();
         *(void **)&mallinfo2 = dlsym(RTLD_DEFAULT, "mallinfo2");
     }
     if (mallinfo2 == NULL) {
         return numbers;
     }
-    fill_caches();
+    fill_caches(count);
     mallinfo2_result found = mallinfo2();
     numbers.allocated = found.uordblks + found.hblkhd;
     numbers.held = found.arena + found.hblkhd;

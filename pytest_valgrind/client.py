@@ -199,6 +199,15 @@ if TYPE_CHECKING:
         are those of lists, dicts and sets.
         """
 
+    def sum_frozen_references(freeze: Callable[[], None]) -> int:
+        """Freeze all objects, and return how many references to them and items there are.
+
+        That takes a tenth of the time that a list of them takes.
+
+        :param freeze: ``gc.freeze``.
+        :return: -1 if this interpreter's collector keeps its objects in another way.
+        """
+
 else:
     _calls: dict[str, Callable[..., Any]] = {}
     lib.pvg_add_callables(ffi.cast("void *", id(_calls)))
@@ -207,6 +216,7 @@ else:
     clone = _calls["clone"]
     object_in = _calls["object_in"]
     sum_references = _calls["sum_references"]
+    sum_frozen_references = _calls["sum_frozen_references"]
 
 
 class Counts(NamedTuple):

@@ -49,7 +49,7 @@ OPTIONS_OF_HUNTS: tuple[Option, ...] = (
         "once in a hundred runs.",
         WholeNumber(1),
         metavar="N",
-        default="15",
+        default="10",
     ),
     Option(
         "leaks_seconds",

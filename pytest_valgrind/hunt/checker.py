@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from functools import partial
 from time import process_time  # by name, as tests replace the functions of the module
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from pytest_valgrind.hunt.counters import Counters
 from pytest_valgrind.hunt.leaks import Leaks, identity_of
 from pytest_valgrind.hunt.observer import Observer
 from pytest_valgrind.hunt.repetition import Repetition
-from pytest_valgrind.hunt.rules import DoublingWindows, EachRun, Rule
+from pytest_valgrind.hunt.rules import DoublingWindows, EachRun, Repeat, Rule
 from pytest_valgrind.items.deferred_reports import DeferredReports
 from pytest_valgrind.leaks.garbage import Garbage
 from pytest_valgrind.markers import KNOWN_LEAK, NO_LEAK_CHECK, reason_of
@@ -76,6 +77,7 @@ class LeakChecker:
         self._garbage = Garbage(freeze=settings.freeze)
         self._reports: DeferredReports | None = None
         self._fixtures: set[pytest.FixtureDef[Any]] = set()
+        self._used: set[str] = set()
         self._start = process_time()
         # About the test that runs.
         self._item: pytest.Item | None = None
@@ -90,22 +92,23 @@ class LeakChecker:
         Whatever it raises is raised.
         """
 
-        def run() -> bool:
-            func()
+        def repeat(times: int) -> bool:
+            for _ in range(times):
+                func()
             return True
 
         observer = Observer(self._counters, self._garbage, lambda: None)
-        return self._hunt(observer, run) or Leaks()
+        return self._hunt(observer, repeat) or Leaks()
 
-    def _hunt(self, observer: Observer, run: Callable[[], bool]) -> Leaks | None:
+    def _hunt(self, observer: Observer, repeat: Repeat) -> Leaks | None:
         rule: Rule
         if self._settings.is_doubling:
             rule = DoublingWindows(self._settings.repetitions, self._settings.seconds)
         else:
             rule = EachRun(self.stab, self.run)
-        leaks = rule.hunt(observer, run)
+        leaks = rule.hunt(observer, repeat)
         if leaks:
-            leaks.names = naming.names(leaks, observer, run)
+            leaks.names = naming.names(leaks, observer, partial(repeat, 1))
         return leaks
 
     @pytest.hookimpl(tryfirst=True)
@@ -120,12 +123,13 @@ class LeakChecker:
             return  # it hunts by itself, in the midst of which objects would be frozen
         if self._reports is None:
             self._reports = DeferredReports(item.session, None)
-        self._repetition = Repetition(item, self._reports, self._fixtures)
+        self._used.clear()
+        self._repetition = Repetition(item, self._reports, self._fixtures, self._used)
         observer = Observer(self._counters, self._garbage, self._repetition.tidy)
         self._is_repeating = True
         self._counters.untracked.watch(getattr(item, "module", None))
         try:
-            self._leaks = self._hunt(observer, self._repetition.run)
+            self._leaks = self._hunt(observer, self._repetition.repeat)
         finally:
             self._is_repeating = False
             self._counters.untracked.watch(None)
@@ -138,7 +142,8 @@ class LeakChecker:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
-        """Know the fixtures that stay from one repetition to the next."""
+        """Know which fixtures a test uses, and which stay from one repetition to the next."""
+        self._used.add(fixturedef.argname)
         if fixturedef.scope != "function":
             self._fixtures.add(fixturedef)
 

@@ -20,23 +20,21 @@ class Observer:
         self._garbage = garbage
         self._tidy = tidy
 
-    def settle(self) -> None:
-        """Have later collections look only at what is made from now on."""
+    def start(self, into: Reading[int]) -> None:
+        """Have later collections look only at what is made from now on, and read the counters."""
         self._put_away()
         self._garbage.settle()
+        self.counters.read(into)
 
     def collect(self) -> None:
         """Put away what can be, and collect garbage."""
         self._put_away()
         self._garbage.collect()
 
-    def read(self, into: Reading[int], *, references: bool = True) -> None:
-        """Collect, and read the counters.
-
-        :param references: whether to count references as well.
-        """
+    def read(self, into: Reading[int]) -> None:
+        """Collect, and read the counters."""
         self.collect()
-        self.counters.read(into, references=references)
+        self.counters.read(into)
 
     def _put_away(self) -> None:
         self._tidy()

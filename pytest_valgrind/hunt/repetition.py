@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, cast
 
 import pytest
 
 from pytest_valgrind import pytest_internals
+from pytest_valgrind.hunt.quick_runs import QuickRuns, can_run_quickly
 from pytest_valgrind.items.deferred_reports import DeferredReports
 
 
@@ -17,6 +18,7 @@ class Repetition:
 
     :param reports: stands before the hooks that log reports.
     :param fixtures: of wider scopes, as far as they have been set up.
+    :param used: the names of all fixtures that are set up for the test.
     """
 
     def __init__(
@@ -24,17 +26,44 @@ class Repetition:
         item: pytest.Item,
         reports: DeferredReports,
         fixtures: Collection[pytest.FixtureDef[Any]],
+        used: Collection[str],
     ) -> None:
         self._item = item
         # All but the test is torn down when it runs for the last time, as pytest does it.
         self._after = cast(pytest.Item, item.parent)
         self._reports = reports
         self._fixtures = fixtures
+        self._used = used
+        # Not known before it has run once.
+        self._quick_runs: QuickRuns | None = None
+        self._is_first = True
         self._globals = dict(pytest_internals.globals_of_doctest(item) or {})
         #: Those of the run that ended the hunt: it has failed, or was skipped.
         self.last: Sequence[pytest.TestReport] = ()
 
-    def run(self) -> bool:
+    def repeat(self, runs: int) -> bool:
+        """Run it so many times; return whether it has passed each time."""
+        self._reports.hold([])  # of subtests, which log their own
+        try:
+            if self._is_first:
+                if not self._run(self._run_wholly):
+                    return False
+                self._is_first = False
+                runs -= 1
+                if can_run_quickly(self._item, self._used):
+                    self._quick_runs = QuickRuns(self._item, self._after)
+            if self._quick_runs is None:
+                return all(self._run(self._run_wholly) for _ in range(runs))
+            with self._quick_runs.together() as run:
+                return all(self._run(run) for _ in range(runs))
+        finally:
+            self._reports.release()
+            pytest_internals.forget_output(self._item)
+
+    def _run_wholly(self) -> Sequence[pytest.TestReport]:
+        return pytest_internals.run_phases(self._item, self._after)
+
+    def _run(self, phases: Callable[[], Sequence[pytest.TestReport]]) -> bool:
         """Run it once more; return whether it has passed."""
         item = self._item
         # Hypothesis adds some to the session's, for each run.
@@ -43,16 +72,14 @@ class Repetition:
             pytest_internals.global_properties(item.config),
         ]
         counts = [len(properties) for properties in noted]
-        self._reports.hold([])  # of subtests, which log their own
         try:
             # Pytest keeps all warnings of a test until it has been reported.
             with (
                 warnings.catch_warnings(record=True),
                 pytest_internals.without_tmp_paths(item.config),
             ):
-                reports = pytest_internals.run_phases(item, self._after)
+                reports = phases()
         finally:
-            self._reports.release()
             for properties, count in zip(noted, counts, strict=True):
                 del properties[count:]
             self._restore()

@@ -1,4 +1,4 @@
-"""When growth is a leak: a test is repeated in windows of 1, 2, 4, 8 ... runs.
+"""When growth is a leak: a test is repeated in windows of 10, 10, 20, 40, 80 ... runs.
 
 A leak goes on at its rate however long the window, and a cache that fills does not. What is read
 between windows only disturbs less than what is read after each run, and rare leaks need long
@@ -11,27 +11,26 @@ from collections.abc import Sequence
 
 #: Runs before the first window: most of what is made once is made there.
 WARM_UP = 2
-#: A test in whose last window nothing grew is clean after so many runs: windows of 1, 2, 4 and 8.
-LEAST = 15
-#: Nor does a leak need more: a cache of a thousand entries is full by then.
-MOST = 2047
-#: Nothing is blamed before, however long a run takes. Descriptors and threads are then, as they are
-#: scarce, and seldom cached.
-LEAST_TO_BLAME = 31
-#: Windows that a leak grows in.
+#: Of the first window: even what leaks only in each tenth run leaks there, so that a test is clean
+#: after it if nothing has grown. Those that follow are as long as all before them.
+FIRST = 10
+#: Nor does a leak need more runs: a cache of a thousand entries is full by then.
+MOST = 2560
+#: Windows that a leak grows in. Nothing is blamed before, however long a run takes. Descriptors and
+#: threads are then, as they are scarce, and seldom cached.
 DECIDING = 3
 _COMPARED = 4
 _LONG = 128
 
 
-def windows(least: int = LEAST) -> list[int]:
+def windows(least: int = FIRST) -> list[int]:
     """Return the windows, by their runs, after which a test may be clean for the first time.
 
     :param least: runs of all of them.
     """
-    found = [1]
-    while sum(found) < max(least, LEAST):
-        found.append(found[-1] * 2)
+    found = [FIRST]
+    while sum(found) < least:
+        found.append(sum(found))
     return found
 
 
@@ -39,7 +38,8 @@ def is_leak(growth: Sequence[int], runs: Sequence[int]) -> bool:
     """Whether what has grown is a leak.
 
     It has grown in each of the last three windows, and in the last at half the average rate of the
-    last four at least; at two thirds of it in long windows, where chance has less to say.
+    last four at least; at two thirds of it in long windows, where chance has less to say, and if
+    there are no more than three.
 
     :param growth: by window.
     :param runs: of each window.
@@ -47,7 +47,7 @@ def is_leak(growth: Sequence[int], runs: Sequence[int]) -> bool:
     if len(growth) < DECIDING or min(growth[-DECIDING:]) <= 0:
         return False
     rates = [grown / count for grown, count in zip(growth, runs, strict=True)][-_COMPARED:]
-    least = 2 / 3 if runs[-1] >= _LONG else 1 / 2
+    least = 2 / 3 if runs[-1] >= _LONG or len(rates) < _COMPARED else 1 / 2
     return rates[-1] >= least * sum(rates) / len(rates)
 
 

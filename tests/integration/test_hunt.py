@@ -35,7 +35,8 @@ PASSED = (
     *("test_patterns", "test_cycle", "test_joined_thread", "test_exception", "test_warning"),
     *("test_hypothesis", "test_shared_fixture[0]", "test_shared_fixture[1]", "test_output"),
     *("test_descriptors_captured", "test_log", "test_file", "test_environment", "test_property"),
-    *("test_after_failures", "test_checker", "test_hunted.in_doctest"),
+    *("test_after_failures", "test_checker", "test_hunted.in_doctest", "test_log_for_nobody"),
+    *("test_much_output", "test_after_failure_in_the_end"),
 )
 
 
@@ -99,6 +100,12 @@ def test_failure_is_reported(doubling: Run, name: str) -> None:
     assert doubling[name].outcome == "failed"
     assert FAILED[name] in doubling[name].text
     assert name not in listed(doubling)
+
+
+def test_failure_of_a_teardown_is_reported(doubling: Run) -> None:
+    """It is the third run whose fixture fails."""
+    assert doubling["test_fails_in_the_end"].outcome == "error"
+    assert 'assert run_of("end") < 3' in doubling["test_fails_in_the_end"].text
 
 
 def test_leaks_have_a_status(doubling: Run) -> None:

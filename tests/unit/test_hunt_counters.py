@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import mmap
 import os
 import sys
@@ -104,6 +105,51 @@ def test_references_are_those_beside_the_list() -> None:
 def test_references_of_a_list_only() -> None:
     with pytest.raises(TypeError):
         client.sum_references(())  # type: ignore[arg-type]
+
+
+def frozen_references() -> int:
+    """Return the number of references to all objects; what is frozen for it is so no more."""
+    gc.collect()
+    try:
+        return client.sum_frozen_references(gc.freeze)
+    finally:
+        gc.unfreeze()
+
+
+def test_references_without_a_list_of_objects() -> None:
+    """They can be counted in this interpreter, and nothing is added by that."""
+    frozen_references()
+    before = frozen_references()
+    after = frozen_references()
+    assert before > 0
+    # The number itself is an object, but none that the collector knows.
+    assert after == before
+
+
+def test_reference_among_all() -> None:
+    frozen_references()
+    before = frozen_references()
+    add_reference(ctypes.py_object(kept))
+    kept.extend([None] * 10)
+    after = frozen_references()
+    drop_reference(ctypes.py_object(kept))
+    kept.clear()
+    assert after - before == 11
+
+
+def test_new_object_among_all() -> None:
+    """There is a reference to a list from another, which is an item as well."""
+    frozen_references()
+    before = frozen_references()
+    kept.append([])
+    after = frozen_references()
+    kept.clear()
+    assert after - before == 2
+
+
+def test_all_references_need_a_function() -> None:
+    with pytest.raises(TypeError):
+        client.sum_frozen_references(None)  # type: ignore[arg-type]
 
 
 def test_mapped_bytes(growth: Growth) -> None:

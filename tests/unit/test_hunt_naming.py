@@ -149,7 +149,9 @@ def test_closed_stream_has_no_size() -> None:
     assert size_of(stream) is None
 
 
-@pytest.mark.parametrize("thing", ["text", 7, (1, 2), object()], ids=str)
+@pytest.mark.parametrize(
+    "thing", ["text", 7, (1, 2), object()], ids=lambda thing: type(thing).__name__
+)
 def test_what_cannot_grow_has_no_size(thing: object) -> None:
     assert size_of(thing) is None
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from pytest_valgrind.hunt.windows import LEAST, MOST, all_grew, is_leak, windows
+from pytest_valgrind.hunt.windows import FIRST, MOST, all_grew, is_leak, windows
 
 RUNS = windows(MOST)
 
@@ -25,10 +25,10 @@ def decide(made: set[int], count: int = len(RUNS)) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("least", "expected"), [(1, [1, 2, 4, 8]), (15, [1, 2, 4, 8]), (16, [1, 2, 4, 8, 16])]
+    ("least", "expected"), [(1, [10]), (10, [10]), (11, [10, 10]), (40, [10, 10, 20])]
 )
 def test_windows_double(least: int, expected: list[int]) -> None:
-    """There are enough of them."""
+    """Each is as long as all before it, and there are enough of them."""
     assert windows(least) == expected
 
 
@@ -91,17 +91,24 @@ def test_growth_that_fades_slowly() -> None:
     assert not is_leak([58, 108, 184, 221], [64, 128, 256, 512])
 
 
-def test_growth_once_a_window() -> None:
+@pytest.mark.parametrize("count", range(3, len(RUNS) + 1))
+def test_growth_once_a_window(count: int) -> None:
     """As reading itself may make something."""
-    assert not is_leak([1, 1, 1, 1, 1], [1, 2, 4, 8, 16])
+    assert not is_leak([1] * count, RUNS[:count])
 
 
 def test_too_few_windows() -> None:
     assert not is_leak([1, 2], [1, 2])
 
 
+@pytest.mark.parametrize("phase", range(10))
+def test_leak_in_each_tenth_run_grows_in_each_window(phase: int) -> None:
+    """So that a test is clean in whose last window nothing has grown."""
+    assert min(growth(set(range(phase, MOST, 10)))) > 0
+
+
 def test_clean_test_is_cheap() -> None:
-    assert sum(windows()) == LEAST
+    assert windows() == [FIRST] == [10]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,9 @@ import xdist.remote
 import xdist.workermanage
 from _pytest import runner
 from _pytest._io import TerminalWriter
+from _pytest.capture import CaptureManager
+from _pytest.logging import LoggingPlugin
+from _pytest.main import FSHookProxy
 from _pytest.terminal import TerminalReporter
 
 from pytest_valgrind import pytest_internals
@@ -34,6 +37,14 @@ MENTIONED: dict[str, tuple[Any, str, str]] = {
     "groups": (pytest.Parser, "self._groups", "options are left to other plugins"),
     "finalizers": (pytest.FixtureDef, "self._finalizers", "they run below the fixture's number"),
     "protocol": (runner.runtestprotocol, "log", "phases run without being logged"),
+    "capture": (CaptureManager, "def item_capture", "runs are captured together"),
+    "captured": (CaptureManager, "def read_global_capture", "what a run has printed is dropped"),
+    "log handlers": (LoggingPlugin, "self.caplog_handler", "runs are logged together"),
+    "report's log": (LoggingPlugin, "self.report_handler", "runs are logged together"),
+    "log level": (LoggingPlugin, "self.log_level", "runs are logged together"),
+    "live logs": (LoggingPlugin, "def _log_cli_enabled", "then phases are shown one by one"),
+    "request": (pytest.Function, "def _initrequest", "a test runs again"),
+    "other conftests": (FSHookProxy, "self.remove_mods", "hooks of a test run without capture"),
     "crash line": (TerminalReporter.summary_errors, ".when", "errors at a time of ours are named"),
     "failures": (
         TerminalReporter.pytest_terminal_summary,

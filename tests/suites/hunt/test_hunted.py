@@ -231,6 +231,30 @@ def test_log(caplog: pytest.LogCaptureFixture) -> None:
     assert len(caplog.records) == 1
 
 
+def test_log_for_nobody() -> None:
+    logging.getLogger("hunted").warning("x" * 10_000)
+
+
+def test_much_output() -> None:
+    print("x" * 100_000)
+
+
+@pytest.fixture
+def fails_in_the_end() -> Iterator[None]:
+    yield
+    assert run_of("end") < 3
+
+
+@pytest.mark.usefixtures("of_shared", "fails_in_the_end")
+def test_fails_in_the_end() -> None:
+    pass
+
+
+@pytest.mark.usefixtures("of_shared")
+def test_after_failure_in_the_end() -> None:
+    assert setups == ["shared"]
+
+
 def test_file(tmp_path: Path) -> None:
     assert tmp_path.name == "test_file0"  # in each run
     (tmp_path / "file").write_text("x")
