@@ -236,6 +236,23 @@ def counts() -> Counts:
     return Counts(*(getattr(found, name) for name in Counts._fields))
 
 
+def int_at(thing: object, place: int) -> int:
+    """Return C's int that stands so many bytes from the start of an object."""
+    number: int = ffi.cast("int *", id(thing) + place)[0]
+    return number
+
+
+def set_int_at(thing: object, place: int, value: int) -> None:
+    """Write one there: into what is known to be one."""
+    ffi.cast("int *", id(thing) + place)[0] = value
+
+
+def pointer_at(thing: object, place: int) -> int:
+    """Return the address that stands so many bytes from the start of an object."""
+    address: int = ffi.cast("uintptr_t *", id(thing) + place)[0]
+    return address
+
+
 def create_leak() -> int:
     """Lose 8 bytes, to try the checker out."""
     return lib.create_leak()

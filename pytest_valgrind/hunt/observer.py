@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from pytest_valgrind.hunt.caches import clear_caches
 from pytest_valgrind.hunt.counters import Counters, Reading
+from pytest_valgrind.hunt.opcode_caches import decline_opcode_caches
 from pytest_valgrind.leaks.garbage import Garbage
 
 
@@ -35,6 +36,13 @@ class Observer:
         """Collect, and read the counters."""
         self.collect()
         self.counters.read(into)
+
+    def steady(self) -> None:
+        """Keep the interpreter from making what it makes late; for a test in which something grows.
+
+        It takes some time.
+        """
+        decline_opcode_caches(self.counters.objects())
 
     def _put_away(self) -> None:
         self._tidy()

@@ -62,6 +62,8 @@ class DoublingWindows:
             observer.read(self._readings[count])
             if self._is_over(count, effort() - start):
                 break
+            if count == 1:
+                observer.steady()
         return self._found(count)
 
     def _is_over(self, count: int, seconds: float) -> bool:

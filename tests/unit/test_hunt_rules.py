@@ -36,6 +36,9 @@ class Runs:
 
     start = read
 
+    def steady(self) -> None:
+        """Do nothing: the counter grows by what was said only."""
+
 
 def hunt(runs: Runs, least: int = 10, seconds: float = 1000.0) -> dict[str, object]:
     leaks = DoublingWindows(least, seconds).hunt(runs, runs.repeat)  # type: ignore[arg-type]
