@@ -206,6 +206,14 @@ def memory_log_line() -> str:
     return _fenced("\n".join(textwrap.wrap(line, 96)))
 
 
+def memory_limit_failure() -> str:
+    """Return the failure of a test by which the process has grown too much."""
+    text = _run_project(_GROWING, "--memory-limit=10MB", "-p", "no:xdist")
+    failure = re.search(r"^=+ ERRORS =+$.*\Z", text, re.MULTILINE | re.DOTALL)
+    assert failure, text
+    return _fenced(failure[0])
+
+
 def limited_test() -> str:
     """Return a test with limits."""
     return f"```python\n{_LIMITED}```\n"

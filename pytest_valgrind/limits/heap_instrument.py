@@ -10,6 +10,7 @@ from pytest_valgrind.heap.engine import Engine
 from pytest_valgrind.limits.instrument import Watch
 from pytest_valgrind.limits.leak_watch import LeakWatch
 from pytest_valgrind.limits.limit_marks import LeakLimit, MemoryLimit
+from pytest_valgrind.limits.native_run import NativeRun, is_possible
 from pytest_valgrind.limits.stacks import Allocations
 from pytest_valgrind.limits.traced_run import TracedRun, at_the_peak
 
@@ -46,8 +47,11 @@ class HeapInstrument:
         self, item: pytest.Item, limit: MemoryLimit, used: int
     ) -> list[Allocations]:
         """Return where a test has allocated what it used at most, as it runs once more."""
-        measure = partial(at_the_peak, growth=used, of_one_thread=limit.current_thread_only)
+        of_one_thread = limit.current_thread_only
+        measure = partial(at_the_peak, growth=used, of_one_thread=of_one_thread)
         try:
+            if is_possible():
+                return NativeRun(item, at_peak=True, of_one_thread=of_one_thread).allocations()
             return TracedRun(self._engine, item, measure).allocations()
         except OSError:  # there cannot be another process
             return []

@@ -13,6 +13,7 @@ from pytest_valgrind.heap.c_places import CFrames
 from pytest_valgrind.heap.engine import Engine
 from pytest_valgrind.limits.limit_marks import LeakLimit
 from pytest_valgrind.limits.live_memory import Sizes, live_sizes
+from pytest_valgrind.limits.native_run import NativeRun, is_possible
 from pytest_valgrind.limits.problem import Problem, listed
 from pytest_valgrind.limits.stacks import Allocations, Stack, described, merged
 from pytest_valgrind.limits.traced_run import TracedRun, left_allocated
@@ -25,9 +26,8 @@ class LeakWatch:
     def __init__(self, engine: Engine, item: pytest.Item, limit: LeakLimit) -> None:
         self._engine = engine
         self._limit = limit
-        measure = partial(left_allocated, of_one_thread=limit.current_thread_only)
         # Before the call, so that what it fills is still empty there.
-        self._run: TracedRun | None = TracedRun(engine, item, measure)
+        self._run: TracedRun | NativeRun | None = _run_of(engine, item, limit)
         self._place = 0
         self._before: Sizes = Counter()
 
@@ -64,6 +64,13 @@ class LeakWatch:
     def _sizes(self) -> Sizes:
         of_one_thread = self._limit.current_thread_only
         return live_sizes(self._engine, self._place, self._place, of_one_thread=of_one_thread)
+
+
+def _run_of(engine: Engine, item: pytest.Item, limit: LeakLimit) -> TracedRun | NativeRun:
+    of_one_thread = limit.current_thread_only
+    if is_possible():
+        return NativeRun(item, at_peak=False, of_one_thread=of_one_thread)
+    return TracedRun(engine, item, partial(left_allocated, of_one_thread=of_one_thread))
 
 
 def _by_c_function(sizes: Sizes) -> list[Allocations]:

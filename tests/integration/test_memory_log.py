@@ -6,6 +6,7 @@ Sizes that the suite holds on to are far above what else happens to a resident s
 from __future__ import annotations
 
 import json
+import re
 import signal
 from pathlib import Path
 
@@ -184,6 +185,42 @@ def test_log_survives_a_kill(tmp_path: Path) -> None:
     suite = native_suite(tmp_path, tmp_path, {"test_killed.py": KILLED})
     assert suite.run("--memory-log=log.jsonl").code == -signal.SIGKILL
     assert log_of(suite).keys() == {"test_first"}
+
+
+@pytest.mark.slow
+def test_log_of_many_tests_that_are_killed(tmp_path: Path) -> None:
+    """In the middle of 5,000: each line is whole, and none is missing."""
+    text = """
+import os, signal
+import pytest
+
+@pytest.mark.parametrize("number", range(5_000))
+def test_many(number):
+    if number == 2_500:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+    suite = native_suite(tmp_path, tmp_path, {"test_many.py": text})
+    assert suite.run("-q", "--memory-log=log.jsonl").code == -signal.SIGKILL
+    assert list(log_of(suite)) == [f"test_many[{number}]" for number in range(2_500)]
+
+
+def test_service_that_keeps_hundreds_of_megabytes(tmp_path: Path) -> None:
+    """It is named with what it has grown by: what a conftest with psutil is written for."""
+    text = """
+answers = {}
+
+def test_service():
+    answers["all"] = bytearray(712 << 20)
+
+def test_other():
+    assert answers
+"""
+    suite = native_suite(tmp_path, tmp_path, {"test_service.py": text})
+    run = suite.run("--memory-limit=10MB")
+    pattern = r"Test was limited to a growth of 10.0MiB but grew by 71[1-3]\.\dMiB, from "
+    assert re.search(pattern, run["test_service"].text)
+    assert "ERROR test_service.py::test_service - Test was limited to a growth of " in run.output
+    assert run["test_other"].outcome == "passed"
 
 
 def test_log_goes_on_after_a_crash(tmp_path: Path) -> None:
