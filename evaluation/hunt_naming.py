@@ -160,7 +160,7 @@ def _said(leaks: list[Planted], run: Run) -> Iterator[list[object]]:
     for leak in leaks:
         lines = texts.get((leak.module, leak.test), "").partition(_LEAKED)[2].splitlines()
         named = [line for line in lines[2:] if line and not line.startswith("test_")]
-        yield [_title(leak), "; ".join(f"`{line}`" for line in named[:3]) or "not found"]
+        yield [_title(leak), "; ".join(f"`{line}`" for line in named[:3]) or "nothing"]
 
 
 def _title(leak: Planted) -> str:
