@@ -78,6 +78,7 @@ tables: $(READY)
 	$(BIN)/python evaluation/real_bugs.py $(CASES) --engine heapcheck > docs/tables/real-bugs-heap.md
 	$(BIN)/python evaluation/catalogue.py $(CATALOGUE) > docs/tables/catalogue.md
 	$(BIN)/python evaluation/hunt_catalogue.py $(CATALOGUE) > docs/tables/hunt-catalogue.md
+	$(BIN)/python evaluation/hunt_naming.py > docs/tables/hunt-naming.md
 	$(BIN)/python evaluation/bitarray_defects.py > docs/tables/bitarray-defects.md
 	$(BIN)/python evaluation/packages.py > docs/tables/packages.md
 	$(BIN)/python evaluation/packages.py --engine heapcheck > docs/tables/packages-heap.md

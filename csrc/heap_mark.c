@@ -6,6 +6,7 @@
 #include "heap_index.h"
 #include "heap_pages.h"
 #include "heap_ranges.h"
+#include "heap_readable.h"
 #include "heap_slots.h"
 
 unsigned char *pvh_marks;
@@ -144,6 +145,18 @@ look_beside_own(uintptr_t start, uintptr_t end)
     return bytes;
 }
 
+static uint64_t
+look_into_root(uintptr_t start, uintptr_t end)
+{
+    uint64_t bytes = 0;
+    while (start < end) {
+        uintptr_t stop = pvh_readable_up_to(start, end);
+        bytes += look_beside_own(start, stop);
+        start = stop < end ? pvh_next_page(stop) : end;
+    }
+    return bytes;
+}
+
 static void
 look_at_weakly(uintptr_t word)
 {
@@ -192,7 +205,7 @@ pvh_mark_reached(uintptr_t stack, uint32_t first_test)
         if (ranges[i].start <= stack && stack < ranges[i].end) {
             own_stack = &ranges[i];
         } else {
-            bytes += look_beside_own(ranges[i].start, ranges[i].end);
+            bytes += look_into_root(ranges[i].start, ranges[i].end);
             look_into_reached();
         }
     }

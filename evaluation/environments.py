@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -285,6 +285,8 @@ def read_report(path: Path) -> list[TestResult]:
         test = _read_test(element)
         known = tests.get((test.module, test.name))
         # A test that fails in its teardown is there twice.
+        if known is not None and known.failed and test.failed:
+            test = replace(test, text=f"{known.text}\n{test.text}")
         if known is None or test.failed:
             tests[test.module, test.name] = test
     return list(tests.values())

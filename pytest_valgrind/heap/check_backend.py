@@ -53,6 +53,8 @@ class HeapCheck:
         self._guards = guards
         #: What weakens the results: a check that came to no end.
         self.hints: set[str] = set()
+        #: Why nobody knows what was lost last, as a sentence: no check has come to its end since.
+        self.blindness = ""
         self._pid: int | None = None
         self._checked: CheckResult | None = None
 
@@ -69,13 +71,9 @@ class HeapCheck:
 
     def start(self, *, in_process: bool) -> None:
         """Start a clone, and wait for it if the process is to do the check."""
-        try:
-            self._start()
-        except OSError:
-            self._checked = self._failed()
-        else:
-            if in_process or self._at_once:
-                self._checked = self._end(0)
+        self._start()
+        if in_process or self._at_once:
+            self._checked = self._end(0)
 
     def ended(self) -> CheckResult | None:
         """Return what was found, None while the clone is at work."""
@@ -89,31 +87,33 @@ class HeapCheck:
 
     def _start(self) -> None:
         explains = partial(explain, self._engine, _PLACE)
-        self._pid = self._engine.start_check(
-            _PLACE, untracks=self.sees_references, explain=explains
-        )
+        try:
+            self._pid = self._engine.start_check(
+                _PLACE, untracks=self.sees_references, explain=explains
+            )
+        except OSError:  # there cannot be another process
+            self._pid = None
 
     def _end(self, options: int) -> CheckResult | None:
         checked, self._checked = self._checked, None
         if checked is not None:
             return checked
-        assert self._pid is not None
-        spent = client.wait_for_clone(self._pid, options)
-        if spent is None:
-            return None
-        if self._engine.is_done(_PLACE):
-            return self._result(spent, is_late=False)
-        # Once more, as it is not known why it died.
-        try:
-            self._start()
-        except OSError:
-            return self._failed()
-        spent = client.wait_for_clone(self._pid)
-        if spent is None or not self._engine.is_done(_PLACE):
-            return self._failed()
-        return self._result(spent, is_late=True)
+        if self._pid is not None:
+            spent = client.wait_for_clone(self._pid, options)
+            if spent is None:
+                return None
+            if self._engine.is_done(_PLACE):
+                return self._result(spent, is_late=False)
+        # Once more, as it is not known why it died or could not be made.
+        self._start()
+        if self._pid is not None:
+            spent = client.wait_for_clone(self._pid)
+            if spent is not None and self._engine.is_done(_PLACE):
+                return self._result(spent, is_late=True)
+        return self._failed()
 
     def _result(self, seconds: float, *, is_late: bool) -> CheckResult:
+        self.blindness = ""  # it sees what those before it did not
         records = findings(self._engine, _PLACE, self._frames)
         records = placed([*records, *self._seen_by_guards()])
         self._engine.acknowledge(_PLACE)
@@ -130,8 +130,7 @@ class HeapCheck:
         ]
 
     def _failed(self) -> CheckResult:
-        self.hints.add(
-            "a leak check came to no end, as its clone of the process died or could not be made: "
-            "what tests lost by then is found by the next check, or not at all"
-        )
+        words = "leak check came to no end, as its clone of the process died or could not be made"
+        self.hints.add(f"a {words}: what tests lost by then is found by the next check")
+        self.blindness = f"The last {words}."
         return CheckResult([], in_process=True, seconds=0.0, is_late=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import gc
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from pytest_valgrind.hunt.holders import Place, in_words, place_of
 from pytest_valgrind.hunt.rates import per_run
-from pytest_valgrind.hunt.sizes import known, size_of
-from pytest_valgrind.hunt.untracked import SHARED
+from pytest_valgrind.hunt.sizes import known, size_of, without
+from pytest_valgrind.hunt.untracked import CONSTANTS, INTEGERS, SHARED
 from pytest_valgrind.objects.type_facts import is_class, type_name
 
 #: Of lines about objects, and of objects that are looked at for them.
@@ -32,13 +32,15 @@ class Census:
     """
 
     def __init__(self, tracked: Sequence[object]) -> None:
+        # At once, as CPython's cache of attributes is full of None when it has been emptied.
+        self._constants = _references_to(CONSTANTS)
         objects = _with_untracked(tracked)
         self._kinds = {id(thing): type(thing) for thing in objects}
         self._references = {id(thing): sys.getrefcount(thing) for thing in objects}
         sizes = ((id(thing), size_of(thing)) for thing in objects)
         self._sizes = {number: size for number, size in sizes if size is not None}
-        # These numbers are references to small integers themselves, so that those come last.
-        self._shared = _references_to_shared()
+        # In the end, as these numbers are references to integers themselves.
+        self._integers = _references_to(INTEGERS)
         # In their places there may be others of these soon.
         for own in (tracked, objects):
             self._kinds.pop(id(own), None)
@@ -54,11 +56,12 @@ class Census:
         :param least: by how much something must have grown.
         """
         changes = Changes([], [], [])
-        for thing, first, last in zip(SHARED, self._shared, _references_to_shared(), strict=True):
-            if last - first >= least:
-                changes.referred.append((last - first, thing))
+        for shared, before in ((CONSTANTS, self._constants), (INTEGERS, self._integers)):
+            for thing, first, last in zip(shared, before, _references_to(shared), strict=True):
+                if last - first >= least:
+                    changes.referred.append((last - first, thing))
         objects = _with_untracked(tracked)
-        mine = (self, vars(self), *vars(self).values(), tracked, objects, known)
+        mine = (self, vars(self), *vars(self).values(), tracked, objects, known, without)
         own = set(map(id, mine))
         own.update(map(id, SHARED))
         made: dict[type, list[object]] = {}
@@ -70,8 +73,8 @@ class Census:
                 if gc.is_tracked(thing):
                     made.setdefault(type(thing), []).append(thing)
                 continue
-            if (before := self._sizes.get(id(thing))) is not None:
-                grown = (size_of(thing) or 0) - before
+            if (size := self._sizes.get(id(thing))) is not None:
+                grown = (size_of(thing) or 0) - size
                 if grown >= least:
                     changes.grown.append((grown, thing))
             more = sys.getrefcount(thing) - self._references[id(thing)]
@@ -88,12 +91,11 @@ class Changes(NamedTuple):
     made: list[list[Any]]  #: new objects, by type
     referred: list[tuple[int, Any]]  #: objects with more references, and how many
 
-    def in_words(self, census: Census, runs: int, references: float) -> tuple[list[str], list[str]]:
-        """Return lines about it: those that say where something is kept, and others.
+    def in_words(self, census: Census, runs: int) -> tuple[list[str], list[str]]:
+        """Return lines about objects: those that say where something is kept, and others.
 
         :param census: of what was there before.
         :param runs: in which it came to be.
-        :param references: how many more there are after each run; 0 if these do not leak.
         """
         telling: list[str] = []
         others: list[str] = []
@@ -109,15 +111,23 @@ class Changes(NamedTuple):
                 telling.append(f"{line}, {how} {place.name}")
             else:  # only other new ones keep it
                 others.append(line)
-        # New objects explain them as well.
-        unexplained = 0.0 if telling or others else references
-        for more, thing in sorted(self.referred, key=_rank):
-            if unexplained <= _FEW:
+        return telling[:_MOST], others[:_MOST]
+
+    def references(self, census: Census, runs: int, rate: float) -> list[str]:
+        """Return lines about references to what was there before; new objects have some as well.
+
+        :param census: of what was there before.
+        :param runs: in which there came to be more.
+        :param rate: how many more are to be explained for each run.
+        """
+        lines = []
+        for more, thing in sorted(self.referred, key=_rank)[:_MOST]:
+            if rate <= _FEW:
                 break
             words = in_words(thing, place_of(thing, census.knows))
-            telling.append(f"references to {words}: {per_run(more, runs)} more a run")
-            unexplained -= more / runs
-        return telling[:_MOST], others[:_MOST]
+            lines.append(f"references to {words}: {per_run(more, runs)} more a run")
+            rate -= more / runs
+        return lines
 
 
 def _with_untracked(tracked: Sequence[object]) -> list[object]:
@@ -146,5 +156,5 @@ def _place(things: Sequence[object], census: Census) -> Place | None:
     return place
 
 
-def _references_to_shared() -> array[int]:
-    return array("q", map(sys.getrefcount, SHARED))
+def _references_to(things: Iterable[object]) -> array[int]:
+    return array("q", map(sys.getrefcount, things))

@@ -118,7 +118,7 @@ def _names(step: _Step, holder: object) -> Iterator[tuple[object, str]]:
     elif type(holder) not in (list, tuple, set, frozenset, ModuleType):
         # Either is an attribute of the holder, or the dictionary of its attributes.
         for thing in (step.thing, step.held):
-            if name := _attribute(thing, holder):
+            if thing is not _NOTHING and (name := _attribute(thing, holder)):
                 yield thing, f"{type_name(type(thing))} {name}"
 
 

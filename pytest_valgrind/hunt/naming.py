@@ -96,8 +96,9 @@ class _Search:
         :param others: gets those that do not say where something is kept.
         """
         counters = self._observer.counters
+        descriptors = new_descriptors.descriptors()
         self._observer.collect()
-        descriptors, threads = new_descriptors.descriptors(), set(threading.enumerate())
+        threads = set(threading.enumerate())
         census = Census(counters.objects())
         if not self._repeat(self._runs):
             return
@@ -117,9 +118,13 @@ class _Search:
             objects = counters.objects()
             with counters.unfrozen():
                 changes = census.changes(objects, self._least)
-                telling, others[:] = changes.in_words(
-                    census, self._runs, self._leaks.rate(REFERENCES)
-                )
+                telling, others[:] = changes.in_words(census, self._runs)
+                if not (telling or others):
+                    rate = self._leaks.rate(REFERENCES)
+                    telling = changes.references(census, self._runs, rate)
+                    # What was lost has made them, and its line says more.
+                    if any(map(self._leaks.rate, (BLOCKS, HEAP))):
+                        telling, others[:] = [], telling
                 yield from telling
 
     def _lines(self, number: int) -> Iterator[str]:

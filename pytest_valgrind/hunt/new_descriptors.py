@@ -36,14 +36,13 @@ def in_words(opened: Iterable[str]) -> Iterator[str]:
     for target in opened:
         targets[target] += 1
     directories: dict[PurePath, list[str]] = {}
-    for target, count in targets.items():
-        if count == 1 and target.startswith("/"):
+    for target in targets:
+        if target.startswith("/"):
             directories.setdefault(PurePath(target).parent, []).append(target)
     lines: Counter[str] = Counter()
     for directory, paths in directories.items():
-        if len(paths) > 1:
-            lines[f"files in {directory}, such as {PurePath(paths[0]).name}"] = len(paths)
-            for path in paths:
-                del targets[path]
+        if len(paths) > _MOST:
+            words = f"files in {directory}, such as {PurePath(paths[0]).name}"
+            lines[words] = sum(targets.pop(path) for path in paths)
     for words, count in (lines + targets).most_common(_MOST):
         yield f"{count:,} open: {words}"

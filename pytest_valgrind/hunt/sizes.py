@@ -22,18 +22,24 @@ _SIZES: dict[type, Callable[[Any], int]] = {
     io.StringIO: io.StringIO.tell,
     io.BytesIO: io.BytesIO.tell,
 }
-#: By type, as far as any was asked for. It grows while things are looked at.
-known: dict[type, Callable[[Any], int] | None] = {}
+#: By type, as far as any was asked for, and the types that have none. They grow while things are
+#: looked at, and have only one reference to each type, as references are counted.
+known: dict[type, Callable[[Any], int]] = {}
+without: set[type] = set()
 
 
 def size_of(thing: object) -> int | None:
     """Return the size, None if the type is none that grows, or a stream is closed."""
     kind = type(thing)
+    if kind in without:
+        return None
     if kind not in known:
-        bases = (base for base in _SIZES if base in kind.__mro__)
-        known[kind] = next(map(_SIZES.__getitem__, bases), None)
-    size = known[kind]
+        base = next((base for base in _SIZES if base in kind.__mro__), None)
+        if base is None:
+            without.add(kind)
+            return None
+        known[kind] = _SIZES[base]
     try:
-        return None if size is None else size(thing)
+        return known[kind](thing)
     except ValueError:
         return None

@@ -12,10 +12,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from types import BuiltinFunctionType, FunctionType, ModuleType
 
+from pytest_valgrind.hunt.sizes import size_of
+
 #: What is one object wherever it is used.
-SHARED: Sequence[object] = (None, True, False, Ellipsis, NotImplemented, *range(-5, 257))
-#: Of the test's module.
+CONSTANTS: Sequence[object] = (None, True, False, Ellipsis, NotImplemented)
+INTEGERS: Sequence[int] = range(-5, 257)
+SHARED: Sequence[object] = (*CONSTANTS, *INTEGERS)
+#: Of the test's module, and of a container that is not looked into.
 _MOST = 10_000
+_LARGE = 1000
 _OF_OTHERS = (ModuleType, BuiltinFunctionType, type)
 
 
@@ -39,14 +44,20 @@ class Untracked:
 
 def _of_module(module: ModuleType) -> Iterator[object]:
     """Yield what its variables, and the containers and instances among them, refer to."""
-    # Most are functions: tests.
-    values = [value for value in vars(module).values() if type(value) is not FunctionType]
-    owners = (value for value in values if gc.is_tracked(value))
-    values += gc.get_referents(
-        *(owner for owner in owners if not issubclass(type(owner), _OF_OTHERS))
-    )
+    values = [
+        value
+        for name, value in vars(module).items()
+        # Most are functions: tests.
+        if type(value) is not FunctionType and not name.startswith("__")
+    ]
+    values += gc.get_referents(*filter(_is_looked_into, values))
     seen = set(map(id, SHARED))
     for value in values:
         if not gc.is_tracked(value) and id(value) not in seen:
             seen.add(id(value))
             yield value
+
+
+def _is_looked_into(value: object) -> bool:
+    """Whether it may have such objects: all that is large would take too long for each test."""
+    return not issubclass(type(value), _OF_OTHERS) and (size_of(value) or 0) <= _LARGE

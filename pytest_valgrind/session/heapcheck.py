@@ -63,6 +63,7 @@ class Heapcheck:
         self._was_tried = False
         #: Why leaks cannot be seen in this process, as a sentence; empty if they can.
         self._blindness = ""
+        self._check: HeapCheck | None = None
         # Of the file for the stacks of a crash.
         self._stacks: int | None = None
         # Whether the guards are looked at after each test: it takes as long as there are blocks,
@@ -160,6 +161,7 @@ class Heapcheck:
             is_crowded=is_crowded,
         )
         made.hints = self.hints
+        self._check = made
         return made
 
     def timeouts(self, settings: Settings) -> Timeouts:
@@ -237,7 +239,8 @@ class Heapcheck:
     def look_back(self, settings: Settings, results: Results) -> None:
         """Have it fail the run if leaks cannot be seen, and the user has not left them out."""
         if settings.leak_check != "off":
-            results.blindness = self._blindness
+            unseen = self._check.blindness if self._check else ""
+            results.blindness = self._blindness or unseen
 
     def keep_log(self, results: Results) -> None:
         """Do nothing: there is none."""

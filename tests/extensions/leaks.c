@@ -3,15 +3,12 @@
 #undef Py_LIMITED_API
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -40,47 +37,10 @@ FUNCTION(lose_malloc)
     return lose(malloc(SIZE));
 }
 
-FUNCTION(lose_byte)
-{
-    UNUSED;
-    return lose(malloc(1));
-}
-
-FUNCTION(lose_calloc)
-{
-    UNUSED;
-    return lose(calloc(SIZE, SIZE));
-}
-
-FUNCTION(lose_large_block)
-{
-    UNUSED;
-    return lose(malloc(1 << 20));
-}
-
-FUNCTION(lose_aligned_block)
-{
-    UNUSED;
-    void *block = NULL;
-    return posix_memalign(&block, 64, SIZE) ? PyErr_NoMemory() : lose(block);
-}
-
-FUNCTION(lose_copy_of_text)
-{
-    UNUSED;
-    return lose(strdup("a text"));
-}
-
 FUNCTION(lose_mem_block)
 {
     UNUSED;
     return lose(PyMem_Malloc(SIZE));
-}
-
-FUNCTION(lose_raw_block)
-{
-    UNUSED;
-    return lose(PyMem_RawMalloc(SIZE));
 }
 
 FUNCTION(lose_object_block)
@@ -154,28 +114,10 @@ FUNCTION(lose_descriptor)
     return PyLong_FromLong(open("/dev/null", O_RDONLY));
 }
 
-FUNCTION(lose_socket)
-{
-    UNUSED;
-    return PyLong_FromLong(socket(AF_INET, SOCK_STREAM, 0));
-}
-
-FUNCTION(lose_timer)
-{
-    UNUSED;
-    return PyLong_FromLong(timerfd_create(CLOCK_MONOTONIC, 0));
-}
-
 FUNCTION(lose_stream)
 {
     UNUSED;
     return lose(fopen("/dev/null", "r"));
-}
-
-FUNCTION(lose_directory)
-{
-    UNUSED;
-    return lose(opendir("/"));
 }
 
 static void *
@@ -205,13 +147,6 @@ FUNCTION(lose_reference)
 {
     UNUSED;
     Py_INCREF(argument);
-    Py_RETURN_NONE;
-}
-
-FUNCTION(lose_reference_to_type)
-{
-    UNUSED;
-    Py_INCREF(Py_TYPE(argument));
     Py_RETURN_NONE;
 }
 
@@ -277,82 +212,16 @@ FUNCTION(lose_tuple)
     return lose(Py_BuildValue("(ii)", 1000, 1001));
 }
 
-FUNCTION(lose_set)
-{
-    UNUSED;
-    return lose(PySet_New(NULL));
-}
-
 FUNCTION(lose_text)
 {
     UNUSED;
     return lose(PyUnicode_FromString("a text that is lost"));
 }
 
-FUNCTION(lose_bytes)
-{
-    UNUSED;
-    return lose(PyUnicode_AsUTF8String(argument));
-}
-
 FUNCTION(lose_integer)
 {
     UNUSED;
     return lose(PyLong_FromLong(1000000));
-}
-
-FUNCTION(lose_float)
-{
-    UNUSED;
-    return lose(PyFloat_FromDouble(1.5));
-}
-
-FUNCTION(lose_iterator)
-{
-    UNUSED;
-    return lose(PyObject_GetIter(argument));
-}
-
-FUNCTION(lose_weak_reference)
-{
-    UNUSED;
-    return lose(PyWeakref_NewRef(argument, argument));
-}
-
-FUNCTION(lose_instance)
-{
-    UNUSED;
-    return lose(PyObject_CallNoArgs(argument));
-}
-
-FUNCTION(lose_exception)
-{
-    UNUSED;
-    PyObject *type, *value, *traceback;
-    PyErr_SetString(PyExc_ValueError, "not today");
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    Py_XDECREF(type);
-    Py_XDECREF(traceback);
-    return lose(value);
-}
-
-FUNCTION(lose_capsule)
-{
-    UNUSED;
-    return lose(PyCapsule_New((void *)lose, NULL, NULL));
-}
-
-FUNCTION(lose_value_of_item)
-{
-    UNUSED;
-    PyObject *found = PyDict_New();
-    PyObject *value = PyUnicode_FromString("a value that the dictionary has, too");
-    if (found != NULL && value != NULL) {
-        PyDict_SetItemString(found, "key", value);
-    }
-    Py_XDECREF(found);
-    return lose(value);
 }
 
 /* A type with a reference that its dealloc forgets, and that the collector does not see. */
@@ -379,13 +248,7 @@ static PyType_Spec holder_spec = {
 
 static PyMethodDef methods[] = {
     METHOD(lose_malloc),
-    METHOD(lose_byte),
-    METHOD(lose_calloc),
-    METHOD(lose_large_block),
-    METHOD(lose_aligned_block),
-    METHOD(lose_copy_of_text),
     METHOD(lose_mem_block),
-    METHOD(lose_raw_block),
     METHOD(lose_object_block),
     METHOD(grow_block),
     METHOD(grow_list_of_nodes),
@@ -394,13 +257,9 @@ static PyMethodDef methods[] = {
     METHOD(lose_map),
     METHOD(lose_map_of_file),
     METHOD(lose_descriptor),
-    METHOD(lose_socket),
-    METHOD(lose_timer),
     METHOD(lose_stream),
-    METHOD(lose_directory),
     METHOD(lose_thread),
     METHOD_OF_ONE(lose_reference),
-    METHOD_OF_ONE(lose_reference_to_type),
     METHOD_OF_ONE(own_what_is_borrowed),
     METHOD_OF_ONE(lose_attribute),
     METHOD(lose_module),
@@ -409,17 +268,8 @@ static PyMethodDef methods[] = {
     METHOD(lose_list),
     METHOD(lose_dict),
     METHOD(lose_tuple),
-    METHOD(lose_set),
     METHOD(lose_text),
-    METHOD_OF_ONE(lose_bytes),
     METHOD(lose_integer),
-    METHOD(lose_float),
-    METHOD_OF_ONE(lose_iterator),
-    METHOD_OF_ONE(lose_weak_reference),
-    METHOD_OF_ONE(lose_instance),
-    METHOD(lose_exception),
-    METHOD(lose_capsule),
-    METHOD(lose_value_of_item),
     {NULL, NULL, 0, NULL},
 };
 

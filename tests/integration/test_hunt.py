@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import INI, SUITES
+from conftest import HERE, INI, SUITES, build_extension
 from suite import Run, Suite
 
 #: By test: what grows with each run of it, and words about what that is.
@@ -22,6 +22,11 @@ LEAKS = {
     "test_leaks_in_case": ("memory blocks", "list test_hunted.kept grows by 1 a run"),
     "test_leaks_in_coroutine": ("memory blocks", "list test_hunted.kept grows by 1 a run"),
     "test_hunted.leaks_in_doctest": ("memory blocks", "list test_hunted.kept grows by 1 a run"),
+}
+#: By test: the C function, and how much of what it leaves that something keeps.
+FUNCTIONS = {
+    "test_list_of_nodes": ("grow_list_of_nodes", "1 block"),
+    "test_map": ("lose_map", "1 mapping"),
 }
 KNOWN = "test_leaks_as_is_known"
 LISTED = "test_not_checked_and_listed"
@@ -58,6 +63,18 @@ def doubling(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
 def numbered(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
     """Return the run with numbers of runs, as pytest-leaks takes them, in two workers."""
     return hunt(tmp_path_factory.mktemp("numbered"), extension, "-R", "3:4", "-n2")
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Return a run in which the native engine sees leaks of C."""
+    directory = tmp_path_factory.mktemp("watched")
+    build_extension(HERE / "extensions" / "leaks.c", directory, "-g")
+    made = Suite(directory, directory)
+    made.write("pytest.ini", f"{INI}markers = named\n")
+    made.copy(SUITES / "leaks")
+    some = ("-k", " or ".join(FUNCTIONS), "test_extension.py")
+    return made.run("-R", ":", "--leaks-seconds=0.2", "--heapcheck", *some)
 
 
 def listed(run: Run) -> dict[str, str]:
@@ -158,3 +175,11 @@ def test_leaks_by_numbers_fail_nothing(numbered: Run) -> None:
 def test_leak_is_found_by_numbers(numbered: Run, name: str) -> None:
     """By what grows in each of four runs."""
     assert LEAKS[name][0] in listed(numbered)[name]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_function_of_c_is_named(watched: Run, name: str) -> None:
+    """The engine knows which one allocates, and debug information its line."""
+    function, what = FUNCTIONS[name]
+    pattern = rf"{what} more a run: made by {function} \(leaks\.c:\d+\)"
+    assert re.search(pattern, watched[name].text)
