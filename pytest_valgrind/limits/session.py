@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -141,16 +142,24 @@ def _measure(
     from pytest_valgrind.limits.limiter import Limiter
     from pytest_valgrind.limits.previous_use import PreviousUse
 
-    cache: pytest.Cache | None = getattr(config, "cache", None)
     limiter = Limiter(
         instrument,
         limits,
-        PreviousUse(cache.mkdir("limit_memory") / "used.jsonl" if cache else None),
+        PreviousUse(_file_of_previous_use(config)),
         fails_on_increase=option_named("fail_on_increase").value(config, config.option),
         freeze=option_named("freeze").value(config, config.option),
     )
     config.pluginmanager.register(limiter)
     config.pluginmanager.register(ProblemStatus())
+
+
+def _file_of_previous_use(config: pytest.Config) -> Path | None:
+    """Return where pytest's cache keeps what tests used; None if there is no cache."""
+    cache: pytest.Cache | None = getattr(config, "cache", None)
+    try:
+        return cache.mkdir("limit_memory") / "used.jsonl" if cache else None
+    except OSError:  # the project may be read-only
+        return None
 
 
 def _start_again(config: pytest.Config, items: list[pytest.Item], limited: int) -> None:
