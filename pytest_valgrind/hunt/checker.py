@@ -109,6 +109,8 @@ class LeakChecker:
         leaks = rule.hunt(observer, repeat)
         if leaks:
             leaks.names = naming.names(leaks, observer, partial(repeat, 1))
+            # What that has looked at is frozen, and may be in a cycle (CPython 3.10).
+            self._garbage.settle_everything()
         return leaks
 
     @pytest.hookimpl(tryfirst=True)
