@@ -87,6 +87,7 @@ class Waiting:
                 self.forwarded.append(info.si_signo)
                 process.send_signal(info.si_signo)
                 continue
+            is_first = not self.was_interrupted
             self.was_interrupted = True
             state = progress()
             if state == "starts":
@@ -94,7 +95,7 @@ class Waiting:
             elif info.si_code != _BY_KERNEL and due is None:
                 if state == "runs":
                     due = time.monotonic() + _GRACE
-                else:
+                elif not is_first:  # the first may be what has interrupted it, and it was quicker
                     process.send_signal(signal.SIGINT)
         return code
 

@@ -55,6 +55,16 @@ def test_nothing_grows_by_reading(growth: Growth, counter: int) -> None:
     assert grown == 0
 
 
+@pytest.mark.skipif(sys.version_info[:2] != (3, 12), reason="they are immortal on 3.12 alone")
+def test_interned_strings_do_not_count(growth: Growth) -> None:
+    """It is the interpreter that keeps them for ever."""
+    growth.of(counters.BLOCKS)
+    for number in range(100):
+        sys.intern(f"nobody else has interned this: {number}")
+    grown = growth.of(counters.BLOCKS)
+    assert grown == 0
+
+
 @pytest.mark.parametrize("size", [1, 24, 25, 100, 1000, 1040, 5000])
 def test_heap_bytes(growth: Growth, size: int) -> None:
     """Those of a block, and what malloc adds: 8 bytes, to a multiple of 16."""

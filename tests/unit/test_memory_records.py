@@ -106,8 +106,9 @@ def test_resident_set_grows_with_what_is_written_to() -> None:
     """And with that only."""
     measure = OfLinux()
     before = measure.start()
-    held = bytearray(os.urandom(16 * MB))
-    assert 15 * MB < measure.read().now - before < 40 * MB
+    # As large as this, malloc maps it anew, whatever was freed before (mallopt(3)).
+    held = bytearray(os.urandom(64 * MB))
+    assert 63 * MB < measure.read().now - before < 88 * MB
     assert held
 
 
