@@ -131,6 +131,18 @@ look_between_blocks(uintptr_t start, uintptr_t end)
 }
 
 static uint64_t
+look_where_readable(uintptr_t start, uintptr_t end)
+{
+    uint64_t bytes = 0;
+    while (start < end) {
+        uintptr_t stop = pvh_readable_up_to(start, end);
+        bytes += look_between_blocks(start, stop);
+        start = stop < end ? pvh_next_page(stop) : end;
+    }
+    return bytes;
+}
+
+static uint64_t
 look_beside_own(uintptr_t start, uintptr_t end)
 {
     uint64_t bytes = 0;
@@ -138,21 +150,9 @@ look_beside_own(uintptr_t start, uintptr_t end)
         pvh_own_range own = pvh_own_range_behind(start);
         uintptr_t stop = own.start < end ? own.start : end;
         if (start < stop) {
-            bytes += look_between_blocks(start, stop);
+            bytes += look_where_readable(start, stop);
         }
         start = own.start < end ? own.end : end;
-    }
-    return bytes;
-}
-
-static uint64_t
-look_into_root(uintptr_t start, uintptr_t end)
-{
-    uint64_t bytes = 0;
-    while (start < end) {
-        uintptr_t stop = pvh_readable_up_to(start, end);
-        bytes += look_beside_own(start, stop);
-        start = stop < end ? pvh_next_page(stop) : end;
     }
     return bytes;
 }
@@ -205,7 +205,7 @@ pvh_mark_reached(uintptr_t stack, uint32_t first_test)
         if (ranges[i].start <= stack && stack < ranges[i].end) {
             own_stack = &ranges[i];
         } else {
-            bytes += look_into_root(ranges[i].start, ranges[i].end);
+            bytes += look_beside_own(ranges[i].start, ranges[i].end);
             look_into_reached();
         }
     }
