@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, cast
 
 import pytest
@@ -46,25 +47,39 @@ class Repetition:
         self._reports.hold([])  # of subtests, which log their own
         try:
             if self._is_first:
-                if not self._run(self._run_wholly):
+                if not self._run_wholly():
                     return False
                 self._is_first = False
                 runs -= 1
                 if can_run_quickly(self._item, self._used):
                     self._quick_runs = QuickRuns(self._item, self._after)
             if self._quick_runs is None:
-                return all(self._run(self._run_wholly) for _ in range(runs))
-            with self._quick_runs.together() as run:
-                return all(self._run(run) for _ in range(runs))
+                return all(self._run_wholly() for _ in range(runs))
+            with self._put_back() as warned, self._quick_runs.together() as run:
+                for _ in range(runs):
+                    if not self._has_passed(run()):
+                        return False
+                    # What it is about may be part of it.
+                    warned.clear()
+                return True
         finally:
             self._reports.release()
             pytest_internals.forget_output(self._item)
 
-    def _run_wholly(self) -> Sequence[pytest.TestReport]:
-        return pytest_internals.run_phases(self._item, self._after)
+    def _run_wholly(self) -> bool:
+        with self._put_back():
+            reports = pytest_internals.run_phases(self._item, self._after)
+        return self._has_passed(reports)
 
-    def _run(self, phases: Callable[[], Sequence[pytest.TestReport]]) -> bool:
-        """Run it once more; return whether it has passed."""
+    def _has_passed(self, reports: Sequence[pytest.TestReport]) -> bool:
+        if all(report.passed for report in reports):
+            return True
+        self.last = reports
+        return False
+
+    @contextlib.contextmanager
+    def _put_back(self) -> Iterator[list[warnings.WarningMessage]]:
+        """Put back what is noted of each run; the value is what it warns of."""
         item = self._item
         # Hypothesis adds some to the session's, for each run.
         noted: list[list[Any]] = [
@@ -75,18 +90,14 @@ class Repetition:
         try:
             # Pytest keeps all warnings of a test until it has been reported.
             with (
-                warnings.catch_warnings(record=True),
+                warnings.catch_warnings(record=True) as warned,
                 pytest_internals.without_tmp_paths(item.config),
             ):
-                reports = phases()
+                yield warned
         finally:
             for properties, count in zip(noted, counts, strict=True):
                 del properties[count:]
             self._restore()
-        if all(report.passed for report in reports):
-            return True
-        self.last = reports
-        return False
 
     def tidy(self) -> None:
         """Drop what pytest keeps of each run until a module or the session ends."""
