@@ -41,7 +41,7 @@ PASSED = (
     *("test_hypothesis", "test_shared_fixture[0]", "test_shared_fixture[1]", "test_output"),
     *("test_descriptors_captured", "test_log", "test_file", "test_environment", "test_property"),
     *("test_after_failures", "test_checker", "test_hunted.in_doctest", "test_log_for_nobody"),
-    *("test_much_output", "test_after_failure_in_the_end"),
+    *("test_much_output", "test_after_failure_in_the_end", "test_knows_that_it_runs"),
 )
 
 

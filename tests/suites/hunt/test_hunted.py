@@ -264,6 +264,10 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUNTED", "once")
 
 
+def test_knows_that_it_runs() -> None:
+    assert os.environ["PYTEST_CURRENT_TEST"].endswith("::test_knows_that_it_runs (call)")
+
+
 def test_property(record_property: Any) -> None:
     record_property("given", "once")
 
