@@ -105,7 +105,8 @@ def test_console_script(suite: Suite) -> None:
 ELABORATE = {
     "test_ask.py": "def test_ask():\n    assert input() == 'the answer'\n",
     "test_flags.py": (
-        "import sys\ndef test_flags():\n    assert sys.flags.bytes_warning and 'x' in sys._xoptions\n"
+        "import sys\n"
+        "def test_flags():\n    assert sys.flags.bytes_warning and 'x' in sys._xoptions\n"
     ),
     "test_deep.py": (
         "import json\n"
