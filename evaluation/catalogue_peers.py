@@ -50,12 +50,20 @@ class Peer(NamedTuple):
     needs: tuple[str, ...]
     words: tuple[str, ...] = ()  #: of pytest's command line
     test: str = ""  #: the only test module, in place of the catalogue's own
+    variables: tuple[str, ...] = ()  #: of its environment, ``NAME=value``
     names: bool = False  #: whether it says of each where it was allocated
 
 
 PEERS = (
     Peer("pytest-leaks `-R :`, debug build", DEBUG, (LEAKS,), ("-R", ":")),
-    Peer("psleak, as by default", RELEASE, (PSLEAK, "psutil==7.2.2"), test=_PSLEAK_TEST),
+    Peer(
+        "psleak, as by default",
+        RELEASE,
+        (PSLEAK, "psutil==7.2.2"),
+        test=_PSLEAK_TEST,
+        # It skips its tests without.
+        variables=("PYTHONMALLOC=malloc", "PYTHONUNBUFFERED=1"),
+    ),
     *(
         Peer(
             f"pytest-memray `limit_leaks('{limit}')`, {how}",
@@ -82,7 +90,9 @@ def run_peers(work: Path, folder: Path) -> Iterator[tuple[Peer, Found]]:
         environment = make_environment(work / "peer", peer.interpreter)
         environment.install("pytest", "hypothesis", "pytest-asyncio", "setuptools", *peer.needs)
         directory = build_suite(environment, folder, peer.test)
-        run = run_suite_natively(environment, directory, peer.words, seconds=SECONDS)
+        run = run_suite_natively(
+            environment, directory, peer.words, seconds=SECONDS, variables=peer.variables
+        )
         found = Found()
         found.add(run, _reported(run, peer))
         yield peer, found
