@@ -15,6 +15,7 @@ CONCEPTS = (
     "cpython",
     "functions",
     "stale",
+    "generators",
     "collector",
     "references",
     "malloc_numbers",

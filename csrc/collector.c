@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "cpython.h"
+#include "generators.h"
 #include "stale.h"
 
 /* Looked up before there is a clone, in which another thread may seem to hold
@@ -26,7 +27,7 @@ pvg_find_collector(void)
     if (get_objects != NULL) {
         return 0;
     }
-    if (pvg_find_stale_pointers() < 0) {
+    if (pvg_find_stale_pointers() < 0 || pvg_find_generators() < 0) {
         return -1;
     }
     for (size_t i = 0; i < sizeof weak_types / sizeof *weak_types; i++) {
@@ -159,8 +160,9 @@ pvg_untrack(int which)
         for (Py_ssize_t i = 0; i < count; i++) {
             PyObject *object = PyList_GetItem(objects, i);
             forget_version(object);
-            pvg_forget_kept_frame(object);
+            pvg_forget_dead_places(object);
             pvg_forget_room_in_list(object);
+            pvg_forget_dead_variables(object);
         }
         for (Py_ssize_t i = 0; i < count; i++) {
             PyObject *object = PyList_GetItem(objects, i);

@@ -169,11 +169,29 @@ forget_frame_of(PyObject *code)
     }
 }
 
+/* A frame that waits, or that a traceback keeps, names behind its stack what it has taken from it.
+   While it is executed the depth is -1. Places in PyFrameObject, in words: */
+enum { FRAME_STACK = 8, FRAME_DEPTH = 10 };
+
+static void
+forget_room_in_stack(PyObject *frame)
+{
+    void **words = (void **)frame;
+    void **end = words + FRAME_SLOTS + ((Py_ssize_t *)frame)[VAR_SIZE];
+    void **stack = words[FRAME_STACK];
+    int depth = *(int *)&words[FRAME_DEPTH];
+    if (stack != NULL && depth >= 0 && stack + depth < end) {
+        memset(stack + depth, 0, (size_t)((char *)end - (char *)(stack + depth)));
+    }
+}
+
 void
-pvg_forget_kept_frame(void *object)
+pvg_forget_dead_places(void *object)
 {
     if (keeps_frames && Py_TYPE((PyObject *)object) == function_type) {
         forget_frame_of(get_code(object));
+    } else if (keeps_frames && Py_TYPE((PyObject *)object) == frame_type) {
+        forget_room_in_stack(object);
     }
 }
 

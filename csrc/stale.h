@@ -17,7 +17,7 @@ int pvg_find_stale_pointers(void);
 /* In the clone, with the GIL. The last two are for each object that the collector knows. */
 void pvg_forget_dead_slots(void);
 void pvg_forget_free_lists(void);
-void pvg_forget_kept_frame(void *object);
+void pvg_forget_dead_places(void *object);
 void pvg_forget_room_in_list(void *object);
 
 #endif

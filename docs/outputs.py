@@ -32,6 +32,7 @@ WINGS = (
         "findings",
         "markers",
         "pytest_internals",
+        "pytest_phases",
     ),
     *("session_kind", "command", "fork", "memory_size", "parent_death", "standard_library"),
     *("preload", "package", "valgrind", "client"),

@@ -1,4 +1,4 @@
-"""Every use of parts of pytest and pytest-xdist that have no public name.
+"""Every use of parts of pytest and pytest-xdist that have no public name, with pytest_phases.py.
 
 Tried with pytest 8.0 to 9.2 and pytest-xdist 3.6 to 3.8. tests/unit/test_pytest_internals.py fails
 with a sentence for each part that a release has moved.
@@ -10,8 +10,7 @@ import contextlib
 import io
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
-from types import ModuleType
-from typing import Any, NamedTuple, TextIO
+from typing import Any, TextIO
 
 import pytest
 from _pytest._code.code import (
@@ -22,7 +21,6 @@ from _pytest._code.code import (
 )
 from _pytest._io import TerminalWriter
 from _pytest.junitxml import xml_key
-from _pytest.logging import catching_logs
 from _pytest.runner import SetupState, runtestprotocol
 
 #: What a report shows of a failure.
@@ -34,83 +32,6 @@ _Protocol = Callable[[pytest.Item, "pytest.Item | None"], object]
 def run_phases(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestReport]:
     """Run setup, call and teardown, and log no report: hooks around a test are not called."""
     return runtestprotocol(item, log=False, nextitem=nextitem)
-
-
-class PhaseHooks(NamedTuple):
-    """The hooks that run a test."""
-
-    setup: Callable[..., object]
-    call: Callable[..., object]
-    teardown: Callable[..., object]
-
-
-#: Plugins of pytest that do something around each phase of a test, which is for its report.
-_AROUND_PHASES = ("capturemanager", "logging-plugin")
-
-
-def hooks_without_capture(item: pytest.Item) -> PhaseHooks:
-    """Return the hooks that run a test, without those that capture what it prints and logs."""
-    manager = item.config.pluginmanager
-    # Of conftests in other directories.
-    left_out = set(getattr(item.ihook, "remove_mods", ()))
-    left_out.update(filter(None, map(manager.get_plugin, _AROUND_PHASES)))
-    return PhaseHooks(
-        *(
-            manager.subset_hook_caller(f"pytest_runtest_{phase}", left_out)
-            for phase in PhaseHooks._fields
-        )
-    )
-
-
-@contextlib.contextmanager
-def captured_together(item: pytest.Item) -> Iterator[Callable[[], None]]:
-    """Capture what a test prints and logs in several runs; return what forgets it."""
-    manager = item.config.pluginmanager
-    capture: Any = manager.get_plugin("capturemanager")
-    logging: Any = manager.get_plugin("logging-plugin")
-    handlers = [logging.caplog_handler, logging.report_handler] if logging else []
-
-    def forget() -> None:
-        for handler in handlers:
-            handler.reset()
-        if capture:
-            capture.read_global_capture()
-
-    with contextlib.ExitStack() as stack:
-        if capture:
-            stack.enter_context(capture.item_capture("call", item))
-        for handler in handlers:
-            stack.enter_context(catching_logs(handler, level=logging.log_level))
-        yield forget
-
-
-@contextlib.contextmanager
-def new_request(item: pytest.Item) -> Iterator[None]:
-    """Have the fixtures of a test be made for one more run."""
-    state: Any = item
-    state._initrequest()
-    try:
-        yield
-    finally:
-        state._request = False
-        state.funcargs = None
-
-
-def shows_phases(config: pytest.Config) -> bool:
-    """Whether an option has pytest show something of each phase of a test, or stop there."""
-    logging: Any = config.pluginmanager.get_plugin("logging-plugin")
-    option = config.option
-    shown = ("usepdb", "trace", "setupshow", "setuponly", "setupplan")
-    return any(getattr(option, name, False) for name in shown) or (
-        logging is not None and logging._log_cli_enabled()
-    )
-
-
-def report_makers(item: pytest.Item) -> Iterator[str]:
-    """Yield the modules of the plugins that take part in making a test's reports."""
-    for implementation in item.ihook.pytest_runtest_makereport.get_hookimpls():
-        plugin = implementation.plugin
-        yield plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__module__
 
 
 def forget_output(item: pytest.Item) -> None:

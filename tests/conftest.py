@@ -31,6 +31,9 @@ collect_ignore = ["suites"]
 
 INI = "[pytest]\n"
 
+#: Options of the two engines, for what both share: under valgrind it takes twenty times as long.
+ENGINES = ("--heapcheck", pytest.param("--valgrind", marks=pytest.mark.slow))
+
 
 @pytest.fixture(scope="session")
 def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -42,6 +42,8 @@ LOST = {
     "generator": r"generator: <generator .*, .*/test_losing.py:\d+>",
     "started_generator": r"generator: <generator .*, .*/test_losing.py:\d+>",
     "exhausted_generator": r"generator: <generator .*, .*:\d+, finished>",
+    "variable_of_finished_generator": r"list: \['finished', <object>\]",
+    "argument_in_waiting_generator": r"list: \['waiting', <object>\]",
     "coroutine": r"coroutine: <coroutine .*, .*:\d+",
     "asynchronous_generator": r"async_generator: <async_generator .*, .*/test_losing.py:\d+>",
     "future": r"_asyncio.Future: <_asyncio.Future>",

@@ -19,8 +19,8 @@ from pytest_valgrind.heap.lost_blocks import explain, findings
 _WHICH = 2
 # No test has it.
 _PLACE = 0xFFFF0000
-# More than there are in a free list, whose blocks are of no test.
-_LISTS = 200
+# More than there are in a free list, whose blocks are of no test; and how many of them are lost.
+_LISTS, _LOST_LISTS = 200, 3
 # What create_leak loses, and what is kept.
 _LOST, _KEPT = 8, 12345
 _ALLOCATORS = re.compile(r"/lib(jemalloc|tcmalloc|mimalloc|asan|tsan|hoard|snmalloc)[^/]*$", re.M)
@@ -63,7 +63,9 @@ def _plant(engine: Engine) -> None:
     engine.begin_test(_PLACE)
     client.create_leak()
     lists = [[object()] for _ in range(_LISTS)]
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(lists[-1]))
+    # 3.10 keeps the frame of a call with its code, and in it what was on its stack: the last list.
+    for lost in lists[-_LOST_LISTS:]:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(lost))
     _kept.append(bytearray(_KEPT))
     engine.end_test()
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, cast
 
 import pytest
 
 from pytest_valgrind import pytest_internals
-from pytest_valgrind.hunt.quick_runs import QuickRuns, can_run_quickly
+from pytest_valgrind.hunt.quick_runs import QuickRuns, can_run_quickly, can_start_quickly
 from pytest_valgrind.items.deferred_reports import DeferredReports
 
 
@@ -34,9 +35,9 @@ class Repetition:
         self._reports = reports
         self._fixtures = fixtures
         self._used = used
-        # Not known before it has run once.
-        self._quick_runs: QuickRuns | None = None
-        self._is_first = True
+        self._quick_runs = QuickRuns(item, self._after) if can_start_quickly(item) else None
+        # Of others it is not known which fixtures they use before they have run once.
+        self._is_first = self._quick_runs is None
         self._globals = dict(pytest_internals.globals_of_doctest(item) or {})
         #: Those of the run that ended the hunt: it has failed, or was skipped.
         self.last: Sequence[pytest.TestReport] = ()
@@ -46,25 +47,39 @@ class Repetition:
         self._reports.hold([])  # of subtests, which log their own
         try:
             if self._is_first:
-                if not self._run(self._run_wholly):
+                if not self._run_wholly():
                     return False
                 self._is_first = False
                 runs -= 1
                 if can_run_quickly(self._item, self._used):
                     self._quick_runs = QuickRuns(self._item, self._after)
             if self._quick_runs is None:
-                return all(self._run(self._run_wholly) for _ in range(runs))
-            with self._quick_runs.together() as run:
-                return all(self._run(run) for _ in range(runs))
+                return all(self._run_wholly() for _ in range(runs))
+            with self._put_back() as warned, self._quick_runs.together() as run:
+                for _ in range(runs):
+                    if not self._has_passed(run()):
+                        return False
+                    # What it is about may be part of it.
+                    warned.clear()
+                return True
         finally:
             self._reports.release()
             pytest_internals.forget_output(self._item)
 
-    def _run_wholly(self) -> Sequence[pytest.TestReport]:
-        return pytest_internals.run_phases(self._item, self._after)
+    def _run_wholly(self) -> bool:
+        with self._put_back():
+            reports = pytest_internals.run_phases(self._item, self._after)
+        return self._has_passed(reports)
 
-    def _run(self, phases: Callable[[], Sequence[pytest.TestReport]]) -> bool:
-        """Run it once more; return whether it has passed."""
+    def _has_passed(self, reports: Sequence[pytest.TestReport]) -> bool:
+        if all(report.passed for report in reports):
+            return True
+        self.last = reports
+        return False
+
+    @contextlib.contextmanager
+    def _put_back(self) -> Iterator[list[warnings.WarningMessage]]:
+        """Put back what is noted of each run; the value is what it warns of."""
         item = self._item
         # Hypothesis adds some to the session's, for each run.
         noted: list[list[Any]] = [
@@ -75,18 +90,14 @@ class Repetition:
         try:
             # Pytest keeps all warnings of a test until it has been reported.
             with (
-                warnings.catch_warnings(record=True),
+                warnings.catch_warnings(record=True) as warned,
                 pytest_internals.without_tmp_paths(item.config),
             ):
-                reports = phases()
+                yield warned
         finally:
             for properties, count in zip(noted, counts, strict=True):
                 del properties[count:]
             self._restore()
-        if all(report.passed for report in reports):
-            return True
-        self.last = reports
-        return False
 
     def tidy(self) -> None:
         """Drop what pytest keeps of each run until a module or the session ends."""

@@ -49,6 +49,16 @@ PASSED = (
 )
 
 
+#: They start several interpreters, or are of a kind with others: they are of the slow tests.
+SELDOM = (
+    *("test_python_uninitialised", "test_python_leaked_reference", "test_python_exits_at_once"),
+    *("test_program_of_shell", "test_grandchild", "test_worker_fork_error"),
+    *("test_worker_spawn_error", "test_workers_clean", "test_valgrind_of_its_own"),
+)
+CHOSEN = [name for name in FAILED if name not in SELDOM]
+CHOSEN_PASSED = [name for name in PASSED if name not in SELDOM]
+
+
 @pytest.fixture(scope="module")
 def path(extension: Path) -> Path:
     """Build the program, next to the extension; return where they are."""
@@ -68,13 +78,23 @@ def children(tmp_path_factory: pytest.TempPathFactory, path: Path) -> Suite:
 
 @pytest.fixture(scope="module")
 def run(children: Suite) -> Run:
-    """Return its run with all processes under valgrind."""
-    return children.run("--valgrind", TRACE, "--valgrind-failures=report")
+    """Return a run of most of its tests with all processes under valgrind."""
+    return run_traced(children, f"not ({' or '.join(SELDOM)})")
 
 
-@pytest.mark.parametrize("name", FAILED)
-def test_defect_of_a_child_fails_the_test(run: Run, name: str) -> None:
-    """The test that started the child fails, and the failure names the child."""
+@pytest.fixture(scope="module")
+def run_of_others(children: Suite) -> Run:
+    """Return the run of the others."""
+    return run_traced(children, " or ".join(SELDOM))
+
+
+def run_traced(children: Suite, chosen: str) -> Run:
+    """Run those of the tests that an expression names (``-k``)."""
+    return children.run("--valgrind", TRACE, "--valgrind-failures=report", "-k", chosen)
+
+
+def assert_fails_for_child(run: Run, name: str) -> None:
+    """See that the test which started the child fails, and that the failure names the child."""
     header, what, frame = FAILED[name]
     case = run[name]
     assert case.outcome == "failed"
@@ -84,10 +104,30 @@ def test_defect_of_a_child_fails_the_test(run: Run, name: str) -> None:
     assert frame in case.text
 
 
-@pytest.mark.parametrize("name", PASSED)
+@pytest.mark.parametrize("name", CHOSEN)
+def test_defect_of_a_child_fails_the_test(run: Run, name: str) -> None:
+    """The failure names the child."""
+    assert_fails_for_child(run, name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in FAILED if name in SELDOM])
+def test_defect_of_another_child_fails_the_test(run_of_others: Run, name: str) -> None:
+    """Be it a grandchild or a worker's."""
+    assert_fails_for_child(run_of_others, name)
+
+
+@pytest.mark.parametrize("name", CHOSEN_PASSED)
 def test_clean_children(run: Run, name: str) -> None:
-    """Nothing fails for an interpreter's losses at its end, for signals, for system programs."""
+    """Nothing fails for an interpreter's losses at its end, signals, and system programs."""
     assert run[name].outcome == "passed", run[name].text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in PASSED if name in SELDOM])
+def test_other_clean_children(run_of_others: Run, name: str) -> None:
+    """Nor for workers, and a valgrind of the test's own."""
+    assert run_of_others[name].outcome == "passed", run_of_others[name].text
 
 
 @pytest.mark.parametrize("name", ["test_known_error", "test_known_leak"])
@@ -106,7 +146,7 @@ def test_error_of_the_test_itself_is_no_childs(run: Run) -> None:
 def test_no_other_outcomes(run: Run) -> None:
     """Every test of the suite is accounted for here."""
     others = {"test_known_error", "test_known_leak", "test_error"}
-    assert set(run.cases) == {*FAILED, *PASSED, *others}
+    assert set(run.cases) == {*CHOSEN, *CHOSEN_PASSED, *others}
 
 
 def test_child_is_named(run: Run) -> None:
@@ -119,7 +159,7 @@ def test_child_is_named(run: Run) -> None:
 def test_summary_counts_children(run: Run) -> None:
     """Servers of the standard library, which run to the end, are not mentioned."""
     (line,) = (line for line in run.summary if line.endswith("child processes of tests checked"))
-    assert int(line.split()[0]) > len(FAILED)
+    assert int(line.split()[0]) > len(CHOSEN)
     assert not [line for line in run.summary if "still runs" in line]
 
 

@@ -180,6 +180,7 @@ def test_process_that_does_not_come_to_pytest(suite: Suite) -> None:
         assert f"nothing was checked: {words.format(given)}" in done.stderr
 
 
+@pytest.mark.slow
 def test_process_that_runs_no_session(suite: Suite) -> None:
     """It is an error, as nothing was checked."""
     suite.write("test_clean.py", "def test_clean(): pass\n")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import INI, SUITES
+from conftest import ENGINES, INI, SUITES
 from crash_rows import FRAMES, KINDS
 from suite import PATIENCE, Run, Suite
 
@@ -178,7 +178,8 @@ def test_crash_at_import(suite: Suite) -> None:
     assert "  > crash (defective.c:" in run.output
 
 
-def test_crash_in_a_conftest(suite: Suite) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_crash_in_a_conftest(suite: Suite, engine: str) -> None:
     """It is reported before there is any test, even with an option of that conftest."""
     suite.write(
         "conftest.py",
@@ -187,17 +188,18 @@ def test_crash_in_a_conftest(suite: Suite) -> None:
         "os._exit(7)\n",
     )
     suite.write("test_none.py", "def test(): pass\n")
-    run = suite.run("--valgrind", "--own=1")
+    run = suite.run(engine, "--own=1")
     assert run.code == pytest.ExitCode.TESTS_FAILED
     assert "exited early with code 7" in run.output
     assert "It happened before any test was collected." in run.output
 
 
-def test_exit_that_hides_a_failure(suite: Suite) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_exit_that_hides_a_failure(suite: Suite, engine: str) -> None:
     """The session ended, but nothing was reported, and the exit code says that all is well."""
     suite.write("conftest.py", "import os\ndef pytest_sessionfinish(): os._exit(0)\n")
     suite.write("test_leak.py", "import defective\ndef test_leak(): defective.leak()\n")
-    run = suite.run("--valgrind")
+    run = suite.run(engine)
     assert run.code == pytest.ExitCode.TESTS_FAILED
     assert "although tests failed" in run.errors
     assert run["test_leak"].outcome == "failed"
@@ -300,8 +302,9 @@ def test_unknown_instruction(suite: Suite) -> None:
     assert "-march=native" in run["test"].text
 
 
-def test_launcher_that_is_killed(suite: Suite) -> None:
-    """The process under valgrind does not outlive it."""
+@pytest.mark.parametrize("engine", ENGINES)
+def test_launcher_that_is_killed(suite: Suite, engine: str) -> None:
+    """The tests' process does not outlive it."""
     suite.write(
         "test_long.py",
         "import os, pathlib, time\n"
@@ -310,7 +313,7 @@ def test_launcher_that_is_killed(suite: Suite) -> None:
         "    time.sleep(1000)\n",
     )
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "--valgrind"],
+        [sys.executable, "-m", "pytest", engine],
         cwd=suite.directory,
         env=suite.environment(),
         stdout=subprocess.DEVNULL,

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import INI
+from conftest import ENGINES, INI
 from suite import INTERRUPTIBLE, PATIENCE, Run, Suite
 
 TESTS = """
@@ -59,9 +59,7 @@ def test_slow():
 """
 
 
-@pytest.fixture(
-    scope="module", params=["--heapcheck", pytest.param("--valgrind", marks=pytest.mark.slow)]
-)
+@pytest.fixture(scope="module", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
     """Return the option that asks for it."""
     return str(request.param)

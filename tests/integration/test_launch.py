@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import HERE, INI, build_extension
+from conftest import ENGINES, HERE, INI, build_extension
 from suite import INTERRUPTIBLE, PATIENCE, Run, Suite
 
 CLEAN = "def test_clean():\n    pass\n"
@@ -79,9 +79,10 @@ def test_log_where_the_user_wants_it(suite: Suite) -> None:
     assert run.summary[-1] == f"log: {log}"
 
 
-def test_exit_code_passes_through(suite: Suite) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_exit_code_passes_through(suite: Suite, engine: str) -> None:
     """It is that of a run in which no test was found."""
-    assert suite.run("--valgrind").code == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert suite.run(engine).code == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
 @pytest.mark.slow
@@ -104,7 +105,8 @@ def test_console_script(suite: Suite) -> None:
 ELABORATE = {
     "test_ask.py": "def test_ask():\n    assert input() == 'the answer'\n",
     "test_flags.py": (
-        "import sys\ndef test_flags():\n    assert sys.flags.optimize and 'x' in sys._xoptions\n"
+        "import sys\n"
+        "def test_flags():\n    assert sys.flags.bytes_warning and 'x' in sys._xoptions\n"
     ),
     "test_deep.py": (
         "import json\n"
@@ -127,9 +129,10 @@ def elaborate(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
         "--valgrind",
         "--valgrind-failures=report",
         "-sv",
-        "--valgrind-args=--track-origins=yes --partial-loads-ok=no",
+        "--valgrind-args=--leak-resolution=med --partial-loads-ok=no",
         before=["prlimit", f"--stack={512 << 10}:unlimited"],
-        python=[sys.executable, "-O", "-Xx"],
+        # Not -O, with which all that is imported would be compiled.
+        python=[sys.executable, "-b", "-Xx"],
         environment={"VALGRIND_OPTS": "--num-callers=77"},
         stdin="the answer\n",
     )
@@ -160,7 +163,7 @@ def test_options_for_valgrind(elaborate: Run) -> None:
     for word in (
         "--freelist-vol=1000",
         "--time-stamp=yes",
-        "--track-origins=yes",
+        "--leak-resolution=med",
         "--partial-loads-ok=no",
     ):
         assert word in words
@@ -250,11 +253,13 @@ def test_never():
 """
 
 
-def interrupted(suite: Suite, send: Callable[[subprocess.Popen[str]], None]) -> tuple[int, str]:
+def interrupted(
+    suite: Suite, engine: str, send: Callable[[subprocess.Popen[str]], None]
+) -> tuple[int, str]:
     """Send a signal during a test; return the exit code and the output."""
     suite.write("test_slow.py", SLOW)
     process = subprocess.Popen(
-        [*INTERRUPTIBLE, sys.executable, "-m", "pytest", "--valgrind", "-v"],
+        [*INTERRUPTIBLE, sys.executable, "-m", "pytest", engine, "-v"],
         cwd=suite.directory,
         env=suite.environment(),
         stdout=subprocess.PIPE,
@@ -270,18 +275,19 @@ def interrupted(suite: Suite, send: Callable[[subprocess.Popen[str]], None]) -> 
     return process.returncode, output
 
 
-@pytest.mark.slow
-def test_interrupt_from_the_terminal(suite: Suite) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_interrupt_from_the_terminal(suite: Suite, engine: str) -> None:
     """Ctrl-C goes to both processes, and pytest says what has been done by then."""
-    code, output = interrupted(suite, lambda process: os.killpg(process.pid, signal.SIGINT))
+    code, output = interrupted(suite, engine, lambda process: os.killpg(process.pid, signal.SIGINT))
     assert code == pytest.ExitCode.INTERRUPTED
     assert "KeyboardInterrupt" in output
     assert "1 passed" in output
 
 
-def test_termination_of_the_launcher(suite: Suite) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_termination_of_the_launcher(suite: Suite, engine: str) -> None:
     """It ends what it has launched."""
-    code, output = interrupted(suite, lambda process: process.terminate())
+    code, output = interrupted(suite, engine, lambda process: process.terminate())
     assert code == 128 + signal.SIGTERM
     assert "died of SIGTERM" in output
 

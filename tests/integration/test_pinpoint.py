@@ -11,21 +11,38 @@ from conftest import INI
 from pinpoint_rows import LINES, TESTS, line_of, lines_of, places
 from suite import CONTAINED, Run, Suite, can_be_contained
 
+#: Each defect takes several further runs of its test: the others are of the slow tests.
+FEW = (
+    *("test_clean", "test_reference_to_local_variable", "test_memory", "test_error"),
+    *("test_only_the_first_time", "test_still_here"),
+)
 
-@pytest.fixture(scope="module")
-def pinpointed(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
-    """Return the run of these tests."""
-    made = Suite(tmp_path_factory.mktemp("pinpointed"), extension)
+
+def run_pinpointed(made: Suite, chosen: str) -> Run:
+    """Run those of the tests that an expression names (``-k``)."""
     made.write("pytest.ini", INI)
     made.write("test_lines.py", TESTS)
     # Digits of process ids stand in the path of the log, too, as they do in containers.
     temporary = made.directory / "d0123456789"
     temporary.mkdir()
     return made.run(
-        *("--valgrind", "--valgrind-pinpoint", "-rA"),
+        *("--valgrind", "--valgrind-pinpoint", "-rA", "-k", chosen),
         before=CONTAINED if can_be_contained() else (),
         environment={"TMPDIR": str(temporary)},
     )
+
+
+@pytest.fixture(scope="module")
+def pinpointed(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
+    """Return the run of a few tests."""
+    return run_pinpointed(Suite(tmp_path_factory.mktemp("pinpointed"), extension), " or ".join(FEW))
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
+    """Return the run of the others."""
+    chosen = f"not ({' or '.join(FEW)})"
+    return run_pinpointed(Suite(tmp_path_factory.mktemp("others"), extension), chosen)
 
 
 @pytest.fixture(scope="module")
@@ -37,19 +54,30 @@ def functions(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
     return made.run("--valgrind", "--valgrind-python-frames", "-k", "memory or callee")
 
 
-@pytest.mark.parametrize("name", LINES)
+@pytest.mark.parametrize("name", [name for name in LINES if name in FEW])
 def test_lines(pinpointed: Run, name: str) -> None:
     """A line of a function that the test calls comes before the line that calls it."""
     assert lines_of(pinpointed, name) == places(LINES[name])
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [("test_error", "decide_uninitialised()"), ("test_written_after_free", "write_after_free()")],
-)
-def test_line_of_an_error(pinpointed: Run, name: str, text: str) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in LINES if name not in FEW])
+def test_lines_of_others(others: Run, name: str) -> None:
+    """They are as well known in callees, loops and fixtures."""
+    assert lines_of(others, name) == places(LINES[name])
+
+
+def test_line_of_an_error(pinpointed: Run) -> None:
     """It is the one at which valgrind saw it."""
-    assert lines_of(pinpointed, name) == places([(name, text)])
+    lines = places([("test_error", "decide_uninitialised()")])
+    assert lines_of(pinpointed, "test_error") == lines
+
+
+@pytest.mark.slow
+def test_line_of_a_write_to_freed_memory(others: Run) -> None:
+    """It is the one that wrote, too."""
+    lines = places([("test_written_after_free", "write_after_free()")])
+    assert lines_of(others, "test_written_after_free") == lines
 
 
 def test_source_of_a_line(pinpointed: Run) -> None:
@@ -57,11 +85,12 @@ def test_source_of_a_line(pinpointed: Run) -> None:
     assert "in test_memory\n      defective.leak(100)\n" in f"{pinpointed['test_memory'].text}\n"
 
 
-def test_lines_of_two_errors(pinpointed: Run) -> None:
+@pytest.mark.slow
+def test_lines_of_two_errors(others: Run) -> None:
     """Each has its own."""
     name = "test_two_errors"
     lines = [(name, "decide_uninitialised()"), (name, "read_past_end()")]
-    assert sorted(lines_of(pinpointed, name)) == places(lines)
+    assert sorted(lines_of(others, name)) == places(lines)
 
 
 def test_short_process_ids(pinpointed: Run) -> None:
@@ -86,7 +115,6 @@ def test_process_is_left_alone(pinpointed: Run) -> None:
     assert pinpointed.output.count("printed once") == 1
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_hint_names_the_option(functions: Run) -> None:
     """It is given where something was found without it."""

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from conftest import INI
+from conftest import ENGINES, INI
 from heapcheck_runs import section
 from suite import Run, Suite
 
@@ -42,9 +42,7 @@ def test_subtest(subtests):
 """
 
 
-@pytest.fixture(
-    scope="module", params=["--heapcheck", pytest.param("--valgrind", marks=pytest.mark.slow)]
-)
+@pytest.fixture(scope="module", params=ENGINES)
 def void(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, extension: Path
 ) -> Run:

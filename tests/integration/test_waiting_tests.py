@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from conftest import ENGINES
 from suite import Suite
 
 
@@ -43,9 +44,7 @@ def read_all(descriptor: int) -> Iterator[bytes]:
         yield data
 
 
-@pytest.mark.parametrize(
-    "engine", ["--heapcheck", pytest.param("--valgrind", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_terminal(engine: str, clean: Suite) -> None:
     """The number of tests that wait is shown there."""
     controller, terminal = pty.openpty()

@@ -18,11 +18,11 @@ import xdist.workermanage
 from _pytest import runner
 from _pytest._io import TerminalWriter
 from _pytest.capture import CaptureManager
-from _pytest.logging import LoggingPlugin
+from _pytest.logging import LogCaptureHandler, LoggingPlugin
 from _pytest.main import FSHookProxy
 from _pytest.terminal import TerminalReporter
 
-from pytest_valgrind import pytest_internals
+from pytest_valgrind import pytest_internals, pytest_phases
 
 #: What a class or function must mention, and what for.
 MENTIONED: dict[str, tuple[Any, str, str]] = {
@@ -43,6 +43,15 @@ MENTIONED: dict[str, tuple[Any, str, str]] = {
     "report's log": (LoggingPlugin, "self.report_handler", "runs are logged together"),
     "log level": (LoggingPlugin, "self.log_level", "runs are logged together"),
     "live logs": (LoggingPlugin, "def _log_cli_enabled", "then phases are shown one by one"),
+    "a setup": (runner.pytest_runtest_setup, "_setupstate.setup(item)", "a quick run is the same"),
+    "a call": (runner.pytest_runtest_call, "item.runtest()", "a quick run is the same"),
+    "a teardown": (
+        runner.pytest_runtest_teardown,
+        "_setupstate.teardown_exact(nextitem)",
+        "a quick run is the same",
+    ),
+    "current test": (runner, "PYTEST_CURRENT_TEST", "a quick run sets it as well"),
+    "log": (LogCaptureHandler, "self.records", "what a quick run has logged is dropped"),
     "request": (pytest.Function, "def _initrequest", "a test runs again"),
     "other conftests": (FSHookProxy, "self.remove_mods", "hooks of a test run without capture"),
     "crash line": (TerminalReporter.summary_errors, ".when", "errors at a time of ours are named"),
@@ -70,6 +79,24 @@ def test_part_is_there(where: Any, part: str, purpose: str) -> None:
 def test_session_has_a_stack_of_what_is_set_up(request: pytest.FixtureRequest) -> None:
     """It is not empty here, as this very test is set up."""
     assert not pytest_internals.all_torn_down(request.session)
+
+
+def test_hooks_of_others_are_called_in_a_quick_run(request: pytest.FixtureRequest) -> None:
+    """This very test is set up already, and to do that again does nothing."""
+    called = []
+
+    class Other:
+        @staticmethod
+        def pytest_runtest_setup(item: pytest.Item) -> None:
+            called.append(item)
+
+    manager, plugin = request.config.pluginmanager, Other()
+    manager.register(plugin)
+    try:
+        pytest_phases.quick_phases(request.node).setup()
+    finally:
+        manager.unregister(plugin)
+    assert called == [request.node]
 
 
 def test_setups_can_be_forgotten() -> None:

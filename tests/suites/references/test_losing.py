@@ -30,6 +30,9 @@ from collections.abc import AsyncIterator, Iterator
 
 from defective import leak_reference as lose
 
+#: They live on, and their frames with them.
+generators: list[Iterator[int]] = []
+
 
 class Node:
     pass
@@ -259,6 +262,27 @@ def test_exhausted_generator() -> None:
     exhausted = (number for number in range(3))
     list(exhausted)
     lose(exhausted)
+
+
+def test_variable_of_finished_generator() -> None:
+    def numbers() -> Iterator[int]:
+        item = ["finished", fresh()]
+        lose(item)
+        yield 1
+
+    finished = numbers()
+    list(finished)
+    generators.append(finished)
+
+
+def test_argument_in_waiting_generator() -> None:
+    def numbers() -> Iterator[int]:
+        lose(["waiting", fresh()])
+        yield 1
+
+    waiting = numbers()
+    next(waiting)
+    generators.append(waiting)
 
 
 def test_coroutine() -> None:
