@@ -103,6 +103,8 @@ tables: $(READY)
 	    > docs/tables/heapcheck.md
 	$(BIN)/python benchmarks/bench.py --suite trivial --tests 2000 \
 	    --runner native resources memory-log limits hunt > docs/tables/checks.md
+	$(BIN)/python benchmarks/bench.py --suite trivial --runner ours ours-limits \
+	    > docs/tables/valgrind-limits.md
 	$(BIN)/python benchmarks/workers.py > docs/tables/workers.md
 	$(BIN)/python benchmarks/parts.py > docs/tables/parts.md
 

@@ -147,6 +147,12 @@ def _ours(place: Place, _log: Path) -> list[str]:
     return _pytest(place.ours, "--valgrind")
 
 
+def _ours_with_limits(place: Place, log: Path) -> list[str]:
+    return _pytest(
+        place.ours, "--valgrind", "--limit-memory=1GB", f"--memory-log={log.with_suffix('.jsonl')}"
+    )
+
+
 def _exact(place: Place, _log: Path) -> list[str]:
     return _pytest(place.ours, "--valgrind", "--valgrind-leak-check=exact")
 
@@ -187,6 +193,11 @@ RUNNERS = {
         PLAIN_OPTIONS,
         FORMER,
         Runner("ours", "`pytest --valgrind`", _ours),
+        Runner(
+            "ours-limits",
+            "`pytest --valgrind --limit-memory=1GB --memory-log=FILE`",
+            _ours_with_limits,
+        ),
         Runner("exact", "`pytest --valgrind --valgrind-leak-check=exact`", _exact, once=True),
         Runner(
             "ours-no-references",

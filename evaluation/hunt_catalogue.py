@@ -1,10 +1,12 @@
 """Runs the catalogue of leaks and innocents with ``pytest -R :``, again and again.
 
-    python evaluation/hunt_catalogue.py FOLDER [--runs 20] [--work /tmp/hunt] [--python PATH ...]
+    python evaluation/hunt_catalogue.py FOLDER [--runs 20] [--work /tmp/hunt] [--no-peers]
+        [--python PATH ...]
 
 The folder is that of evaluation/catalogue.py. Prints a Markdown table: on each interpreter, how
 many of the leaks were found in every run, of how many something was named, what else was blamed,
-and what a run took. The exit code is 1 if a run has missed a leak or blamed an innocent.
+and what a run took; and the same of pytest-leaks, psleak and pytest-memray, in one run of each. The
+exit code is 1 if a run of ours has missed a leak or blamed an innocent.
 """
 
 from __future__ import annotations
@@ -14,9 +16,11 @@ import os
 import re
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
-from catalogue import SECONDS, build_suite
+from catalogue_peers import run_peers
+from catalogue_suite import LEAKS, SECONDS, build_suite, names_of
 from environments import (
     ALL_INTERPRETERS,
     available,
@@ -28,10 +32,9 @@ from environments import (
     say,
 )
 
-LEAKS = 23
 #: A line of the summary: the test, what grows, and in brackets what is known of it.
 LINE = re.compile(r"^\S+?::(test_.+?): (leaked [^(]*)(\(.*\))?$", re.MULTILINE)
-HEAD = ("CPython", "runs", "leaks found in every run", "named in every run", "blamed", "seconds")
+HEAD = ("", "runs", "leaks found in every run", "named in every run", "blamed", "seconds a run")
 
 
 def main() -> int:
@@ -39,7 +42,7 @@ def main() -> int:
     options = _options()
     options.work.mkdir(parents=True, exist_ok=True)
     wheel: Path | None = None
-    rows = []
+    rows: list[list[object]] = []
     is_right = True
     for interpreter in options.python or available(ALL_INTERPRETERS):
         name = label(interpreter)
@@ -66,9 +69,20 @@ def main() -> int:
         is_right &= every == LEAKS and not blamed
         words = ", ".join(f"{test} ({count})" for test, count in sorted(blamed.items())) or "none"
         of_all = (f"{every} of {LEAKS}", f"{names} of {LEAKS}", words)
-        rows.append([name, options.runs, *of_all, f"{seconds / options.runs:.1f}"])
+        what = f"`pytest -R :`, {name}"
+        rows.append([what, options.runs, *of_all, f"{seconds / options.runs:.1f}"])
+        # What there is by then, should the rest not come to its end.
+        say(markdown(HEAD, rows[-1:]).rpartition("\n")[2])
+    rows += _of_peers(options) if options.peers else []
     print(markdown(HEAD, rows))
     return int(not is_right)
+
+
+def _of_peers(options: argparse.Namespace) -> Iterator[list[object]]:
+    for peer, found in run_peers(options.work, options.folder):
+        leaks = f"{len(found.leaks)} of {LEAKS}"
+        blamed = names_of(found.innocents)
+        yield [peer.name, 1, leaks, leaks if peer.names else "none", blamed, found.time]
 
 
 def _options() -> argparse.Namespace:
@@ -76,6 +90,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("folder", type=Path, nargs="?", default=os.environ.get("CATALOGUE"))
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--work", type=Path, default=Path("/tmp/pytest-valgrind-hunt"))
+    parser.add_argument("--no-peers", action="store_false", dest="peers")
     parser.add_argument("--python", nargs="*", default=[], metavar="PATH")
     options = parser.parse_args()
     if options.folder is None or not Path(options.folder).is_dir():

@@ -29,11 +29,11 @@ class Census:
 
     :param tracked: those that the collector knows. It does not know strings and numbers, nor
         dictionaries and tuples of nothing else.
+    :param constants: by :func:`references_to_constants`.
     """
 
-    def __init__(self, tracked: Sequence[object]) -> None:
-        # At once, as CPython's cache of attributes is full of None when it has been emptied.
-        self._constants = _references_to(CONSTANTS)
+    def __init__(self, tracked: Sequence[object], constants: Sequence[int]) -> None:
+        self._constants = constants
         objects = _with_untracked(tracked)
         self._kinds = {id(thing): type(thing) for thing in objects}
         self._references = {id(thing): sys.getrefcount(thing) for thing in objects}
@@ -49,15 +49,19 @@ class Census:
         """Whether an object was there."""
         return self._kinds.get(id(thing)) is type(thing)
 
-    def changes(self, tracked: Sequence[object], least: float) -> Changes:
+    def changes(self, tracked: Sequence[object], constants: Sequence[int], least: float) -> Changes:
         """Return what has become of the objects.
 
         :param tracked: those that the collector knows now.
+        :param constants: the references to them now.
         :param least: by how much something must have grown.
         """
         changes = Changes([], [], [])
-        for shared, before in ((CONSTANTS, self._constants), (INTEGERS, self._integers)):
-            for thing, first, last in zip(shared, before, _references_to(shared), strict=True):
+        for shared, before, after in (
+            (CONSTANTS, self._constants, constants),
+            (INTEGERS, self._integers, _references_to(INTEGERS)),
+        ):
+            for thing, first, last in zip(shared, before, after, strict=True):
                 if last - first >= least:
                     changes.referred.append((last - first, thing))
         objects = _with_untracked(tracked)
@@ -82,6 +86,15 @@ class Census:
                 changes.referred.append((more, thing))
         changes.made.extend(things for things in made.values() if len(things) >= least)
         return changes
+
+
+def references_to_constants() -> Sequence[int]:
+    """Return how many references there are to None and its like.
+
+    To be called where caches have just been emptied: CPython's cache of attributes is full of None
+    then, and has less of it with each attribute that is looked up (3.10 and 3.11).
+    """
+    return _references_to(CONSTANTS)
 
 
 class Changes(NamedTuple):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
+from operator import itemgetter
 
 from pytest_valgrind.findings.finding import plural
+from pytest_valgrind.findings.stack import PythonLine
 from pytest_valgrind.hunt import new_descriptors
 from pytest_valgrind.hunt.allocating_functions import allocating_functions
 from pytest_valgrind.hunt.allocation_sites import allocation_sites
-from pytest_valgrind.hunt.census import Census
+from pytest_valgrind.hunt.census import Census, references_to_constants
 from pytest_valgrind.hunt.counters import (
     BLOCKS,
     DESCRIPTORS,
@@ -98,11 +101,13 @@ class _Search:
         counters = self._observer.counters
         descriptors = new_descriptors.descriptors()
         self._observer.collect()
+        constants = references_to_constants()
         threads = set(threading.enumerate())
-        census = Census(counters.objects())
+        census = Census(counters.objects(), constants)
         if not self._repeat(self._runs):
             return
         self._observer.collect()
+        constants = references_to_constants()
         if self._leaks.rate(DESCRIPTORS):
             opened = new_descriptors.descriptors().items()
             yield from new_descriptors.in_words(
@@ -117,7 +122,7 @@ class _Search:
         if any(map(self._leaks.rate, (REFERENCES, BLOCKS, HEAP))):
             objects = counters.objects()
             with counters.unfrozen():
-                changes = census.changes(objects, self._least)
+                changes = census.changes(objects, constants, self._least)
                 telling, others[:] = changes.in_words(census, self._runs)
                 if not (telling or others):
                     rate = self._leaks.rate(REFERENCES)
@@ -125,17 +130,33 @@ class _Search:
                     # What was lost has made them, and its line says more.
                     if any(map(self._leaks.rate, (BLOCKS, HEAP))):
                         telling, others[:] = [], telling
+                    elif telling:
+                        others += self._takers(max(changes.referred, key=itemgetter(0))[1])
                 yield from telling
+
+    def _takers(self, thing: object) -> Iterator[str]:
+        """Yield the line that takes references to an object, if it is the only one."""
+        lines = self._traced(partial(sys.getrefcount, thing))
+        # A variable that has the object until its function ends looks the same.
+        if len(lines) == 1:
+            yield f"taken at {place(*lines[0])}"
 
     def _lines(self, number: int) -> Iterator[str]:
         """Yield the lines in which a counter grows."""
-        traced = GrowingLines(partial(_READ[number], self._observer.counters))
+        for line in self._traced(partial(_READ[number], self._observer.counters)):
+            yield f"made at {place(*line)}"
+
+    def _traced(self, read: Callable[[], int]) -> list[PythonLine]:
+        """Return the lines in which a counter grows.
+
+        :param read: returns its value.
+        """
+        traced = GrowingLines(read)
         traced.of(self._run)
         traced.forget()
         for _ in range(self._runs):
             traced.of(self._run)
-        for line in traced.lines(self._least):
-            yield f"made at {place(*line)}"
+        return traced.lines(self._least)
 
 
 #: How a counter is read for itself.

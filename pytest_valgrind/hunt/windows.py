@@ -21,6 +21,8 @@ MOST = 2560
 DECIDING = 3
 _COMPARED = 4
 _LONG = 128
+#: What grows more rarely is chance: a few references in a thousand runs.
+_RAREST = 1 / 200
 
 
 def windows(least: int = FIRST) -> list[int]:
@@ -39,7 +41,7 @@ def is_leak(growth: Sequence[int], runs: Sequence[int]) -> bool:
 
     It has grown in each of the last three windows, and in the last at half the average rate of the
     last four at least; at two thirds of it in long windows, where chance has less to say, and if
-    there are no more than three.
+    there are no more than three. It has grown by one in two hundred runs at least.
 
     :param growth: by window.
     :param runs: of each window.
@@ -47,6 +49,8 @@ def is_leak(growth: Sequence[int], runs: Sequence[int]) -> bool:
     if len(growth) < DECIDING or min(growth[-DECIDING:]) <= 0:
         return False
     rates = [grown / count for grown, count in zip(growth, runs, strict=True)][-_COMPARED:]
+    if rates[-1] < _RAREST:
+        return False
     least = 2 / 3 if runs[-1] >= _LONG or len(rates) < _COMPARED else 1 / 2
     return rates[-1] >= least * sum(rates) / len(rates)
 

@@ -41,9 +41,12 @@ class ResourceChecks:
         self._has_failed = False
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionstart(self) -> None:
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Listen for what is opened."""
         self._openings.listen()
+        for resource in self._made.values():
+            if hasattr(resource, "pytest_fixture_setup"):
+                session.config.pluginmanager.register(resource)
 
     def pytest_unconfigure(self) -> None:
         """Listen no more."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import pytest
+
 from pytest_valgrind.findings.finding import Finding, plural
 from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.stack import Frame, Owner, Stack
 from pytest_valgrind.heap.c_places import CFrames, placed
 from pytest_valgrind.heap.engine import Engine, Mapping
+from pytest_valgrind.items.fixtures import is_shared
 from pytest_valgrind.resources.file_mappings import where_mapped
 from pytest_valgrind.resources.openings import Opening
 
@@ -19,11 +22,16 @@ _OF_CALLBACKS = re.compile(r"ffi_closure_|dlmmap|ffi_tramp")
 _CHUNK = 16 * 1024
 
 
+# Fixtures whose mappings are asked for although they have none: each may be set up by another.
+_NESTED = 8
+
+
 class EngineMappings:
     """The mappings of the test for which the calling thread works; anonymous memory as well.
 
     What the C library and the loader map is not among them, and each is known by its test, so that
-    none is blamed on another.
+    none is blamed on another. A fixture that tests share counts as a test, and its mappings are
+    listed during all that follow. It is a plugin, as it has to know about those.
     """
 
     kind = Kind.MAPPING
@@ -31,11 +39,27 @@ class EngineMappings:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._frames = CFrames()
+        #: Places of shared fixtures, in the order in which they were set up.
+        self._fixtures: dict[int, None] = {}
+
+    @pytest.hookimpl
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[object]) -> None:
+        """Know the place of a fixture that tests share; its function is called after this."""
+        place = self._engine.place
+        if place is None or not is_shared(fixturedef):
+            return
+        self._fixtures[place] = None
+        for known in list(self._fixtures)[:-_NESTED]:
+            if not self._engine.mappings_of(known):
+                del self._fixtures[known]
 
     def read(self) -> frozenset[Mapping]:
         """Return them, none between two tests."""
         place = self._engine.place
-        return frozenset(() if place is None else self._engine.mappings_of(place))
+        if place is None:
+            return frozenset()
+        places = {place, *self._fixtures}
+        return frozenset(each for known in places for each in self._engine.mappings_of(known))
 
     def settled(self, new: frozenset[Mapping]) -> frozenset[Mapping]:
         """Return those that are still there, and not libffi's."""

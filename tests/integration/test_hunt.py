@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ LEAKS = {
     "test_leaks_in_coroutine": ("memory blocks", "list test_hunted.kept grows by 1 a run"),
     "test_hunted.leaks_in_doctest": ("memory blocks", "list test_hunted.kept grows by 1 a run"),
 }
+if sys.version_info < (3, 12):
+    LEAKS["test_leaks_none"] = ("references", "references to None: 1 more a run")
 #: By test: the C function, and how much of what it leaves that something keeps.
 FUNCTIONS = {
     "test_list_of_nodes": ("grow_list_of_nodes", "1 block"),
@@ -102,6 +105,12 @@ def test_leak_is_named(doubling: Run, name: str) -> None:
     pattern = re.escape(words).replace("LINE", r"\d+")
     assert re.search(pattern, doubling[name].text)
     assert re.search(pattern, listed(doubling)[name])
+
+
+def test_line_that_takes_a_reference_is_named(doubling: Run) -> None:
+    """There is nothing new, and nothing that grows."""
+    text = doubling["test_leaks_reference"].text
+    assert re.search(r"^taken at test_hunted\.py:\d+ in test_leaks_reference$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", PASSED)

@@ -246,3 +246,30 @@ def test_tests_are_not_overwritten(tmp_path: Path) -> None:
     assert run.code == pytest.ExitCode.USAGE_ERROR
     assert "--memory-log: test_a.py is not such a log" in run.errors
     assert (tmp_path / "test_a.py").read_text() == "def test_a(): pass\n"
+
+
+def test_without_linux_there_is_the_resident_set_alone(tmp_path: Path) -> None:
+    """By psutil, without peaks; a warning says that limits need the engine, which is not there."""
+    files = {
+        "conftest.py": "import sys\nsys.platform = 'darwin'\n",
+        # Elsewhere it may not be installed; of it no more is used.
+        "psutil.py": """
+class Process:
+    def memory_info(self):
+        return type("info", (), {"rss": 40_000_000})
+""",
+        "test_a.py": """
+import pytest
+
+@pytest.mark.limit_memory("1 KB")
+def test_a():
+    bytearray(1 << 20)
+""",
+    }
+    suite = native_suite(tmp_path, tmp_path, files)
+    run = suite.run("--memory-log=log.jsonl")
+    assert run["test_a"].outcome == "passed"
+    assert run.output.count("are not checked: the native engine is not there on darwin") == 1
+    test = log_of(suite)["test_a"]
+    assert (test["rss_start"], test["rss_end"]) == (40_000_000, 40_000_000)
+    assert test["rss_peak"] is test["heap_end"] is test["blocks_end"] is None

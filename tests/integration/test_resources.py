@@ -167,6 +167,43 @@ def test_mapping_of_c_code(tmp_path: Path, extension: Path) -> None:
     assert found[""] == ["1 open mapping in 1 test; 3 tests checked"]
 
 
+def test_mapping_of_a_shared_fixture(tmp_path: Path, extension: Path) -> None:
+    """It is the fixture's, and said when that has been torn down and nobody has unmapped it."""
+    made = Suite(tmp_path, extension)
+    made.write("pytest.ini", INI)
+    made.write(
+        "conftest.py",
+        "import ctypes, pytest\n"
+        "libc = ctypes.CDLL(None)\n"
+        "libc.mmap.restype = ctypes.c_void_p\n"
+        "libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]\n"
+        "def map(pages): return libc.mmap(None, ctypes.c_size_t(pages * 4096), 3, 0x22, -1, 0)\n"
+        "@pytest.fixture(scope='session')\n"
+        "def of_session(): yield map(5)\n"
+        "@pytest.fixture(scope='module')\n"
+        "def of_module(of_session): yield map(6)\n"
+        "@pytest.fixture(scope='module')\n"
+        "def unmapped():\n"
+        "    address = map(7)\n"
+        "    yield\n"
+        "    libc.munmap(address, 7 * 4096)\n",
+    )
+    made.write(
+        "test_maps.py",
+        "from conftest import map\n"
+        "def test_first(of_module, unmapped): pass\n"
+        "def test_second(of_module, unmapped): map(8)\n",
+    )
+    made.write("test_other.py", "def test_last(of_session): pass\n")
+    found = leftovers(made.run("--heapcheck", "--resources=maps"))
+    own, of_module = found.pop("test_second")
+    assert own.startswith("open mapping: 32,768 bytes of memory")
+    assert of_module.startswith("open mapping: 24,576 bytes of memory")
+    assert of_module.endswith("in the setup of fixture of_module (module scope)")
+    assert found.pop("test_last")[0].endswith("in the setup of fixture of_session (session scope)")
+    assert found == {"": ["3 open mappings in 2 tests; 3 tests checked"]}
+
+
 def write(directory: Path, test: str, ini: str = INI) -> Suite:
     made = Suite(directory, directory)
     made.write("pytest.ini", ini)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from pytest_valgrind.hunt.census import Census, Changes
+from pytest_valgrind.hunt.census import Census, Changes, references_to_constants
 from pytest_valgrind.hunt.holders import in_words, place_of
 from pytest_valgrind.hunt.leaks import Leaks
 from pytest_valgrind.hunt.new_descriptors import in_words as descriptors_in_words
@@ -175,11 +175,11 @@ def changes_by(work: Callable[[], object]) -> tuple[Census, Changes]:
     """Return what changes if something is done some times."""
     # The process has too many objects to look at in each test.
     others = set(map(id, gc.get_objects())).difference(map(id, own))
-    census = Census(own)
+    census = Census(own, references_to_constants())
     for _ in range(RUNS):
         work()
     now = [thing for thing in gc.get_objects() if id(thing) not in others]
-    return census, census.changes(now, RUNS)
+    return census, census.changes(now, references_to_constants(), RUNS)
 
 
 def grown_by(work: Callable[[], object]) -> list[str]:

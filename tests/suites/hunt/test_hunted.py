@@ -9,6 +9,7 @@ import logging
 import os
 import random
 import re
+import sys
 import threading
 import unittest
 import warnings
@@ -50,6 +51,11 @@ def test_leaks_dict() -> None:
 
 def test_leaks_reference() -> None:
     defective.leak_reference(token)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="None lives for ever")
+def test_leaks_none() -> None:
+    defective.leak_reference(None)
 
 
 def test_leaks_block() -> None:
