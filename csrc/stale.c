@@ -120,7 +120,8 @@ pvg_forget_dead_slots(void)
 
 /* Up to 3.13 the free lists of lists, dicts and their tables are arrays, and
    what was taken from one is still named there. Tuples in free lists still name
-   their items. */
+   their items, and so do numbers in that of 3.14, where they are addresses: the
+   keys by which a class knows its subclasses. */
 void
 pvg_forget_free_lists(void)
 {
@@ -136,6 +137,14 @@ pvg_forget_free_lists(void)
         for (int i = 0; i < TUPLES; i++) {
             Py_XDECREF(tuples[size][i]);
         }
+    }
+    enum { NUMBERS = 200, LARGER_THAN_KEPT = 1 << 20 }; /* Py_ints_MAXFREELIST is 100 */
+    PyObject *numbers[NUMBERS];
+    for (int i = 0; i < NUMBERS; i++) {
+        numbers[i] = PyLong_FromLong(LARGER_THAN_KEPT + i);
+    }
+    for (int i = 0; i < NUMBERS; i++) {
+        Py_XDECREF(numbers[i]);
     }
     PyObject *lists[LENGTH], *dicts[LENGTH];
     for (int i = 0; i < LENGTH; i++) {
