@@ -12,7 +12,7 @@ TEST_OPTIONS = -n auto --dist loadfile --durations=40 \
 # Not among the requirements, as a debug build of Python would have to compile it.
 NUMPY = 'numpy<2.4; python_version < "3.14"'
 
-.PHONY: example test test-all lint format bench docs site site-serve wheel tables clean
+.PHONY: example test test-all test-native lint format bench docs site site-serve wheel tables clean
 
 ## Set up, and run the nine tests of the example with each engine: natively some fail, and under
 ## valgrind four, as they should.
@@ -29,6 +29,14 @@ test: $(READY)
 test-all: $(READY)
 	$(BIN)/pip install --quiet $(NUMPY)
 	$(BIN)/pytest $(TEST_OPTIONS)
+
+## The native engine's tests with another interpreter, in a minute or two: PYTHON says which, and
+## VENV where its environment is made.
+test-native: EXTRAS = [test]
+test-native: $(READY)
+	$(BIN)/pytest -n auto --dist loadfile -o asyncio_default_fixture_loop_scope=function \
+	    -m 'not slow' tests/integration/test_heapcheck_planted.py \
+	    tests/integration/test_heapcheck_pinpoint.py tests/integration/test_memory_check.py
 
 ## Style, types, and the C compiler's warnings.
 lint: $(READY)
@@ -100,7 +108,8 @@ tables: $(READY)
 	$(BIN)/python benchmarks/workers.py > docs/tables/workers.md
 	$(BIN)/python benchmarks/parts.py > docs/tables/parts.md
 
-$(READY): EXTRAS = [test,lint,docs]
+EXTRAS = [test,lint,docs]
+$(LEAN_VENV)/.ready: EXTRAS =
 $(READY) $(LEAN_VENV)/.ready: pyproject.toml setup.py $(wildcard csrc/*)
 	tools/install-valgrind.sh
 	$(PYTHON) -m venv $(@D)

@@ -16,6 +16,7 @@ CONCEPTS = (
     "functions",
     "stale",
     "generators",
+    "deques",
     "collector",
     "references",
     "malloc_numbers",

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "cpython.h"
+#include "deques.h"
 #include "generators.h"
 #include "stale.h"
 
@@ -27,7 +28,7 @@ pvg_find_collector(void)
     if (get_objects != NULL) {
         return 0;
     }
-    if (pvg_find_stale_pointers() < 0 || pvg_find_generators() < 0) {
+    if (pvg_find_stale_pointers() < 0 || pvg_find_generators() < 0 || pvg_find_deques() < 0) {
         return -1;
     }
     for (size_t i = 0; i < sizeof weak_types / sizeof *weak_types; i++) {
@@ -162,6 +163,7 @@ pvg_untrack(int which)
             forget_version(object);
             pvg_forget_dead_places(object);
             pvg_forget_room_in_list(object);
+            pvg_forget_room_in_deque(object);
             pvg_forget_dead_variables(object);
         }
         for (Py_ssize_t i = 0; i < count; i++) {
@@ -182,7 +184,10 @@ pvg_untrack(int which)
     Py_XDECREF(done);
     /* The list would keep all of them in sight; none of them dies with it. */
     Py_XDECREF(objects);
+    pvg_free_kept_frames();
     pvg_forget_free_lists();
+    pvg_forget_blocks_of_deques();
     pvg_forget_dead_slots();
+    pvg_take_stacks_weakly();
     PyErr_Clear();
 }

@@ -132,6 +132,8 @@ typedef struct {
     /* In the clone, before anything else: from here on nothing of it reaches the allocator,
        whose locks other threads may have held. */
     void (*enter_clone)(int which);
+    /* In the clone, before the check: what lies there keeps no block of a test. */
+    void (*take_weakly)(void *start, void *end);
     /* In the clone: finds the blocks of tests that nothing points to. */
     void (*find_lost)(void);
     /* In the process: from now on, checks take as reached what was made for tests before this one,
@@ -153,7 +155,7 @@ typedef struct {
     int (*is_readable)(const void *address, size_t size);
 } pvh_engine;
 
-enum { PVH_VERSION = 4, PVH_CHECKS = 3, PVH_NO_CHECK = -1, PVH_MOST_LOST = 1 << 14 };
+enum { PVH_VERSION = 5, PVH_CHECKS = 3, PVH_NO_CHECK = -1, PVH_MOST_LOST = 1 << 14 };
 
 /* The one symbol besides the replaced ones: it takes nothing and returns the table, NULL in a
    process that is not tracked. */

@@ -8,6 +8,7 @@
 #include "heap_check.h"
 #include "heap_counters.h"
 #include "heap_mappings.h"
+#include "heap_mark.h"
 #include "heap_options.h"
 #include "heap_ranges.h"
 #include "heap_threads.h"
@@ -31,6 +32,7 @@ static const pvh_engine engine = {
     .threads_of = pvh_threads_of,
     .prepare_check = pvh_prepare_check,
     .enter_clone = pvh_enter_clone,
+    .take_weakly = pvh_take_weakly,
     .find_lost = pvh_find_lost,
     .look_since = pvh_look_since,
     .say = pvh_say,

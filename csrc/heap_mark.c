@@ -167,6 +167,36 @@ look_at_weakly(uintptr_t word)
     }
 }
 
+enum { MOST_WEAK = 1024 };
+static struct {
+    uintptr_t start, end;
+} weak[MOST_WEAK];
+static size_t weak_count;
+
+void
+pvh_take_weakly(void *start, void *end)
+{
+    if (weak_count < MOST_WEAK) {
+        weak[weak_count].start = (uintptr_t)start;
+        weak[weak_count++].end = (uintptr_t)end;
+    }
+}
+
+/* They may lie in blocks: nothing of a clone needs these words any more. */
+static void
+forget_weak_words(void)
+{
+    for (size_t i = 0; i < weak_count; i++) {
+        for (uintptr_t word = weak[i].start; word + sizeof word <= weak[i].end; word += sizeof word) {
+            uint32_t place = pvh_block_of(*(uintptr_t *)word);
+            if (place != PVH_NO_BLOCK
+                && pvh_block_at(pvh_indexed.blocks[place].address)->test != 0) {
+                *(uintptr_t *)word = 0;
+            }
+        }
+    }
+}
+
 /* What is in no index is taken as reached: what it points to is, too. */
 static uint64_t
 look_into_earlier(uint32_t first_test)
@@ -195,6 +225,7 @@ pvh_mark_reached(uintptr_t stack, uint32_t first_test)
     if (pvh_marks == NULL || reached == NULL || pointers == NULL) {
         return UINT64_MAX;
     }
+    forget_weak_words();
     const pvh_range *ranges, *own_stack = NULL;
     size_t count = pvh_ranges(&ranges);
     uint64_t bytes = first_test == 0 ? 0 : look_into_earlier(first_test);

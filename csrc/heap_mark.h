@@ -12,6 +12,9 @@ enum {
 };
 extern unsigned char *pvh_marks;
 
+/* From here on a range is, as the stack of the calling thread, a weak root. */
+void pvh_take_weakly(void *start, void *end);
+
 /* Marks what the roots reach, and returns how many bytes of these there are; UINT64_MAX if there
    is no memory. Blocks of tests before `first_test`, which are not in the index, are roots. The
    stack of the calling thread, from `stack` up, is a weak root: of the blocks to which it points

@@ -8,13 +8,16 @@
 #include <string.h>
 
 #include "cpython.h"
+#include "heapcheck.h"
 #include "requests.h"
 
 /* Not part of the limited API. */
 static PyThreadState *(*first_thread)(PyInterpreterState *);
 static PyThreadState *(*next_thread)(PyThreadState *);
 static PyObject *(*get_code)(PyObject *);
+static PyObject *(*current_frame)(PyThreadState *);
 static PyTypeObject *function_type, *frame_type, *code_type;
+static PyObject *callbacks;
 static int keeps_frames;
 
 int
@@ -25,13 +28,16 @@ pvg_find_stale_pointers(void)
     }
     *(void **)&first_thread = dlsym(RTLD_DEFAULT, "PyInterpreterState_ThreadHead");
     *(void **)&next_thread = dlsym(RTLD_DEFAULT, "PyThreadState_Next");
+    *(void **)&current_frame = dlsym(RTLD_DEFAULT, "PyThreadState_GetFrame");
     PyObject *version = PySys_GetObject("hexversion");
     *(void **)&get_code = dlsym(RTLD_DEFAULT, "PyFunction_GetCode");
     keeps_frames = version != NULL && PyLong_AsLong(version) >> 16 == 0x030A && get_code != NULL;
     function_type = pvg_attribute("types", "FunctionType");
     frame_type = pvg_attribute("types", "FrameType");
     code_type = pvg_attribute("types", "CodeType");
-    return function_type == NULL || frame_type == NULL || code_type == NULL ? -1 : 0;
+    callbacks = pvg_attribute("gc", "callbacks");
+    int is_found = function_type != NULL && frame_type != NULL && code_type != NULL;
+    return is_found && callbacks != NULL ? 0 : -1;
 }
 
 /* From 3.11 on frames lie in chunks (_PyStackChunk in cpython/pystate.h), of
@@ -114,7 +120,8 @@ pvg_forget_dead_slots(void)
 
 /* Up to 3.13 the free lists of lists, dicts and their tables are arrays, and
    what was taken from one is still named there. Tuples in free lists still name
-   their items. */
+   their items, and so do numbers in that of 3.14, where they are addresses: the
+   keys by which a class knows its subclasses. */
 void
 pvg_forget_free_lists(void)
 {
@@ -130,6 +137,14 @@ pvg_forget_free_lists(void)
         for (int i = 0; i < TUPLES; i++) {
             Py_XDECREF(tuples[size][i]);
         }
+    }
+    enum { NUMBERS = 200, LARGER_THAN_KEPT = 1 << 20 }; /* Py_ints_MAXFREELIST is 100 */
+    PyObject *numbers[NUMBERS];
+    for (int i = 0; i < NUMBERS; i++) {
+        numbers[i] = PyLong_FromLong(LARGER_THAN_KEPT + i);
+    }
+    for (int i = 0; i < NUMBERS; i++) {
+        Py_XDECREF(numbers[i]);
     }
     PyObject *lists[LENGTH], *dicts[LENGTH];
     for (int i = 0; i < LENGTH; i++) {
@@ -149,6 +164,22 @@ pvg_forget_free_lists(void)
    next call, and does not clear the places of its stack (frame_dealloc in
    frameobject.c). Places in PyCodeObject and PyFrameObject, in words: */
 enum { CODE_CONSTANTS = 7, CODE_FRAME = 16, VAR_SIZE = 2, FRAME_SLOTS = 44 };
+
+/* Of all others it keeps 200 for later calls, which only a collection frees; when nothing is
+   tracked any more it does no more than that. Nobody is to be told. */
+void
+pvg_free_kept_frames(void)
+{
+    if (keeps_frames) {
+        Py_ssize_t *count = &((Py_ssize_t *)callbacks)[VAR_SIZE];
+        Py_ssize_t told = *count;
+        *count = 0;
+        PyGC_Enable();
+        PyGC_Collect();
+        PyGC_Disable();
+        *count = told;
+    }
+}
 
 static void
 forget_frame_of(PyObject *code)
@@ -171,7 +202,7 @@ forget_frame_of(PyObject *code)
 
 /* A frame that waits, or that a traceback keeps, names behind its stack what it has taken from it.
    While it is executed the depth is -1. Places in PyFrameObject, in words: */
-enum { FRAME_STACK = 8, FRAME_DEPTH = 10 };
+enum { FRAME_BACK = 3, FRAME_STACK = 8, FRAME_DEPTH = 10 };
 
 static void
 forget_room_in_stack(PyObject *frame)
@@ -182,6 +213,21 @@ forget_room_in_stack(PyObject *frame)
     int depth = *(int *)&words[FRAME_DEPTH];
     if (stack != NULL && depth >= 0 && stack + depth < end) {
         memset(stack + depth, 0, (size_t)((char *)end - (char *)(stack + depth)));
+    }
+}
+
+/* Where the stack of a frame ends that is being executed is known to nobody. Between tests it holds
+   nothing of them. */
+void
+pvg_take_stacks_weakly(void)
+{
+    const pvh_engine *heap = pvg_heap();
+    PyObject *frame = keeps_frames && heap != NULL && current_frame != NULL
+        ? current_frame(PyThreadState_Get()) : NULL;
+    for (; frame != NULL; frame = ((PyObject **)frame)[FRAME_BACK]) {
+        void **words = (void **)frame;
+        void *end = words + FRAME_SLOTS + ((Py_ssize_t *)frame)[VAR_SIZE];
+        heap->take_weakly(words[FRAME_STACK], end);
     }
 }
 

@@ -14,8 +14,11 @@ int pvg_move_dict_versions(void);
 /* Call before there is a clone. Returns -1 with a Python exception. */
 int pvg_find_stale_pointers(void);
 
+/* In the clone, with the GIL, when the collector knows no object any more. */
+void pvg_free_kept_frames(void);
 /* In the clone, with the GIL. The last two are for each object that the collector knows. */
 void pvg_forget_dead_slots(void);
+void pvg_take_stacks_weakly(void);
 void pvg_forget_free_lists(void);
 void pvg_forget_dead_places(void *object);
 void pvg_forget_room_in_list(void *object);

@@ -44,6 +44,7 @@ LOST = {
     "exhausted_generator": r"generator: <generator .*, .*:\d+, finished>",
     "variable_of_finished_generator": r"list: \['finished', <object>\]",
     "argument_in_waiting_generator": r"list: \['waiting', <object>\]",
+    "popped_from_deque": r"list: \['popped', <object>\]",
     "coroutine": r"coroutine: <coroutine .*, .*:\d+",
     "asynchronous_generator": r"async_generator: <async_generator .*, .*/test_losing.py:\d+>",
     "future": r"_asyncio.Future: <_asyncio.Future>",

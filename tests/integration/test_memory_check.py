@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,9 @@ def test_message(which: str, request: pytest.FixtureRequest) -> None:
 
 def test_exact_bytes(exact: Run) -> None:
     """What the C code has asked for, for each call."""
-    assert "(calls= 200, avg/call=+100)" in exact["test_block_leaks"].message
+    # 3.10 makes the cache of a function's code while it is called.
+    first = "(calls= 200, avg/call=+100)"
+    assert first in exact["test_block_leaks"].message or sys.version_info < (3, 11)
     assert "(calls= 300, avg/call=+100)" in exact["test_block_leaks"].message
 
 

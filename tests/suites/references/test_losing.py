@@ -32,6 +32,7 @@ from defective import leak_reference as lose
 
 #: They live on, and their frames with them.
 generators: list[Iterator[int]] = []
+deque: collections.deque[object] = collections.deque()
 
 
 class Node:
@@ -283,6 +284,15 @@ def test_argument_in_waiting_generator() -> None:
     waiting = numbers()
     next(waiting)
     generators.append(waiting)
+
+
+def test_popped_from_deque() -> None:
+    item = ["popped", fresh()]
+    deque.append(item)
+    deque.append(None)
+    lose(item)
+    del item
+    deque.popleft()
 
 
 def test_coroutine() -> None:
