@@ -115,7 +115,7 @@ def main() -> int:
     print(f"CPython {label(options.interpreter)}, pytest-memray {PYTEST_MEMRAY}.\n")
     rows = [*_rows(runs), *_rows_of_commands(environment, work)]
     print(markdown(("a test that", "this project", "pytest-memray"), rows))
-    print("\nThe demo of pytest-memray's documentation (`docs/demo/test_ok.py`):\n")
+    print("\nThe demo of pytest-memray's documentation:\n")
     print(markdown(("", "this project", "pytest-memray"), _demo(environment, work)))
     for title, rows in _costs(environment, work):
         print(f"\n{title}, seconds of processor time in all, the least of {ROUNDS} runs:\n")
