@@ -1,4 +1,4 @@
-"""A test runs again without what pytest does for its report.
+"""A test that has passed runs again without what pytest does for its report.
 
 Setup, call and teardown are the same, in the same order, with the hooks of other plugins. But
 output and logs are captured for all runs together rather than for each phase, and no report is made
@@ -8,7 +8,7 @@ of what has passed: that takes nine tenths of the time that a short test takes.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Literal, NoReturn
 
@@ -18,28 +18,15 @@ from pytest_valgrind import pytest_phases
 
 #: Fixtures that need what pytest notes of each phase: its log, its reports, whether it has passed.
 _NEED_PHASES = frozenset({"caplog", "subtests", "tmp_path"})
-#: Markers by which pytest decides, in a setup, whether a test runs.
-_MAY_NOT_RUN = frozenset({"skip", "skipif", "xfail", "valgrind_skip"})
 #: Modules whose hooks for making reports do nothing that a run needs if the one before has passed.
 _MAKE_REPORTS = ("_pytest.", "pytest_valgrind.", "_hypothesis_pytestplugin", "pytest_rerunfailures")
-
-
-def can_start_quickly(item: pytest.Item) -> bool:
-    """Whether nobody sees a difference if not even the first run is a whole one."""
-    fixtures: Sequence[str] = getattr(item, "fixturenames", ())
-    return (
-        # By that a test, or a fixture, may ask for another fixture.
-        "request" not in fixtures
-        and _MAY_NOT_RUN.isdisjoint(marker.name for marker in item.iter_markers())
-        and can_run_quickly(item, fixtures)
-    )
 
 
 def can_run_quickly(item: pytest.Item, fixtures: Iterable[str]) -> bool:
     """Whether nobody sees a difference.
 
-    :param item: that has passed, or does not depend on conditions.
-    :param fixtures: that are set up for it.
+    :param item: that has passed.
+    :param fixtures: that were set up for it.
     """
     return (
         # Others may note in their own ways that they have failed, as unittest's do.

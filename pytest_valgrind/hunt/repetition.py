@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from pytest_valgrind import pytest_internals
-from pytest_valgrind.hunt.quick_runs import QuickRuns, can_run_quickly, can_start_quickly
+from pytest_valgrind.hunt.quick_runs import QuickRuns, can_run_quickly
 from pytest_valgrind.items.deferred_reports import DeferredReports
 
 
@@ -35,9 +35,9 @@ class Repetition:
         self._reports = reports
         self._fixtures = fixtures
         self._used = used
-        self._quick_runs = QuickRuns(item, self._after) if can_start_quickly(item) else None
-        # Of others it is not known which fixtures they use before they have run once.
-        self._is_first = self._quick_runs is None
+        # Not known before it has run once.
+        self._quick_runs: QuickRuns | None = None
+        self._is_first = True
         self._globals = dict(pytest_internals.globals_of_doctest(item) or {})
         #: Those of the run that ended the hunt: it has failed, or was skipped.
         self.last: Sequence[pytest.TestReport] = ()
