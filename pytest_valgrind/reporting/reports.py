@@ -48,9 +48,7 @@ def give(
     own_failures = [
         made
         for made in reports
-        # What a hunt or a limit has failed is no failure of the test itself.
-        if made.failed and made.when == "call"
-        if not (hasattr(made, LEAKS_FOUND) or problems_of(made))
+        if made.failed and made.when == "call" and not _is_failed_by_another_check(made)
     ]
     fails_by_itself = report.failed or bool(own_failures)
     is_hidden = False
@@ -64,7 +62,9 @@ def give(
     elif verdict.outcome is Outcome.KNOWN:
         report.sections.append((verdict.header, text(verdict, findings)))
         _add_excerpt(report.sections, findings)
-        if xfail_failures or not fails_by_itself:
+        if _is_failed_by_another_check(report):
+            pass  # which no marker of a known defect says anything about
+        elif xfail_failures or not fails_by_itself:
             _explain_test(report, verdict, findings)
             words = f"{verdict.reason} {verdict.header} {one_line(findings)}".strip()
             _expect_failures([report, *own_failures], words)
@@ -270,6 +270,11 @@ def main_report(reports: Sequence[pytest.TestReport]) -> pytest.TestReport:
     # Those of subtests come before the test's own.
     calls = [report for report in reports if report.when == "call"]
     return calls[-1] if calls else reports[0]
+
+
+def _is_failed_by_another_check(report: pytest.TestReport) -> bool:
+    """Whether a hunt or a limit has failed a test, which is no failure of its own."""
+    return report.failed and (hasattr(report, LEAKS_FOUND) or bool(problems_of(report)))
 
 
 def _expect_failures(reports: Iterable[pytest.TestReport], reason: str) -> None:

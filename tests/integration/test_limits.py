@@ -24,6 +24,7 @@ ABOVE = {
     "test_own_thread": "5.0MiB",
     "test_parameter[5]": "5.0MiB",
     "test_method": "5.0MiB",
+    "test_xfail": "5.0MiB",
     "test_of_unittest": "5.0MiB",
     "test_coroutine": r"5.\dMiB",
     "test_both_limits": "5.0MiB",
@@ -160,6 +161,34 @@ def test_default_of_the_command_line(tmp_path: Path) -> None:
     run = small_suite(tmp_path, text).run("--limit-memory=2MB")
     assert run["test_one"].outcome == "passed"
     assert run["test_other"].message == "Test was limited to 2.0MiB but allocated 3.0MiB"
+
+
+@pytest.mark.parametrize(
+    "engine", ["--heapcheck", pytest.param("--valgrind", marks=pytest.mark.slow)]
+)
+def test_known_leak_hides_no_broken_limit(tmp_path: Path, extension: Path, engine: str) -> None:
+    """Its marker says nothing of a limit: the test fails, and without one it is expected to."""
+    text = """
+import defective
+import pytest
+
+pytestmark = pytest.mark.valgrind_known_leak("since May")
+
+@pytest.mark.limit_memory("100 KB")
+def test_use():
+    defective.leak(200_000)
+
+@pytest.mark.limit_leaks("100 KB")
+def test_leak():
+    defective.leak(200_000)
+
+def test_without_a_limit():
+    defective.leak(200_000)
+"""
+    run = native_suite(tmp_path, extension, {"test_known.py": text}).run(engine, "--limit-markers")
+    assert run["test_use"].message.startswith("Test was limited to 100.0KiB but allocated ")
+    assert run["test_leak"].message.startswith("Test was allowed to leak 100.0KiB per location but")
+    assert run.totals.startswith("2 failed, 1 xfailed")
 
 
 def test_increase_fails(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.results import Results
 from pytest_valgrind.findings.stack import Caller, Frame, Further, Owner, PythonLine
 from pytest_valgrind.findings.verdict import Outcome, Verdict
+from pytest_valgrind.reporting.attributes import add_problem
 from pytest_valgrind.reporting.paragraphs import text
 from pytest_valgrind.reporting.reports import give
 from pytest_valgrind.reporting.terminal import summary, weaknesses
@@ -134,6 +135,16 @@ def test_known_defect_does_not_hide_a_failure_that_is_to_be_reported() -> None:
     assert call.failed
     assert call.longrepr == "its own words"
     assert "valgrind log" in dict(call.sections)
+
+
+def test_known_defect_does_not_hide_a_broken_limit() -> None:
+    """That is no failure of the test itself, whatever becomes of such failures."""
+    call = report("call", "failed", "Test was limited to 1.0KiB but allocated 2.0KiB")
+    add_problem(call, str(call.longrepr))
+    assert not give(KNOWN, [LEAK], [call], xfail_failures=True)
+    assert call.failed
+    assert call.longrepr == "Test was limited to 1.0KiB but allocated 2.0KiB"
+    assert KNOWN.header in dict(call.sections)
 
 
 @pytest.mark.parametrize(("xfail_failures", "outcome"), [(True, "skipped"), (False, "failed")])

@@ -100,6 +100,12 @@ def test_fails_by_itself() -> None:
     raise AssertionError("on purpose")
 
 
+@pytest.mark.xfail(reason="known")
+@pytest.mark.limit_memory("4 MB")
+def test_xfail() -> None:
+    bytearray(5 * MB)
+
+
 @pytest.mark.limit_memory("4 MB")
 def test_skipped() -> None:
     pytest.skip()
