@@ -179,12 +179,25 @@ sum_frozen_references(PyObject *self, PyObject *const *arguments, Py_ssize_t cou
     return PyLong_FromLongLong(pvg_sum_frozen_references(arguments[0]));
 }
 
+static PyObject *
+leave_out(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    (void)self;
+    if (count != 2 || !PyList_Check(arguments[0]) || !PyCallable_Check(arguments[1])) {
+        PyErr_SetString(PyExc_TypeError, "a list of objects and gc.freeze are needed");
+        return NULL;
+    }
+    pvg_leave_out(arguments[0], arguments[1]);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef calls[] = {
     {"inside_test", (PyCFunction)(void (*)(void))inside_test, METH_FASTCALL, NULL},
     {"outside_tests", (PyCFunction)(void (*)(void))outside_tests, METH_FASTCALL, NULL},
     {"clone", (PyCFunction)(void (*)(void))clone_process, METH_FASTCALL, NULL},
     {"object_in", (PyCFunction)(void (*)(void))object_in, METH_FASTCALL, NULL},
     {"sum_references", (PyCFunction)(void (*)(void))sum_references, METH_FASTCALL, NULL},
+    {"leave_out", (PyCFunction)(void (*)(void))leave_out, METH_FASTCALL, NULL},
     {"sum_frozen_references", (PyCFunction)(void (*)(void))sum_frozen_references, METH_FASTCALL,
      NULL},
 };

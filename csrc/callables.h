@@ -19,7 +19,9 @@
    sum_references(objects)
    sum_frozen_references(freeze)
        return how many references there are to the objects of a list, or to all that the
-       collector knows: see references.h. */
+       collector knows: see references.h;
+   leave_out(objects, freeze)
+       leaves the objects of a list out of the latter. */
 void pvg_add_callables(void *dictionary);
 
 #endif

@@ -69,6 +69,11 @@ enum {
 static PyObject *anchor;
 static uintptr_t generations;
 
+/* Of what is left out: it follows `gap`, and stands before the anchor. If the collector has looked at
+   it since, it is in another order, and with it `canary`, which only `keeper` refers to. */
+static PyObject *gap, *canary, *keeper;
+static int has_gap;
+
 /* The places of all objects as they followed each other the last time. No leak check shall take
    them for pointers. */
 static const uintptr_t HIDE = ~(uintptr_t)0;
@@ -80,6 +85,13 @@ next_of(const place *at)
     return (place *)(at->next & ~(uintptr_t)FLAGS);
 }
 
+static void
+put_last(PyObject *object)
+{
+    PyObject_GC_UnTrack(object);
+    PyObject_GC_Track(object);
+}
+
 /* Returns 0 if there is no memory. The object that is tracked last stands at the end of the youngest
    generation, before that one's own place, and behind this are those of the others. */
 static int
@@ -88,12 +100,16 @@ find_ring(void)
     size_t size = (REMEMBERED + AHEAD) * sizeof *remembered;
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     anchor = PyList_New(0);
-    if (memory == MAP_FAILED || anchor == NULL) {
+    gap = PyList_New(0);
+    canary = PyList_New(0);
+    keeper = PyList_New(0);
+    if (memory == MAP_FAILED || anchor == NULL || gap == NULL || canary == NULL || keeper == NULL
+        || PyList_Append(keeper, canary) < 0) {
         return 0;
     }
+    Py_DECREF(canary);
     remembered = memory;
-    PyObject_GC_UnTrack(anchor);
-    PyObject_GC_Track(anchor);
+    put_last(anchor);
     generations = (uintptr_t)next_of((place *)anchor - 1);
     return 1;
 }
@@ -109,6 +125,10 @@ walk(long long *sum)
     long long count = 0;
     const place *start = (place *)anchor - 1;
     const place *at = start;
+    const place *stop = start;
+    if (has_gap && next_of((place *)gap - 1) == (place *)canary - 1) {
+        stop = (place *)gap - 1;
+    }
     do {
         if ((uintptr_t)at - generations >= GENERATIONS) {
             if (count < REMEMBERED) {
@@ -123,7 +143,7 @@ walk(long long *sum)
             count++;
         }
         at = next_of(at);
-    } while (at != start);
+    } while (at != stop);
     return count;
 }
 
@@ -140,11 +160,11 @@ count_frozen(void)
     return count;
 }
 
-long long
-pvg_sum_frozen_references(void *freeze)
+/* Freezes all objects, and returns whether they can be walked through. */
+static int
+is_ring(PyObject *freeze)
 {
     static int is_known, is_usable;
-    long long sum = 0;
 #ifdef Py_GIL_DISABLED
     is_known = 1;
 #endif
@@ -155,16 +175,43 @@ pvg_sum_frozen_references(void *freeze)
     Py_XDECREF(frozen);
     if (frozen == NULL) {
         PyErr_Clear();
-        return -1;
+        return 0;
     }
     if (!is_known) {
+        long long sum = 0;
         is_known = 1;
         is_usable = is_usable && walk(&sum) == count_frozen();
-        sum = 0;
     }
-    if (!is_usable) {
+    return is_usable;
+}
+
+long long
+pvg_sum_frozen_references(void *freeze)
+{
+    long long sum = 0;
+    if (!is_ring(freeze)) {
         return -1;
     }
     walk(&sum);
     return sum;
+}
+
+void
+pvg_leave_out(void *objects, void *freeze)
+{
+    if (!is_ring(freeze)) {
+        return;
+    }
+    put_last(gap);
+    put_last(canary);
+    Py_ssize_t size = PyList_Size(objects);
+    for (Py_ssize_t i = 0; i < size; i++) {
+        PyObject *object = PyList_GetItem(objects, i);
+        if (PyObject_GC_IsTracked(object)) {
+            put_last(object);
+        }
+    }
+    put_last(keeper);
+    put_last(anchor);
+    has_gap = is_ring(freeze);
 }

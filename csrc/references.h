@@ -15,4 +15,8 @@ long long pvg_sum_references(void *objects);
    free-threaded builds. */
 long long pvg_sum_frozen_references(void *freeze);
 
+/* Has that leave out the objects of a list from now on, in place of those of the last call. What
+   collects all objects (gc.unfreeze) has it count them again. */
+void pvg_leave_out(void *objects, void *freeze);
+
 #endif

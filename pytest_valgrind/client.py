@@ -208,6 +208,12 @@ if TYPE_CHECKING:
         :return: -1 if this interpreter's collector keeps its objects in another way.
         """
 
+    def leave_out(objects: list[Any], freeze: Callable[[], None]) -> None:
+        """Have :func:`sum_frozen_references` leave objects out, in place of those before.
+
+        It counts them again once the collector has looked at everything (``gc.unfreeze``).
+        """
+
 else:
     _calls: dict[str, Callable[..., Any]] = {}
     lib.pvg_add_callables(ffi.cast("void *", id(_calls)))
@@ -217,6 +223,7 @@ else:
     object_in = _calls["object_in"]
     sum_references = _calls["sum_references"]
     sum_frozen_references = _calls["sum_frozen_references"]
+    leave_out = _calls["leave_out"]
 
 
 class Counts(NamedTuple):

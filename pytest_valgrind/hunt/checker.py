@@ -14,6 +14,7 @@ from pytest_valgrind.hunt import naming, reports
 from pytest_valgrind.hunt.caches import warm_caches
 from pytest_valgrind.hunt.counters import Counters
 from pytest_valgrind.hunt.leaks import Leaks, identity_of
+from pytest_valgrind.hunt.objects_of_pytest import ObjectsOfPytest
 from pytest_valgrind.hunt.observer import Observer
 from pytest_valgrind.hunt.repetition import Repetition
 from pytest_valgrind.hunt.rules import DoublingWindows, EachRun, Repeat, Rule
@@ -75,6 +76,7 @@ class LeakChecker:
         self.run = _RUN if settings.run is None else settings.run
         self._counters = Counters(freezes=settings.freeze)
         self._garbage = Garbage(freeze=settings.freeze)
+        self._of_pytest = ObjectsOfPytest(freezes=settings.freeze)
         self._reports: DeferredReports | None = None
         self._fixtures: set[pytest.FixtureDef[Any]] = set()
         self._used: set[str] = set()
@@ -110,7 +112,7 @@ class LeakChecker:
         if leaks:
             leaks.names = naming.names(leaks, observer, partial(repeat, 1))
             # What that has looked at is frozen, and may be in a cycle (CPython 3.10).
-            self._garbage.settle_everything()
+            self._settle_everything()
         return leaks
 
     @pytest.hookimpl(tryfirst=True)
@@ -128,6 +130,7 @@ class LeakChecker:
         self._used.clear()
         self._repetition = Repetition(item, self._reports, self._fixtures, self._used)
         observer = Observer(self._counters, self._garbage, self._repetition.tidy)
+        self._of_pytest.leave_out(item.session)
         self._is_repeating = True
         self._counters.untracked.watch(getattr(item, "module", None))
         try:
@@ -140,7 +143,11 @@ class LeakChecker:
             item.user_properties.append(("leaks", str(self._leaks)))
         ends_module = nextitem is None or nextitem.path != item.path
         if ends_module and self._garbage.may_settle_everything(process_time() - self._start):
-            self._garbage.settle_everything()
+            self._settle_everything()
+
+    def _settle_everything(self) -> None:
+        self._garbage.settle_everything()
+        self._of_pytest.forget()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:

@@ -157,6 +157,39 @@ def test_new_object_among_all() -> None:
     assert after - before == 2
 
 
+def test_references_to_what_is_left_out() -> None:
+    """They are not counted, and those to others are, for as long as all is frozen."""
+    others: list[object] = []
+    try:
+        client.leave_out([kept], gc.freeze)
+        start = client.sum_frozen_references(gc.freeze)
+        kept.extend([None] * 10)
+        of_left_out = client.sum_frozen_references(gc.freeze) - start
+        others.extend([None] * 5)
+        of_others = client.sum_frozen_references(gc.freeze) - start
+    finally:
+        gc.unfreeze()
+        kept.clear()
+    assert (of_left_out, of_others) == (0, 5)
+
+
+def test_nothing_is_left_out_once_everything_was_collected() -> None:
+    """The collector has put what it has looked at into another order."""
+    client.leave_out([kept], gc.freeze)
+    gc.unfreeze()
+    frozen_references()
+    before = frozen_references()
+    kept.extend([None] * 10)
+    after = frozen_references()
+    kept.clear()
+    assert after - before == 10
+
+
+def test_leaving_out_needs_a_list() -> None:
+    with pytest.raises(TypeError):
+        client.leave_out((), gc.freeze)  # type: ignore[arg-type]
+
+
 def test_all_references_need_a_function() -> None:
     with pytest.raises(TypeError):
         client.sum_frozen_references(None)  # type: ignore[arg-type]
