@@ -1,7 +1,7 @@
 """Runs the catalogue of leaks and innocents with ``pytest -R :``, again and again.
 
-    python evaluation/hunt_catalogue.py FOLDER [--runs 20] [--work /tmp/hunt] [--no-peers]
-        [--python PATH ...]
+    python evaluation/hunt_catalogue.py FOLDER [--runs 20] [--work /tmp/hunt] [--jobs 1]
+        [--no-peers] [--python PATH ...]
 
 The folder is that of evaluation/catalogue.py. Prints a Markdown table: on each interpreter, how
 many of the leaks were found in every run, of how many something was named, what else was blamed,
@@ -17,12 +17,16 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from catalogue_peers import run_peers
 from catalogue_suite import LEAKS, SECONDS, build_suite, names_of
 from environments import (
     ALL_INTERPRETERS,
+    Environment,
     available,
     build_plugin,
     label,
@@ -37,45 +41,67 @@ LINE = re.compile(r"^\S+?::(test_.+?): (leaked [^(]*)(\(.*\))?$", re.MULTILINE)
 HEAD = ("", "runs", "leaks found in every run", "named in every run", "blamed", "seconds a run")
 
 
+class _Suite(NamedTuple):
+    """The catalogue, built for an interpreter."""
+
+    name: str  #: of the interpreter
+    environment: Environment
+    directory: Path
+
+
 def main() -> int:
     """Run everything, print the table, and return the exit code."""
     options = _options()
     options.work.mkdir(parents=True, exist_ok=True)
+    suites = list(_suites(options))
+    with ThreadPoolExecutor(options.jobs) as jobs:
+        ours = list(jobs.map(partial(_of_interpreter, runs=options.runs), suites))
+    rows: list[list[object]] = [row for row, _ in ours]
+    rows += _of_peers(options) if options.peers else []
+    print(markdown(HEAD, rows))
+    return int(not all(is_right for _, is_right in ours))
+
+
+def _suites(options: argparse.Namespace) -> Iterator[_Suite]:
+    """Build the catalogue for each interpreter."""
     wheel: Path | None = None
-    rows: list[list[object]] = []
-    is_right = True
     for interpreter in options.python or available(ALL_INTERPRETERS):
         name = label(interpreter)
         environment = make_environment(options.work / name.replace(" ", "-"), interpreter)
         wheel = wheel or build_plugin(environment, options.work)
         environment.install_plugin(wheel)
         environment.install("pytest", "hypothesis", "pytest-asyncio", "setuptools")
-        directory = build_suite(environment, options.folder)
-        found: Counter[str] = Counter()
-        named: Counter[str] = Counter()
-        blamed: Counter[str] = Counter()
-        seconds = 0.0
-        for number in range(options.runs):
-            say(f"{name}: run {number + 1} of {options.runs}")
-            run = run_suite_natively(environment, directory, ("-R", ":"), seconds=SECONDS)
-            seconds += run.seconds
-            is_right &= run.completed
-            for test, _, what in LINE.findall(run.output):
-                is_leak = test.startswith("test_leak[")
-                (found if is_leak else blamed)[test] += 1
-                named[test] += bool(what) and is_leak
-        every = sum(count == options.runs for count in found.values())
-        names = sum(count == options.runs for count in named.values())
-        is_right &= every == LEAKS and not blamed
-        words = ", ".join(f"{test} ({count})" for test, count in sorted(blamed.items())) or "none"
-        of_all = (f"{every} of {LEAKS}", f"{names} of {LEAKS}", words)
-        what = f"`pytest -R :`, {name}"
-        rows.append([what, options.runs, *of_all, f"{seconds / options.runs:.1f}"])
-        # What there is by then, should the rest not come to its end.
-        say(markdown(HEAD, rows[-1:]).rpartition("\n")[2])
-    rows += _of_peers(options) if options.peers else []
-    print(markdown(HEAD, rows))
-    return int(not is_right)
+        yield _Suite(name, environment, build_suite(environment, options.folder))
+
+
+def _of_interpreter(suite: _Suite, runs: int) -> tuple[list[object], bool]:
+    """Run the catalogue; return its row, and whether all is as it should be."""
+    name, environment, directory = suite
+    found: Counter[str] = Counter()
+    named: Counter[str] = Counter()
+    blamed: Counter[str] = Counter()
+    seconds = 0.0
+    is_right = True
+    for number in range(runs):
+        say(f"{name}: run {number + 1} of {runs}")
+        run = run_suite_natively(environment, directory, ("-R", ":"), seconds=SECONDS)
+        seconds += run.seconds
+        is_right &= run.completed
+        for test, _, what in LINE.findall(run.output):
+            is_leak = test.startswith("test_leak[")
+            (found if is_leak else blamed)[test] += 1
+            named[test] += bool(what) and is_leak
+    every = sum(count == runs for count in found.values())
+    names = sum(count == runs for count in named.values())
+    words = ", ".join(f"{test} ({count})" for test, count in sorted(blamed.items())) or "none"
+    of_all = (f"{every} of {LEAKS}", f"{names} of {LEAKS}", words)
+    row: list[object] = [f"`pytest -R :`, {name}", runs, *of_all, f"{seconds / runs:.1f}"]
+    # What there is by then, should the rest not come to its end.
+    say(markdown(HEAD, [row]).rpartition("\n")[2])
+    missed = [f"{test} ({count})" for test, count in sorted(found.items()) if count < runs]
+    if missed:
+        say(f"{name}: not in every run: {', '.join(missed)}")
+    return row, is_right and every == LEAKS and not blamed
 
 
 def _of_peers(options: argparse.Namespace) -> Iterator[list[object]]:
@@ -90,6 +116,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("folder", type=Path, nargs="?", default=os.environ.get("CATALOGUE"))
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--work", type=Path, default=Path("/tmp/pytest-valgrind-hunt"))
+    parser.add_argument("--jobs", type=int, default=1, help="interpreters at a time")
     parser.add_argument("--no-peers", action="store_false", dest="peers")
     parser.add_argument("--python", nargs="*", default=[], metavar="PATH")
     options = parser.parse_args()
