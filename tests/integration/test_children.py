@@ -282,7 +282,7 @@ def test_pinpoint(suite: Suite) -> None:
     assert run["test_clean"].outcome == "passed"
 
 
-@pytest.mark.parametrize("by_launcher", [True, False])
+@pytest.mark.parametrize("by_launcher", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_log_of_several_processes(suite: Suite, *, by_launcher: bool) -> None:
     """It is refused in one sentence, as each process would empty it."""
     suite.write("test_few.py", FEW)
@@ -296,6 +296,7 @@ def test_log_of_several_processes(suite: Suite, *, by_launcher: bool) -> None:
     assert "Traceback" not in run.errors
 
 
+@pytest.mark.slow
 def test_gdbserver(suite: Suite) -> None:
     """It mixes logs, and is refused in one sentence."""
     suite.write("test_few.py", FEW)

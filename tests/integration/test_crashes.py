@@ -205,6 +205,7 @@ def test_exit_that_hides_a_failure(suite: Suite, engine: str) -> None:
     assert run["test_leak"].outcome == "failed"
 
 
+@pytest.mark.slow
 def test_error_at_import_before_a_crash(suite: Suite) -> None:
     """It is known, although no test had been judged."""
     suite.write(

@@ -156,6 +156,7 @@ def test_functions_in_a_classic_command_line(suite: Suite, native: list[str]) ->
     assert not list(suite.directory.glob("pytest-valgrind-functions-*"))
 
 
+@pytest.mark.slow
 def test_functions_of_a_process_that_died(suite: Suite) -> None:
     """The report of the crash names them."""
     suite.write("test_one.py", "import defective\ndef test_one(): defective.crash()\n")
