@@ -51,7 +51,19 @@ state_of(const uintptr_t *variables)
     return ((const int8_t *)(variables - frame_words))[-5];
 }
 
-/* How many words of the variables and the stack are in use; SIZE_MAX if that is not known. */
+/* How many words of the variables and the stack are in use; SIZE_MAX if that is not known: the
+   frame calls a function of C. */
+static size_t
+words_up_to_top(const uintptr_t *variables)
+{
+    if (has_stack_pointer) {
+        const uintptr_t *end = (const uintptr_t *)variables[-2];
+        return end >= variables ? (size_t)(end - variables) : SIZE_MAX;
+    }
+    int top = (int)(uint32_t)variables[-1];
+    return top >= 0 ? (size_t)top : SIZE_MAX;
+}
+
 static size_t
 words_in_use(const uintptr_t *variables)
 {
@@ -59,15 +71,15 @@ words_in_use(const uintptr_t *variables)
     if (state == CLEARED) {
         return 0;
     }
-    if (state >= EXECUTING) {
-        return SIZE_MAX;
+    return state >= EXECUTING ? SIZE_MAX : words_up_to_top(variables);
+}
+
+static void
+forget_behind(uintptr_t *variables, size_t used, size_t words)
+{
+    if (used < words) {
+        memset(variables + used, 0, (words - used) * sizeof *variables);
     }
-    if (has_stack_pointer) {
-        const uintptr_t *end = (const uintptr_t *)variables[-2];
-        return end >= variables ? (size_t)(end - variables) : SIZE_MAX;
-    }
-    int top = (int)(uint32_t)variables[-1];
-    return top >= 0 ? (size_t)top : SIZE_MAX;
 }
 
 static size_t
@@ -100,8 +112,18 @@ pvg_forget_dead_variables(void *object)
         PyErr_Clear();
         return;
     }
-    size_t words = (bytes - basic_size) / sizeof *variables;
-    if (used < words) {
-        memset(variables + used, 0, (words - used) * sizeof *variables);
+    forget_behind(variables, used, (bytes - basic_size) / sizeof *variables);
+}
+
+/* f_frame of a PyFrameObject, in words. */
+enum { FRAME_OF_OBJECT = 3 };
+
+void
+pvg_forget_room_in_frame(void *frame, size_t words, size_t used)
+{
+    if (frame_words != 0) {
+        uintptr_t *variables = ((uintptr_t **)frame)[FRAME_OF_OBJECT] + frame_words;
+        size_t known = words_up_to_top(variables);
+        forget_behind(variables, known == SIZE_MAX ? used : known, words);
     }
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pytest_valgrind._client import ffi, lib
@@ -258,6 +259,15 @@ def pointer_at(thing: object, place: int) -> int:
     """Return the address that stands so many bytes from the start of an object."""
     address: int = ffi.cast("uintptr_t *", id(thing) + place)[0]
     return address
+
+
+def forget_room_in_frame(frame: FrameType, words: int, used: int) -> None:
+    """Overwrite, in a clone, what lies behind the stack of a function that is executed (3.11 on).
+
+    :param words: places that it has for variables and stack.
+    :param used: how many of these are in use, if the frame does not say it: while it calls C.
+    """
+    lib.pvg_forget_room_in_frame(ffi.cast("void *", id(frame)), words, used)
 
 
 def create_leak() -> int:

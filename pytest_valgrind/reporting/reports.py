@@ -62,9 +62,9 @@ def give(
     elif verdict.outcome is Outcome.KNOWN:
         report.sections.append((verdict.header, text(verdict, findings)))
         _add_excerpt(report.sections, findings)
-        if _is_failed_by_another_check(report):
-            pass  # which no marker of a known defect says anything about
-        elif xfail_failures or not fails_by_itself:
+        # A marker of a known defect says nothing of what another check has found.
+        may_hide = not _is_failed_by_another_check(report)
+        if may_hide and (xfail_failures or not fails_by_itself):
             _explain_test(report, verdict, findings)
             words = f"{verdict.reason} {verdict.header} {one_line(findings)}".strip()
             _expect_failures([report, *own_failures], words)

@@ -20,8 +20,6 @@ from pytest_valgrind.resources.openings import Opening
 _OF_CALLBACKS = re.compile(r"ffi_closure_|dlmmap|ffi_tramp")
 # Bytes of a thread's stack of Python frames: DATA_STACK_CHUNK_SIZE in CPython's pystate.c, 3.11 on.
 _CHUNK = 16 * 1024
-
-
 # Fixtures whose mappings are asked for although they have none: each may be set up by another.
 _NESTED = 8
 
