@@ -15,7 +15,7 @@ CONCEPTS = (
     "cpython",
     "functions",
     "stale",
-    "generators",
+    "python_frames",
     "deques",
     "collector",
     "references",

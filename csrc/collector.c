@@ -7,7 +7,7 @@
 
 #include "cpython.h"
 #include "deques.h"
-#include "generators.h"
+#include "python_frames.h"
 #include "stale.h"
 
 /* Looked up before there is a clone, in which another thread may seem to hold
@@ -28,7 +28,7 @@ pvg_find_collector(void)
     if (get_objects != NULL) {
         return 0;
     }
-    if (pvg_find_stale_pointers() < 0 || pvg_find_generators() < 0 || pvg_find_deques() < 0) {
+    if (pvg_find_stale_pointers() < 0 || pvg_find_python_frames() < 0 || pvg_find_deques() < 0) {
         return -1;
     }
     for (size_t i = 0; i < sizeof weak_types / sizeof *weak_types; i++) {

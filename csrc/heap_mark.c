@@ -187,11 +187,12 @@ static void
 forget_weak_words(void)
 {
     for (size_t i = 0; i < weak_count; i++) {
-        for (uintptr_t word = weak[i].start; word + sizeof word <= weak[i].end; word += sizeof word) {
-            uint32_t place = pvh_block_of(*(uintptr_t *)word);
+        uintptr_t *word = (uintptr_t *)weak[i].start;
+        for (; (uintptr_t)(word + 1) <= weak[i].end; word++) {
+            uint32_t place = pvh_block_of(*word);
             if (place != PVH_NO_BLOCK
                 && pvh_block_at(pvh_indexed.blocks[place].address)->test != 0) {
-                *(uintptr_t *)word = 0;
+                *word = 0;
             }
         }
     }

@@ -69,8 +69,8 @@ enum {
 static PyObject *anchor;
 static uintptr_t generations;
 
-/* Of what is left out: it follows `gap`, and stands before the anchor. If the collector has looked at
-   it since, it is in another order, and with it `canary`, which only `keeper` refers to. */
+/* Of what is left out: it follows `gap`, and stands before the anchor. If the collector has looked
+   at it since, it is in another order, and with it `canary`, which only `keeper` refers to. */
 static PyObject *gap, *canary, *keeper;
 static int has_gap;
 

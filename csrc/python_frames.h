@@ -1,11 +1,12 @@
-/* Generators, coroutines and asynchronous generators, whose frames lie in them from 3.11 on. */
-#ifndef PVG_GENERATORS_H
-#define PVG_GENERATORS_H
+/* Frames of Python's functions, from 3.11 on: of those that are executed, and those that lie in
+   generators, coroutines and asynchronous generators. stale.h has those of 3.10. */
+#ifndef PVG_PYTHON_FRAMES_H
+#define PVG_PYTHON_FRAMES_H
 
 #include <stddef.h>
 
 /* Call before there is a clone. Returns -1 with a Python exception. */
-int pvg_find_generators(void);
+int pvg_find_python_frames(void);
 
 /* A frame that has ended still names its variables, and one that waits what it has taken from its
    stack. In the clone, with the GIL, for each object that the collector knows. */

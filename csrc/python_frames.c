@@ -1,6 +1,6 @@
 #include <stddef.h>
 
-#include "generators.h"
+#include "python_frames.h"
 
 #include <Python.h>
 #include <stdint.h>
@@ -23,7 +23,7 @@ static size_t frame_words;
 static int has_stack_pointer;
 
 int
-pvg_find_generators(void)
+pvg_find_python_frames(void)
 {
     long version = pvg_minor_version();
     frame_words = version < 11 ? 0 : version < 14 ? 9 : version == 14 ? 10 : 0;
