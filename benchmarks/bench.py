@@ -25,7 +25,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,14 +173,17 @@ def _ours_with_python_frames(place: Place, _log: Path) -> list[str]:
     return _pytest(place.ours, "--valgrind", "--valgrind-python-frames")
 
 
+NATIVE = Runner("native", "natively", _native)
+MALLOC = Runner("malloc", "natively, PYTHONMALLOC=malloc", _native_malloc)
+OURS = Runner("ours", "`pytest --valgrind`", _ours)
 PLAIN = Runner("plain", "valgrind, its defaults", _plain)
 PLAIN_OPTIONS = Runner("options", "valgrind, our options", _plain_with_our_options)
 FORMER = Runner("former", "pytest-valgrind 0.2.0", _former, once=True)
 RUNNERS = {
     runner.name: runner
     for runner in (
-        Runner("native", "natively", _native),
-        Runner("malloc", "natively, PYTHONMALLOC=malloc", _native_malloc),
+        NATIVE,
+        MALLOC,
         Runner("heapcheck", "`pytest --heapcheck`", _heapcheck),
         Runner("heapcheck-one-run", "the same, no test runs again", _heapcheck_in_one_run),
         Runner("heapcheck-no-guards", "the same, without guards", _heapcheck_without_guards),
@@ -192,7 +195,7 @@ RUNNERS = {
         PLAIN,
         PLAIN_OPTIONS,
         FORMER,
-        Runner("ours", "`pytest --valgrind`", _ours),
+        OURS,
         Runner(
             "ours-limits",
             "`pytest --valgrind --limit-memory=1GB --memory-log=FILE`",
@@ -403,18 +406,29 @@ def _outcome(output: str, code: int) -> tuple[dict[str, int], str]:
 
 def table(suite: Suite, runs: dict[Runner, list[Run]]) -> Iterator[str]:
     """Return the lines of a table, a row for each runner."""
-    yield (
-        "| | runs | wall s | CPU s | peak MiB | wall x options | CPU x options | wall x defaults "
-        "| CPU x defaults | peak x options | ms of CPU/test above options | outcome |"
-    )
-    yield "|---" + "|---:" * 10 + "|---|"
     least = {runner: _least(of_runner) for runner, of_runner in runs.items() if of_runner}
+    bases = _bases(runs)
+    head = ["", "runs", "wall s", "CPU s", "peak MiB"]
+    for base in bases.values():
+        head += [f"{measure} x {base}" for measure in ("wall", "CPU", "peak")]
+    above = next(iter(bases.values()), "none")
+    yield f"| {' | '.join([*head, f'ms of CPU/test above {above}', 'outcome'])} |"
+    yield "|---" + "|---:" * len(head) + "|---|"
     for runner, of_runner in runs.items():
         if of_runner:
-            cells = [str(len(of_runner)), *_cells(least[runner], least)]
+            compared = [least.get(base) for base in bases]
+            cells = [str(len(of_runner)), *_cells(least[runner], compared)]
         else:
-            cells = ["0", *["-"] * 9, _why_not(suite, runner)]
+            cells = ["0", *["-"] * (len(head) - 1), _why_not(suite, runner)]
         yield f"| {' | '.join([runner.title, *cells])} |"
+
+
+def _bases(runners: Collection[Runner]) -> dict[Runner, str]:
+    """Return what to compare the others with, and how each is called in the table's head."""
+    by_valgrind = {PLAIN_OPTIONS: "options", PLAIN: "defaults"}
+    natively = {NATIVE: "native", MALLOC: "malloc", OURS: "--valgrind"}
+    bases = by_valgrind if PLAIN_OPTIONS in runners else natively
+    return {runner: name for runner, name in bases.items() if runner in runners}
 
 
 def _least(runs: Sequence[Run]) -> Run:
@@ -430,14 +444,12 @@ def _least(runs: Sequence[Run]) -> Run:
     )
 
 
-def _cells(run: Run, least: Mapping[Runner, Run]) -> list[str]:
-    wall, cpu, peak, above = _compared(run, least.get(PLAIN_OPTIONS))
-    wall_to_defaults, cpu_to_defaults, *_ = _compared(run, least.get(PLAIN))
-    return [
-        *(f"{run.wall:.2f}", f"{run.cpu:.2f}", f"{run.peak:.0f}"),
-        *(wall, cpu, wall_to_defaults, cpu_to_defaults, peak, above),
-        run.end,
-    ]
+def _cells(run: Run, bases: Sequence[Run | None]) -> list[str]:
+    cells = [f"{run.wall:.2f}", f"{run.cpu:.2f}", f"{run.peak:.0f}"]
+    compared = [_compared(run, base) for base in bases]
+    for wall, cpu, peak, _ in compared:
+        cells += [wall, cpu, peak]
+    return [*cells, compared[0][-1] if compared else "-", run.end]
 
 
 def _compared(run: Run, base: Run | None) -> tuple[str, str, str, str]:
