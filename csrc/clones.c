@@ -29,6 +29,8 @@ typedef struct {
 } place;
 
 static place *shared;
+/* A fork has clones of its own. */
+static pid_t sharing;
 
 /* So that whoever waits for the end of a pipe, or for a port to become free,
    does not wait for the clone. */
@@ -156,20 +158,21 @@ check(pid_t parent, int which, pvg_clone_work work)
 int
 pvg_clone_and_check(int which, int waits, pvg_clone_work work)
 {
-    if (shared == NULL) {
+    pid_t parent = getpid();
+    if (shared == NULL || sharing != parent) {
         void *page = mmap(NULL, PVG_CLONES * sizeof *shared, PROT_READ | PROT_WRITE,
                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (page == MAP_FAILED) {
             return -1;
         }
         shared = page;
+        sharing = parent;
     }
     if (pvg_heap() != NULL && pvg_heap()->prepare_check(which) < 0) {
         errno = ENOMEM;
         return -1;
     }
     shared[which] = (place){.may_check = !waits};
-    pid_t parent = getpid();
     sigset_t all, before;
     /* No handler of the program's may run in the clone. */
     sigfillset(&all);

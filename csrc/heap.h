@@ -142,6 +142,13 @@ typedef struct {
     void (*look_since)(uint32_t test);
     /* In the clone: adds to the text that the process reads; -1 if there is no room. */
     int (*say)(const char *text, size_t length);
+    /* In the process: its forks are to report what is found in them, each into a file of the
+       directory that is named like it, in lines (heap_report.h); NULL ends that. */
+    void (*follow_forks)(const char *directory);
+    /* In a fork, before it goes on. */
+    void (*begin_fork)(void);
+    /* In a child of the process: reports what a check has found. */
+    void (*report_check)(int which);
     /* In either: the results. */
     int (*is_done)(int which);
     pvh_account (*account)(int which);
@@ -155,7 +162,7 @@ typedef struct {
     int (*is_readable)(const void *address, size_t size);
 } pvh_engine;
 
-enum { PVH_VERSION = 5, PVH_CHECKS = 3, PVH_NO_CHECK = -1, PVH_MOST_LOST = 1 << 14 };
+enum { PVH_VERSION = 6, PVH_CHECKS = 3, PVH_NO_CHECK = -1, PVH_MOST_LOST = 1 << 14 };
 
 /* The one symbol besides the replaced ones: it takes nothing and returns the table, NULL in a
    process that is not tracked. */

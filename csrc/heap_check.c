@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "heap_blocks.h"
+#include "heap_child.h"
 #include "heap_events.h"
 #include "heap_guards.h"
 #include "heap_index.h"
@@ -37,6 +38,7 @@ static results *own;
 
 /* What was made for tests before this one is not looked at by checks. */
 static uint32_t first_test;
+static uintptr_t stack_that_keeps;
 
 void
 pvh_look_since(uint32_t test)
@@ -55,6 +57,18 @@ pvh_prepare_check(int which)
     }
     memset(shared[which], 0, offsetof(results, lost));
     return 0;
+}
+
+void
+pvh_forget_checks(void)
+{
+    memset(shared, 0, sizeof shared);
+}
+
+void
+pvh_have_stack_keep(uintptr_t from)
+{
+    stack_that_keeps = from;
 }
 
 void
@@ -81,7 +95,8 @@ list(size_t place)
 {
     uintptr_t address = pvh_indexed.blocks[place].address;
     pvh_block *block = pvh_block_at(address);
-    if (block->test == 0 || block->test == OF_CLONE || block->slot == PVH_NO_SLOT) {
+    if (!pvh_is_looked_for(block->test) || block->test == OF_CLONE
+        || block->slot == PVH_NO_SLOT) {
         return;
     }
     pvh_entry entry = pvh_entry_at(block->slot);
@@ -111,7 +126,9 @@ list(size_t place)
 __attribute__((noinline)) static uint64_t
 mark(void)
 {
-    return pvh_mark_reached((uintptr_t)__builtin_frame_address(0), first_test);
+    uintptr_t own = (uintptr_t)__builtin_frame_address(0);
+    return pvh_mark_reached(stack_that_keeps ? stack_that_keeps : own, stack_that_keeps != 0,
+                            first_test);
 }
 
 void

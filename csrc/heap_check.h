@@ -8,6 +8,10 @@
 int pvh_prepare_check(int which);
 void pvh_enter_clone(int which);
 void pvh_find_lost(void);
+/* In the clone: what the stack points to from an address on is not lost, in whatever frame. */
+void pvh_have_stack_keep(uintptr_t from);
+/* In a fork: the results are its parent's. */
+void pvh_forget_checks(void);
 void pvh_look_since(uint32_t test);
 int pvh_say(const char *text, size_t length);
 int pvh_is_done(int which);

@@ -6,6 +6,7 @@
 
 #include "heap.h"
 #include "heap_check.h"
+#include "heap_child.h"
 #include "heap_counters.h"
 #include "heap_mappings.h"
 #include "heap_mark.h"
@@ -35,6 +36,9 @@ static const pvh_engine engine = {
     .take_weakly = pvh_take_weakly,
     .find_lost = pvh_find_lost,
     .look_since = pvh_look_since,
+    .follow_forks = pvh_follow_forks,
+    .begin_fork = pvh_begin_fork,
+    .report_check = pvh_report_check,
     .say = pvh_say,
     .is_done = pvh_is_done,
     .account = pvh_account_of,
@@ -59,6 +63,7 @@ begin_fork(void)
 {
     pvh_unlock_mappings();
     pvh_forget_threads();
+    pvh_begin_any_fork();
 }
 
 __attribute__((constructor)) static void
@@ -71,4 +76,5 @@ begin(void)
 #ifdef M_ARENA_MAX
     mallopt(M_ARENA_MAX, 1);
 #endif
+    pvh_begin_program();
 }

@@ -1,5 +1,8 @@
 #include "heap_events.h"
 
+#include "heap_child.h"
+#include "heap_report.h"
+
 pvh_event_table pvh_events_of_process;
 static pvh_event_table *current = &pvh_events_of_process;
 
@@ -12,6 +15,10 @@ pvh_note_events_in(pvh_event_table *table)
 void
 pvh_note_event(const pvh_event *event)
 {
+    /* At once, as nobody knows how a child will end. */
+    if (pvh_is_child && current == &pvh_events_of_process) {
+        pvh_report_event(event);
+    }
     uint64_t number = __atomic_load_n(&current->noted, __ATOMIC_RELAXED);
     do {
         if (number - __atomic_load_n(&current->taken, __ATOMIC_ACQUIRE) >= PVH_MOST_EVENTS) {

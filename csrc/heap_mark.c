@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "heap_blocks.h"
+#include "heap_child.h"
 #include "heap_index.h"
 #include "heap_pages.h"
 #include "heap_ranges.h"
@@ -162,7 +163,7 @@ look_at_weakly(uintptr_t word)
 {
     uint32_t place = pvh_block_of(word);
     if (place != PVH_NO_BLOCK && !pvh_marks[place]
-        && pvh_block_at(pvh_indexed.blocks[place].address)->test == 0) {
+        && !pvh_is_looked_for(pvh_block_at(pvh_indexed.blocks[place].address)->test)) {
         look_at(word);
     }
 }
@@ -191,7 +192,7 @@ forget_weak_words(void)
         for (; (uintptr_t)(word + 1) <= weak[i].end; word++) {
             uint32_t place = pvh_block_of(*word);
             if (place != PVH_NO_BLOCK
-                && pvh_block_at(pvh_indexed.blocks[place].address)->test != 0) {
+                && pvh_is_looked_for(pvh_block_at(pvh_indexed.blocks[place].address)->test)) {
                 *word = 0;
             }
         }
@@ -218,7 +219,7 @@ look_into_earlier(uint32_t first_test)
 }
 
 uint64_t
-pvh_mark_reached(uintptr_t stack, uint32_t first_test)
+pvh_mark_reached(uintptr_t stack, int stack_keeps, uint32_t first_test)
 {
     pvh_marks = pvh_new_pages(pvh_indexed.count + 1);
     reached = pvh_new_pages((pvh_indexed.count + 1) * sizeof *reached);
@@ -241,10 +242,14 @@ pvh_mark_reached(uintptr_t stack, uint32_t first_test)
             look_into_reached();
         }
     }
-    if (own_stack != NULL) {
+    if (own_stack != NULL && stack_keeps) {
+        look_into(stack, own_stack->end);
+    } else if (own_stack != NULL) {
         for (words word = aligned(stack); (uintptr_t)(word + 1) <= own_stack->end; word++) {
             look_at_weakly(*word);
         }
+    }
+    if (own_stack != NULL) {
         look_into_reached();
         bytes += own_stack->end - stack;
     }

@@ -17,9 +17,9 @@ void pvh_take_weakly(void *start, void *end);
 
 /* Marks what the roots reach, and returns how many bytes of these there are; UINT64_MAX if there
    is no memory. Blocks of tests before `first_test`, which are not in the index, are roots. The
-   stack of the calling thread, from `stack` up, is a weak root: of the blocks to which it points
-   only those that no test made are reached by that. */
-uint64_t pvh_mark_reached(uintptr_t stack, uint32_t first_test);
+   stack of the calling thread, from `stack` up, is a weak root unless it keeps: of the blocks to
+   which it points only those that are not looked for are reached by that. */
+uint64_t pvh_mark_reached(uintptr_t stack, int stack_keeps, uint32_t first_test);
 
 /* Marks, of the blocks that are not reached, those to which another one leads; -1 if there is no
    memory. */

@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "heap_child_python.h"
 #include "heap_pages.h"
 
 pvh_entry *pvh_slots;
@@ -61,6 +62,10 @@ pvh_fresh_slot(void)
 {
     if (!has_addresses()) {
         return PVH_NO_SLOT;
+    }
+    enum { NOW_AND_THEN = 64 };
+    if (__builtin_expect(pvh_waits_for_python, 0) && pvh_used_slots % NOW_AND_THEN == 0) {
+        pvh_look_for_python();
     }
     uint32_t slot = __atomic_load_n(&pvh_used_slots, __ATOMIC_RELAXED);
     do {

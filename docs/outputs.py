@@ -119,6 +119,21 @@ def leftovers() -> str:
     return _fenced(re.sub(r"download-\w+", "download-x", failures[0]))
 
 
+def heap_child() -> str:
+    """Return the failure of a test whose child process loses a block."""
+    test = (
+        "import subprocess\n"
+        "import sys\n\n"
+        "def test_command():\n"
+        "    code = 'import defective; defective.leak(41)'\n"
+        "    subprocess.run([sys.executable, '-c', code], check=True)\n"
+    )
+    text = _run_project(test, "--heapcheck", "--memory-trace-children")
+    failure = re.search(r"^_+ test_command _+$.*?(?=^=+ heapcheck)", text, re.M | re.S)
+    assert failure, text
+    return _fenced(re.sub(r"child process \d+", "child process 4711", failure[0]))
+
+
 def heap_pinpoint() -> str:
     """Return the failure of a test that loses a reference at a line of its own."""
     test = (

@@ -18,11 +18,17 @@ from pytest_valgrind import client
 # Seconds between looks at it.
 _INTERVAL = 0.02
 _is_fork = False
+_is_about_to_fork = False
 
 
 def is_in_fork() -> bool:
     """Whether this process is such a fork, in which nobody judges what a test does."""
     return _is_fork
+
+
+def is_of_this_kind() -> bool:
+    """Whether a fork that has just begun is of this kind: :func:`is_in_fork` is told later."""
+    return _is_about_to_fork
 
 
 def forked(work: Callable[[], object]) -> int:
@@ -32,7 +38,7 @@ def forked(work: Callable[[], object]) -> int:
 
     :raises OSError: if there cannot be another process.
     """
-    global _is_fork  # noqa: PLW0603
+    global _is_fork, _is_about_to_fork  # noqa: PLW0603
     this = os.getpid()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -42,11 +48,15 @@ def forked(work: Callable[[], object]) -> int:
         # From 3.12 on, if there are threads: none of theirs has a lock that is needed.
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
-            if (pid := os.fork()) == 0:
+            _is_about_to_fork = True
+            pid = os.fork()
+            _is_about_to_fork = False
+            if pid == 0:
                 _is_fork = True
                 work()
                 code = 0
         finally:
+            _is_about_to_fork = False
             # Whatever was raised, pytest must not go on in two processes.
             if os.getpid() != this:
                 os._exit(code)

@@ -147,7 +147,7 @@ _BOTH = (
     Option(
         "trace_children",
         ("--memory-trace-children", "--valgrind-trace-children"),
-        "memcheck",
+        "both",
         "Check the processes that a test starts and forks as well: what is found in them fails the "
         "test. Under valgrind each takes as long to start as the tests' own.",
     ),

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+from pytest_valgrind.children.code_of_child import FAULTS, owner_in_child, shortened
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.stack import Owner
@@ -34,14 +35,9 @@ _FINDS = re.compile(rb"lost in |Process terminating")
 #: Bytes: the log of a process that did nothing wrong is smaller.
 _MOST_OF_A_CLEAN_LOG = 1 << 20
 _HEAD = 1 << 16
-_LONGEST_COMMAND = 60
 _PROGRAM = re.compile(r"(?:\\.|\S)+")
 _BLANK = re.compile(r"==\d+== ?")
-# Those by which the processor and the kernel say that a program is wrong (signal(7)), and abort();
-# the others are sent by somebody who wants it to end.
 _SIGNAL = re.compile(r".* signal (\d+)")
-_FAULTS = ("4", "5", "6", "7", "8", "11", "31")
-_PROGRAMS_OF_SYSTEM = re.compile(r"/(usr/)?(local/)?(s?bin|libexec|lib/gcc|lib/git-core)/")
 _OF_PYTHON = re.compile(r"_?Py[A-Z_]\w*")
 
 
@@ -89,8 +85,17 @@ class ChildLog:
     @property
     def process(self) -> str:
         """The child in words."""
-        what = "a fork" if self.is_fork else _shortened(self.command)
+        what = "a fork" if self.is_fork else self._shortened_command
         return f"{self.pid} ({what})" if what else str(self.pid)
+
+    @property
+    def _shortened_command(self) -> str:
+        """The command without the program's directory, and not too long."""
+        # Valgrind puts backslashes before spaces and the like.
+        program = _PROGRAM.match(self.command)
+        words = program[0] if program else ""
+        rest = self.command.removeprefix(words)
+        return shortened(*(re.sub(r"\\(.)", r"\1", part) for part in (words, rest)))
 
     @cached_property
     def is_clean(self) -> bool:
@@ -123,7 +128,7 @@ class ChildLog:
         """
 
         def owner_of(path: str | None, function: str) -> Owner:
-            return _owner(owners, path, function)
+            return owner_in_child(owners, path, function)
 
         parser = Parser(self.object_at, owner_of, markers)
         text = read_to_end(self.path)
@@ -169,16 +174,6 @@ class ChildLog:
             or any(_OF_PYTHON.fullmatch(frame.function) for frame in finding.stack)
         )
 
-    def is_of_system(self, finding: Finding) -> bool:
-        """Whether only a system program (the shell, for example) has to do with it."""
-        stacks = (finding.stack, *(further.stack for further in finding.further))
-        owners = {frame.owner for stack in stacks for frame in stack}
-        return owners.isdisjoint((Owner.EXTENSION, Owner.INTERPRETER, Owner.UNKNOWN)) and any(
-            frame.object and _PROGRAMS_OF_SYSTEM.match(frame.object)
-            for stack in stacks
-            for frame in stack
-        )
-
     def _lines_of_findings(self, lines: Iterable[Line]) -> Iterator[Line]:
         """Yield the lines but those in which errors are listed once more; take note of ours."""
         # From the beginning of a fork to the line that says so, its parent's errors are listed.
@@ -215,19 +210,9 @@ class ChildLog:
         return True
 
 
-def _owner(owners: ObjectFiles, path: str | None, function: str) -> Owner:
-    """Return whose code a function is: that of another interpreter and its modules, perhaps."""
-    owner = owners.owner(path, function)
-    if path is None or owner is not Owner.EXTENSION:
-        return owner
-    if "/lib-dynload/" in path:
-        return Owner.INTERPRETER
-    return Owner.LIBRARY if _PROGRAMS_OF_SYSTEM.match(path) else owner
-
-
 def _was_asked_to_end(finding: Finding) -> bool:
     match = _SIGNAL.match(finding.message) if finding.kind is Kind.FATAL_SIGNAL else None
-    return match is not None and match[1] not in _FAULTS
+    return match is not None and int(match[1]) not in FAULTS
 
 
 def _complete(text: Iterable[str]) -> Iterator[str]:
@@ -238,13 +223,3 @@ def _complete(text: Iterable[str]) -> Iterator[str]:
         if _BLANK.fullmatch(line):
             yield from pending
             pending = []
-
-
-def _shortened(command: str) -> str:
-    """Return a command without the program's directory, and not too long."""
-    # Valgrind puts backslashes before spaces and the like.
-    program = _PROGRAM.match(command)
-    directory = program[0].rpartition("/")[0] if program else ""
-    command = re.sub(r"\\(.)", r"\1", command.removeprefix(directory).removeprefix("/"))
-    cut = command[:_LONGEST_COMMAND].rstrip()
-    return command if len(command) <= _LONGEST_COMMAND else f"{cut} ..."

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from pytest_valgrind.children.child_log import ChildLog, Parent
-from pytest_valgrind.findings.finding import Finding
+from pytest_valgrind.findings.finding import Finding, plural
 from pytest_valgrind.items.item_run import ItemRun
 from pytest_valgrind.memcheck.error_contexts import key_of
-from pytest_valgrind.memcheck.log_lines import command_in
-from pytest_valgrind.memcheck.monitor import MemcheckMonitor
-from pytest_valgrind.memcheck.object_files import ObjectFiles
 
-# Those of the standard library's that end after the process that uses them.
-_SERVERS = re.compile(r"from\\? multiprocessing\.(resource_tracker|forkserver)")
+_MOST_NAMED = 3
 
 
 class Late(NamedTuple):
@@ -26,6 +20,74 @@ class Late(NamedTuple):
 
     test: ItemRun
     findings: list[Finding]
+
+
+class Sorted(NamedTuple):
+    """What a log says that was found."""
+
+    #: What concerns the user.
+    found: list[Finding]
+    #: In the interpreter, and in system programs.
+    noise: list[Finding]
+    of_system: list[Finding]
+
+
+class Log(Protocol):
+    """What a child has written."""
+
+    @property
+    def parent(self) -> int | None:
+        """Process id; None if it is not known."""
+
+    @property
+    def process(self) -> str:
+        """The child in words."""
+
+    @property
+    def is_server(self) -> bool:
+        """Whether it is one of the standard library's that end after the process that uses them."""
+
+    def findings(self, *, has_ended: bool) -> Sorted:
+        """Return what was found in it, as far as it has been written.
+
+        :param has_ended: whether nothing more will be written.
+        """
+
+    def used_suppressions(self) -> set[str]:
+        """Return name, file and line of those that it lists, as far as it has been read."""
+
+    @property
+    def is_unchecked(self) -> bool:
+        """Whether it has ended, as it seems, without being checked for leaks."""
+
+
+class Logs(Protocol):
+    """The logs of children of one process, and perhaps others."""
+
+    @property
+    def directory(self) -> Path:
+        """Where they are."""
+
+    @property
+    def owns_all(self) -> bool:
+        """Whether all are of processes that this one started, and may be deleted."""
+
+    @property
+    def own_processes(self) -> set[int]:
+        """Forks that are no test's."""
+
+    def settle(self) -> None:
+        """Wait for the logs of children that have only just begun."""
+
+    def pid_in(self, name: str) -> int | None:
+        """Return the process whose log has a name, None if no log has."""
+
+    def read(self, path: Path, pid: int, others: Mapping[int, Log]) -> Log:
+        """Read a log.
+
+        :param others: of other children, by their process ids.
+        :raises OSError: if it cannot be read.
+        """
 
 
 class _Child:
@@ -36,7 +98,7 @@ class _Child:
         self.path = path
         self.test = test
         #: What was found when its log was first read.
-        self.reported: set[tuple[str, ...]] = set()
+        self.reported: set[tuple[object, ...]] = set()
 
 
 class Children:
@@ -44,26 +106,16 @@ class Children:
 
     A child belongs to the test at whose end its log is seen for the first time.
 
-    :param monitor: of the process that runs the tests; its log names the process.
-    :param owns_logs: whether all logs in the directory are of processes that this one started, and
-        may be deleted.
+    :param seen: names of logs that are no child's.
     """
 
-    def __init__(self, monitor: MemcheckMonitor, *, owns_logs: bool) -> None:
-        log, names = monitor.info.log, monitor.info.log_names
-        assert log is not None
-        assert names is not None
-        self._monitor = monitor
-        self._owns_logs = owns_logs
-        self._directory = names.of(os.getpid()).parent
-        self._pid_in = names.pid_in
+    def __init__(self, logs: Logs, seen: set[str]) -> None:
+        self._source = logs
         # Others' logs may be there.
-        self._seen = {log.name} if owns_logs else set(_names(self._directory))
+        self._seen = seen if logs.owns_all else set(_names(logs.directory))
         self._unread: dict[int | None, list[_Child]] = {}
         self._alive: list[_Child] = []
-        self._logs: dict[int, ChildLog] = {}
-        self._strangers: set[int] = set()
-        self._this = _ThisProcess(log)
+        self._logs: dict[int, Log] = {}
         self.used_suppressions: set[str] = set()
         self.begin()
 
@@ -74,19 +126,21 @@ class Children:
         #: What does not concern the user: findings in the interpreter, and in system programs.
         self.noise: list[Finding] = []
         self.of_system: list[Finding] = []
+        self._unchecked: list[str] = []
 
     def notice(self, test: ItemRun | None) -> None:
         """Take children that have appeared as those of a test, None if it is of none."""
         if self._has_finished:
             return
-        for name in _names(self._directory):
-            if name in self._seen or (pid := self._pid_in(name)) is None:
+        self._source.settle()
+        for name in _names(self._source.directory):
+            if name in self._seen or (pid := self._source.pid_in(name)) is None:
                 continue
-            if pid not in self._monitor.own_processes:
+            if pid not in self._source.own_processes:
                 self._seen.add(name)
                 if test is not None:
                     test.children += 1
-                child = _Child(pid, self._directory / name, test)
+                child = _Child(pid, self._source.directory / name, test)
                 self._unread.setdefault(_place(test), []).append(child)
 
     def findings_of_ended(self, test: ItemRun) -> list[Finding]:
@@ -119,11 +173,18 @@ class Children:
         return any(child.test is test for child in self._alive)
 
     @property
-    def still_alive(self) -> Iterator[str]:
-        """Those that were so at the end, in words."""
+    def weaknesses(self) -> Iterator[str]:
+        """What is not known of them at the end, in sentences."""
+        if count := len(self._unchecked):
+            named = ", ".join(self._unchecked[:_MOST_NAMED])
+            yield (
+                f"{plural(count, 'child process', 'child processes')} not checked for leaks: "
+                f"ended from outside, or no check was possible: {named}"
+                f"{', ...' if count > _MOST_NAMED else ''}"
+            )
         for child in self._alive:
             log = self._logs[child.pid]
-            if child.test and not _SERVERS.search(log.command) and _is_alive(child.pid):
+            if child.test and not log.is_server and _is_alive(child.pid):
                 yield (
                     f"child process {log.process} of {child.test.nodeid} still runs, and what is "
                     "found in it from here on is not reported: have the test wait for its end"
@@ -135,12 +196,10 @@ class Children:
         for child in sorted(children, key=lambda child: child.pid):
             has_ended = not _is_alive(child.pid)  # before its log is read
             try:
-                log = ChildLog(child.path, child.pid)
+                log = self._source.read(child.path, child.pid, self._logs)
                 if not self._is_ours(log):
                     continue
                 self.count += child.pid not in self._logs
-                parent: Parent = self._logs.get(log.parent or 0, self._this)
-                log.inherit(parent)
                 self._logs[child.pid] = log
                 new = self._findings(log, child, has_ended=has_ended)
             except OSError:  # deleted meanwhile
@@ -154,59 +213,39 @@ class Children:
             self._forget(child)
         return found
 
-    def _findings(self, log: ChildLog, child: _Child, *, has_ended: bool) -> list[Finding]:
-        if log.is_clean:
-            return []
-        owners = self._this.objects
-        markers = self._monitor.info.error_markers
-        found = []
-        for finding in log.findings(owners, markers, has_ended=has_ended):
-            key = key_of(finding)
+    def _findings(self, log: Log, child: _Child, *, has_ended: bool) -> list[Finding]:
+        def is_new(finding: Finding) -> bool:
+            key = (*key_of(finding), finding.objects)
             if key in child.reported:
-                continue
+                return False
             child.reported.add(key)
-            if log.is_of_interpreter(finding):
-                self.noise.append(finding)
-            elif log.is_of_system(finding):
-                self.of_system.append(finding)
-            else:
-                found.append(finding)
+            return True
+
+        found, noise, of_system = (
+            list(filter(is_new, some)) for some in log.findings(has_ended=has_ended)
+        )
+        self.noise += noise
+        self.of_system += of_system
         self.used_suppressions |= log.used_suppressions()
+        if has_ended and log.is_unchecked:
+            self._unchecked.append(log.process)
         return found
 
-    def _is_ours(self, log: ChildLog) -> bool:
+    def _is_ours(self, log: Log) -> bool:
         """Whether a process descends from this one, and from none of the plugin's own."""
         if log.parent in self._logs or log.parent == os.getpid():
             return True
-        if log.parent in self._monitor.own_processes:
+        if log.parent in self._source.own_processes:
             return False
         # Its parent may have ended before it executed its program.
-        return self._owns_logs
+        return self._source.owns_all
 
     def _forget(self, child: _Child) -> None:
         """Delete the log of a child that ended and did nothing wrong, so that others are found."""
-        if self._owns_logs:
+        if self._source.owns_all:
             with contextlib.suppress(OSError):
                 child.path.unlink()
             self._seen.discard(child.path.name)
-
-
-class _ThisProcess:
-    """What forks of this process have from it."""
-
-    def __init__(self, log: Path) -> None:
-        self._log = log
-        self.objects = ObjectFiles()
-
-    @property
-    def command(self) -> str:
-        """The first line of its command."""
-        with self._log.open(errors="replace") as file:
-            return command_in(file.read(4096))
-
-    def object_at(self, address: int) -> str | None:
-        """Return the object file at an address."""
-        return self.objects.at(address)
 
 
 def _names(directory: Path) -> list[str]:

@@ -9,13 +9,14 @@ import contextlib
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.stack import Frame, Owner, Stack
-from pytest_valgrind.heap.engine import symbol_at
+from pytest_valgrind.heap.engine import symbol_at, untracked
 from pytest_valgrind.memcheck.object_files import ObjectFiles
 
 _PROGRAMS = ("addr2line", "llvm-addr2line")
@@ -25,6 +26,13 @@ _PLACE = re.compile(r"(.*):(\d+)(?: \(discriminator \d+\))?")
 # Of ELF's header (elf(5)): e_type, and its value for what is loaded at any address.
 _TYPE = slice(16, 18)
 _ANYWHERE = b"\x03\0"
+
+
+class FramesAt(Protocol):
+    """Makes stack frames of addresses."""
+
+    def at(self, address: int) -> Frame:
+        """Return the frame of a function that goes on at an address."""
 
 
 class CFrames:
@@ -41,13 +49,34 @@ class CFrames:
         return Frame(address, function, object=symbol.object, owner=owner)
 
 
-def placed(found: Sequence[Finding]) -> list[Finding]:
-    """Return findings with files and lines of C; those of the interpreter are of no interest."""
+def _base(path: str) -> int | None:
+    """Return what is added to the addresses of an object file, None if it cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            if file.read(_TYPE.stop)[_TYPE] != _ANYWHERE:
+                return 0
+        for line in Path("/proc/self/maps").read_text().splitlines():
+            if line.endswith(f" {path}"):
+                return int(line.partition("-")[0], 16)
+    except OSError:
+        pass
+    return None
+
+
+#: What is added to the addresses of an object file, None if that is not known.
+BaseOf = Callable[[str], "int | None"]
+
+
+def placed(found: Sequence[Finding], base_of: BaseOf = _base) -> list[Finding]:
+    """Return findings with files and lines of C; those of the interpreter are of no interest.
+
+    :param base_of: in the process of the frames, which is this one if nothing else is said.
+    """
     tops = [stack[0] for finding in found for stack in _stacks(finding) if stack]
     frames = [frame for frame in tops if frame.owner in (Owner.EXTENSION, Owner.LIBRARY)]
     if not frames:
         return list(found)
-    places = dict(zip(frames, with_places(frames), strict=True))
+    places = dict(zip(frames, with_places(frames, base_of), strict=True))
 
     def of(stack: Stack) -> Stack:
         return (*places.get(stack[0], stack[:1]), *stack[1:]) if stack else stack
@@ -66,17 +95,18 @@ def _stacks(finding: Finding) -> list[Stack]:
     return [finding.stack, *(more.stack for more in finding.further)]
 
 
-def with_places(frames: Sequence[Frame]) -> list[list[Frame]]:
+def with_places(frames: Sequence[Frame], base_of: BaseOf = _base) -> list[list[Frame]]:
     """Return, for each frame, itself with its file and line, below those that were inlined there.
 
-    :param frames: of this process, their addresses being those at which they go on.
+    :param frames: their addresses being those at which they go on.
+    :param base_of: in the process of the frames, which is this one if nothing else is said.
     """
     program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
     found = [[frame] for frame in frames]
     if program is None:
         return found
     for path in {frame.object for frame in frames if frame.object}:
-        base = _base(path)
+        base = base_of(path)
         numbers = [n for n, frame in enumerate(frames) if frame.object == path]
         if base is None:
             continue
@@ -85,20 +115,6 @@ def with_places(frames: Sequence[Frame]) -> list[list[Frame]]:
         for n, places in zip(numbers, _asked(program, path, addresses), strict=False):
             found[n] = [*_frames(frames[n], places)] or found[n]
     return found
-
-
-def _base(path: str) -> int | None:
-    """Return what is added to the addresses of an object file, None if it cannot be read."""
-    try:
-        with Path(path).open("rb") as file:
-            if file.read(_TYPE.stop)[_TYPE] != _ANYWHERE:
-                return 0
-        for line in Path("/proc/self/maps").read_text().splitlines():
-            if line.endswith(f" {path}"):
-                return int(line.partition("-")[0], 16)
-    except OSError:
-        pass
-    return None
 
 
 def _asked(program: str, path: str, addresses: Iterable[str]) -> list[list[tuple[str, str]]]:
@@ -110,6 +126,7 @@ def _asked(program: str, path: str, addresses: Iterable[str]) -> list[list[tuple
             [*command, *addresses],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env=untracked(),
             text=True,
             errors="replace",
             timeout=_PATIENCE,

@@ -6,19 +6,24 @@ sees Python's objects only with ``PYTHONMALLOC=malloc``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pytest_valgrind import client
 from pytest_valgrind._client import ffi, lib
 from pytest_valgrind.findings.kind import Kind
+from pytest_valgrind.heap.numbers_of_engine import Account, Counters, MappingCounters, Usage
 
 #: Of the environment: words for the engine, ``guards=off``, ``guards=on`` or ``guards=full``
 #: (csrc/heap_options.h). Where it is not set the library does nothing.
 VARIABLE = "PYTEST_HEAPCHECK"
+#: Of the environment of what tests start: the directory for reports (csrc/heap_child.h).
+CHILDREN = "PYTEST_HEAPCHECK_CHILDREN"
 # The engine's number of the test at place 0.
 _FIRST = 1
-_KINDS = {
+#: By the numbers that the engine has for them.
+KINDS = {
     lib.PVH_OVERFLOW: Kind.OVERFLOW,
     lib.PVH_WRITE_AFTER_FREE: Kind.WRITE_AFTER_FREE,
     lib.PVH_DOUBLE_FREE: Kind.DOUBLE_FREE,
@@ -52,24 +57,6 @@ class GuardEvent(NamedTuple):
     seen_by: int  #: and the one that freed it; 0 if it was seen by looking
 
 
-class Counters(NamedTuple):
-    """Exact numbers of the whole process."""
-
-    bytes: int  #: live, as they were asked for
-    blocks: int
-    peak_bytes: int  #: since the peak was reset
-    allocations: int  #: so far
-
-
-class Usage(NamedTuple):
-    """What is in use, in bytes: blocks, as they were asked for, and anonymous mappings."""
-
-    bytes: int
-    peak_bytes: int  #: since the peaks were reset
-    thread_bytes: int  #: blocks that the calling thread has made, less those that it has freed
-    thread_peak_bytes: int  #: since it has reset the peaks
-
-
 class LiveBlock(NamedTuple):
     """A block that a test made and that is not freed."""
 
@@ -86,27 +73,6 @@ class Mapping(NamedTuple):
     length: int  #: bytes
     caller: int  #: the address at which the function goes on that made it
     is_file: bool  #: rather than anonymous memory
-
-
-class MappingCounters(NamedTuple):
-    """Mappings that were made by mmap(2) and are still there."""
-
-    bytes: int
-    mappings: int
-    peak_bytes: int  #: since the peak was reset
-    unlisted: int  #: for which there was no room, so far
-
-
-class Account(NamedTuple):
-    """What a check looked at, and what it took."""
-
-    blocks: int  #: live ones
-    root_bytes: int
-    lost_blocks: int  #: of tests, and not acknowledged
-    lost_bytes: int
-    unlisted: int  #: of the lost blocks, those for which there was no room
-    index_seconds: float  #: of processor time, in the clone
-    mark_seconds: float
 
 
 class Symbol(NamedTuple):
@@ -268,6 +234,21 @@ class Engine:
             which_objects = lib.PVG_UNTRACKS_WHAT_IS_NOT_FROZEN
         return client.clone(which, False, which_objects, prepare, explain, b"", 0)
 
+    def follow_forks(self, directory: str | None) -> None:
+        """Have forks of this process report what is found in them; None ends that.
+
+        :param directory: for a file of each, which is named like it.
+        """
+        self._engine.follow_forks(ffi.NULL if directory is None else os.fsencode(directory))
+
+    def begin_fork(self) -> None:
+        """Begin, in a fork, with what it has to report: what it does itself."""
+        self._engine.begin_fork()
+
+    def report_check(self, which: int) -> None:
+        """Report, in a child of the process that runs tests, what a check has found."""
+        self._engine.report_check(which)
+
     def is_done(self, which: int) -> bool:
         """Whether the check of a clone has come to an end."""
         return bool(self._engine.is_done(which))
@@ -318,7 +299,7 @@ def _place(number: int) -> int | None:
 
 def _event(event: Any) -> GuardEvent:
     return GuardEvent(
-        kind=_KINDS[event.kind],
+        kind=KINDS[event.kind],
         maker=_place(event.maker),
         seen_in=_place(event.seen_in),
         address=event.address,
@@ -329,6 +310,12 @@ def _event(event: Any) -> GuardEvent:
         made_by=event.made_by,
         seen_by=event.seen_by,
     )
+
+
+def untracked() -> dict[str, str]:
+    """Return the environment of a program that is no child of a test, be the engine preloaded."""
+    names = os.environ.keys() - {VARIABLE, CHILDREN}
+    return {name: os.environ[name] for name in names}
 
 
 def symbol_at(address: int) -> Symbol:

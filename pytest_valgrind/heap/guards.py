@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pytest_valgrind.findings.finding import Finding, plural
 from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.stack import Further, Origin, Stack
-from pytest_valgrind.heap.c_places import CFrames
+from pytest_valgrind.heap.c_places import CFrames, FramesAt
 from pytest_valgrind.heap.engine import GuardEvent
 
 # Bytes, as hexadecimal and as text.
@@ -18,10 +18,12 @@ class Guards:
     """Makes findings of events, one of each defect.
 
     What a check has seen in its clone, the process sees once more when it frees the block.
+
+    :param frames: of the process in which it happens, None if it is this one.
     """
 
-    def __init__(self) -> None:
-        self._frames = CFrames()
+    def __init__(self, frames: FramesAt | None = None) -> None:
+        self._frames = frames or CFrames()
         self._known: set[tuple[object, ...]] = set()
 
     def findings(self, events: Iterable[GuardEvent]) -> list[Finding]:

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from pytest_valgrind.findings.finding import Finding, plural
 from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.findings.stack import Origin
-from pytest_valgrind.heap.c_places import CFrames
+from pytest_valgrind.heap.c_places import CFrames, FramesAt
 from pytest_valgrind.heap.engine import Engine, LostBlock
 from pytest_valgrind.objects.lost_objects import Block, addresses, described, kinds, lost_objects
 
@@ -92,9 +92,17 @@ def findings(engine: Engine, which: int, frames: CFrames) -> list[Finding]:
     """Return what a check has found, a finding for each record."""
     lines = engine.text(which).decode("utf-8", "replace").split("\n")
     # The last line has no end if the clone was ended while it wrote it.
-    said = {number: rest for number, *rest in map(json.loads, takewhile(bool, lines[:-1]))}
+    return findings_of(engine.lost(which), takewhile(bool, lines[:-1]), frames)
+
+
+def findings_of(lost: Iterable[LostBlock], lines: Iterable[str], frames: FramesAt) -> list[Finding]:
+    """Return findings of lost blocks, one for each record.
+
+    :param lines: what the clone that found them has said, see :func:`explain`.
+    """
+    said = {number: rest for number, *rest in map(json.loads, lines)}
     found = []
-    for number, record in enumerate(loss_records(engine.lost(which))):
+    for number, record in enumerate(loss_records(lost)):
         words, types = said.get(number, ((), {}))
         frame = frames.at(record.caller)
         kind = Kind.INDIRECT if record.is_kept else Kind.DEFINITE

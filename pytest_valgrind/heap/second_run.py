@@ -111,7 +111,8 @@ class SecondRuns:
 
         What another test of its group has lost is added to the findings of that one.
         """
-        leaks = [finding for finding in found if finding.kind.is_leak]
+        # What a child process did is not seen when the test runs again in a fork.
+        leaks = [finding for finding in found if finding.kind.is_leak and not finding.process]
         if test.has_hung:
             return [replace(leak, python_note=HUNG) if leak in leaks else leak for leak in found]
         if leaks and self._left <= 0:
@@ -150,7 +151,7 @@ class SecondRuns:
         kept: list[Finding] = []
         moved: list[Finding] = []
         for finding in found:
-            again = _like(finding, seen)
+            again = None if finding.process else _like(finding, seen)
             if again is not None:
                 kept.append(_with_lines(finding, again))
             elif finding in leaks and test.suspects and ran:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pytest
 
-from pytest_valgrind.heap.engine import Usage
+from pytest_valgrind.heap.numbers_of_engine import Usage
 from pytest_valgrind.limits.limit_marks import LeakLimit, MemoryLimit
 from pytest_valgrind.limits.problem import Problem
 from pytest_valgrind.limits.stacks import Allocations

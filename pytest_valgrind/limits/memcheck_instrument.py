@@ -13,7 +13,7 @@ import pytest
 from pytest_valgrind import client
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.stack import Frame, Owner
-from pytest_valgrind.heap.engine import Usage
+from pytest_valgrind.heap.numbers_of_engine import Usage
 from pytest_valgrind.limits.instrument import Watch
 from pytest_valgrind.limits.leak_watch import judged
 from pytest_valgrind.limits.limit_marks import LeakLimit, MemoryLimit

@@ -64,6 +64,7 @@ class Heapcheck:
         #: Why leaks cannot be seen in this process, as a sentence; empty if they can.
         self._blindness = ""
         self._check: HeapCheck | None = None
+        self._children: Children | None = None
         # Of the file for the stacks of a crash.
         self._stacks: int | None = None
         # Whether the guards are looked at after each test: it takes as long as there are blocks,
@@ -181,9 +182,23 @@ class Heapcheck:
         """Return None: nobody looks at them."""
         return None
 
-    def follow_children(self, settings: Settings) -> Children | None:  # noqa: ARG002
-        """Return None: what tests start runs as it would without the engine."""
-        return None
+    def follow_children(self, settings: Settings) -> Children | None:
+        """Have the processes that tests start from here on report, or stop it."""
+        from pytest_valgrind.children import follow_natively
+        from pytest_valgrind.children.processes import Children
+        from pytest_valgrind.children.reports_of_children import ReportsOfChildren
+
+        if not settings.trace_children:
+            if self._children:
+                follow_natively.stop(self._engine)
+            return None
+        own = self._run_directory
+        reports = follow_natively.follow(self._engine, own and own.directory)
+        if self._children is None:
+            self._children = Children(ReportsOfChildren(reports), set())
+        else:
+            self._children.begin()
+        return self._children
 
     def pinpoint(self, run_alone: Runs) -> Pinpoint:
         """Return what finds the lines of Python."""
@@ -224,6 +239,8 @@ class Heapcheck:
 
     def weaknesses(self, settings: Settings) -> list[str]:  # noqa: ARG002
         """Return what weakens the results of a session, and what to do about it."""
+        if self._children:
+            self.hints.update(self._children.weaknesses)
         found = sorted(self.hints)
         if missed := self._engine.missed_events():
             found.append(

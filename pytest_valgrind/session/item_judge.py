@@ -75,7 +75,9 @@ class ItemJudge:
                 leaks := [
                     found
                     for found in test.findings
-                    if found.kind.is_leak and self._scope.is_own(found, test.nodeid)
+                    if found.kind.is_leak
+                    and not found.process
+                    and self._scope.is_own(found, test.nodeid)
                 ]
             )
         ]

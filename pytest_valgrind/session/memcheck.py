@@ -106,6 +106,7 @@ class Memcheck:
             return None
         from pytest_valgrind.children import trace_children
         from pytest_valgrind.children.processes import Children
+        from pytest_valgrind.children.traced_logs import TracedLogs
 
         run_directory = self._run_directory
         is_launched = run_directory is not None and self.info.value("--trace-children") == "yes"
@@ -117,7 +118,8 @@ class Memcheck:
         else:
             log = self.info.log
             is_own = run_directory is not None and log and log.parent == run_directory.directory
-            self._children = Children(self.monitor, owns_logs=bool(is_own))
+            logs = TracedLogs(self.monitor, owns_all=bool(is_own))
+            self._children = Children(logs, {logs.own_name})
         return self._children
 
     def given_suppressions(self, settings: Settings) -> set[Path]:
@@ -228,7 +230,7 @@ class Memcheck:
         used = self.monitor.used_suppressions()
         given = self.given_suppressions(settings)
         if self._children:
-            self.monitor.weaknesses.update(self._children.still_alive)
+            self.monitor.weaknesses.update(self._children.weaknesses)
             used = None if used is None else used | self._children.used_suppressions
         if used is not None:
             results.unused_suppressions = list(unused(sorted(given), used))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_valgrind.children.child_log import ChildLog
+from pytest_valgrind.children.code_of_child import is_of_system
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.kind import Kind
 from pytest_valgrind.memcheck.object_files import ObjectFiles
@@ -163,6 +164,6 @@ def test_program_of_the_system(tmp_path: Path) -> None:
     """It concerns nobody here, whatever it does."""
     system = OBJECT.replace("/home/me/prog", "/usr/bin/sort")
     child = log(tmp_path, HEADER + system + READ)
-    assert [child.is_of_system(error) for error in found(child)] == [True]
+    assert [is_of_system(error) for error in found(child)] == [True]
     child = log(tmp_path, HEADER + OBJECT + READ)
-    assert [child.is_of_system(error) for error in found(child)] == [False]
+    assert [is_of_system(error) for error in found(child)] == [False]

@@ -109,10 +109,7 @@ def test_checks_wait_for_nothing() -> None:
 @pytest.mark.parametrize(
     ("engine", "ignored"),
     [
-        (
-            "heapcheck",
-            ["--valgrind-args, --memory-trace-children: without effect, as --valgrind is missing"],
-        ),
+        ("heapcheck", ["--valgrind-args: without effect, as --valgrind is missing"]),
         ("valgrind", ["--heapcheck-guards: without effect, as --heapcheck is missing"]),
     ],
 )
