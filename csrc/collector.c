@@ -153,7 +153,8 @@ pvg_untrack(int which)
     /* It has attributes of classes without a reference of its own. */
     PyType_ClearCache();
     /* What is frozen is not listed. */
-    PyObject *done = which == PVG_UNTRACKS_EVERYTHING ? PyObject_CallObject(unfreeze, NULL) : NULL;
+    int takes_all = which != PVG_UNTRACKS_WHAT_IS_NOT_FROZEN;
+    PyObject *done = takes_all ? PyObject_CallObject(unfreeze, NULL) : NULL;
     PyObject *objects = PyObject_CallObject(get_objects, NULL);
     kept = PyList_New(0);
     if (objects != NULL && kept != NULL) {
@@ -166,6 +167,7 @@ pvg_untrack(int which)
             pvg_forget_room_in_deque(object);
             pvg_forget_dead_variables(object);
         }
+        count = which == PVG_UNTRACKS_NOTHING_AND_FORGETS ? 0 : count;
         for (Py_ssize_t i = 0; i < count; i++) {
             PyObject *object = PyList_GetItem(objects, i);
             if (is_of_subclasses(object)) {

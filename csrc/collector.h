@@ -11,6 +11,8 @@ enum {
     PVG_UNTRACKS_EVERYTHING,
     /* Much faster where most objects are frozen (gc.freeze). */
     PVG_UNTRACKS_WHAT_IS_NOT_FROZEN,
+    /* But what is stale in them, and points to what was lost, is overwritten. */
+    PVG_UNTRACKS_NOTHING_AND_FORGETS,
 };
 
 /* Takes objects out of the lists and out of sight of weak references, for good: only for a clone,

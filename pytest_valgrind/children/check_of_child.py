@@ -28,6 +28,7 @@ def report(is_ending: int) -> None:
     pid = engine.start_check(
         _PLACE,
         untracks=bool(is_ending),
+        forgets=True,
         prepare=_empty_free_lists,
         explain=partial(explain, engine, _PLACE),
     )

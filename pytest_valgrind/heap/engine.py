@@ -210,6 +210,7 @@ class Engine:
         which: int,
         *,
         untracks: bool,
+        forgets: bool = False,
         prepare: Callable[[], object] | None = None,
         explain: Callable[[], object] | None = None,
         since: int | None = None,
@@ -220,6 +221,8 @@ class Engine:
 
         :param which: its place; there are three, from 0.
         :param untracks: whether to take every object out of the garbage collector's lists first.
+        :param forgets: whether it overwrites stale pointers in them, if it takes out none; with
+            ``untracks`` it always does.
         :param prepare: is called in the clone before that.
         :param explain: is called in the clone after the check, and may use :meth:`lost` and
             :meth:`say`; it has 20 seconds of processor time.
@@ -230,7 +233,9 @@ class Engine:
         """
         self._engine.look_since(0 if since is None else since + _FIRST)
         which_objects: int = untracks
-        if untracks and since is not None:
+        if forgets and not untracks:
+            which_objects = lib.PVG_UNTRACKS_NOTHING_AND_FORGETS
+        elif untracks and since is not None:
             which_objects = lib.PVG_UNTRACKS_WHAT_IS_NOT_FROZEN
         return client.clone(which, False, which_objects, prepare, explain, b"", 0)
 
