@@ -42,7 +42,7 @@ class Observer:
 
         It takes some time.
         """
-        decline_opcode_caches(self.counters.objects())
+        decline_opcode_caches(self.counters.objects)
 
     def _put_away(self) -> None:
         self._tidy()

@@ -9,7 +9,7 @@ the bytecode itself, versions before 3.10 are not supported.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, FunctionType
 
 from pytest_valgrind import client
@@ -21,13 +21,13 @@ _FILE_NAME, _NAME, _CALLS, _SIZE = 104, 112, 168, 176
 _ENOUGH = 1024
 
 
-def decline_opcode_caches(objects: Iterable[object]) -> None:
+def decline_opcode_caches(objects: Callable[[], Iterable[object]]) -> None:
     """Have the functions that have no such cache yet never get one; they run a little slower.
 
-    :param objects: among which functions are looked for.
+    :param objects: returns those among which functions are looked for.
     """
     if _HAS_THEM:
-        for code in _codes(objects):
+        for code in _codes(objects()):
             if _is_as_expected(code) and client.int_at(code, _CALLS) < _ENOUGH:
                 client.set_int_at(code, _CALLS, _ENOUGH)
 

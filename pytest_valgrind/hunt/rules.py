@@ -52,6 +52,7 @@ class DoublingWindows:
     def hunt(self, observer: Observer, repeat: Repeat) -> Leaks | None:
         """Return what leaks, None if a run has ended the hunt."""
         start = effort()
+        is_steady = False
         # In one loop, as the parts of another would be new at the second reading.
         for count, runs in enumerate(self._runs):
             if not repeat(runs):
@@ -62,7 +63,8 @@ class DoublingWindows:
             observer.read(self._readings[count])
             if self._is_over(count, effort() - start):
                 break
-            if count == 1:
+            if not is_steady and self._grew(count):
+                is_steady = True
                 observer.steady()
         return self._found(count)
 
@@ -75,13 +77,17 @@ class DoublingWindows:
             return True
         if count < self._least:
             return False
-        grew = any(after > number for number, after in zip(before, last, strict=True))
+        grew = self._grew(count)
         if count < windows.DECIDING or not grew:
             return not grew
         if seconds >= self._seconds:
             return True
         found = self._found(count)
         return any(NAMES[number] in found for number in SCARCE)
+
+    def _grew(self, count: int) -> bool:
+        before, after = self._readings[count - 1 : count + 1]
+        return any(grown > number for number, grown in zip(before, after, strict=True))
 
     def _found(self, count: int) -> Leaks:
         runs = self._runs[1 : count + 1]

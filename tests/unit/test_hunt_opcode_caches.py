@@ -38,7 +38,7 @@ def least_made(*functions: Callable[[], object]) -> int:
 
 def test_no_cache_is_made() -> None:
     functions = [make() for _ in range(3)]
-    decline_opcode_caches(functions)
+    decline_opcode_caches(lambda: functions)
     assert least_made(*functions) == 0
 
 
@@ -50,5 +50,5 @@ def test_cache_would_be_made() -> None:
 def test_function_in_a_function_is_reached() -> None:
     names: dict[str, Callable[[], Callable[[], object]]] = {}
     exec("def outer():\n    def function(): return len\n    return function", names)
-    decline_opcode_caches([names["outer"]])
+    decline_opcode_caches(lambda: [names["outer"]])
     assert least_made(names["outer"]()) == 0
