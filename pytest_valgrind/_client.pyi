@@ -25,6 +25,7 @@ class _Symbol(SimpleNamespace):
 
 class _Lib:
     PVG_UNTRACKS_WHAT_IS_NOT_FROZEN: int
+    PVG_UNTRACKS_NOTHING_AND_FORGETS: int
     PVH_NO_CHECK: int
     PVH_OVERFLOW: int
     PVH_WRITE_AFTER_FREE: int

@@ -205,7 +205,7 @@ class Engine:
         finally:
             self._engine.set_test(running)
 
-    def start_check(
+    def start_check(  # noqa: PLR0913 (what a clone does)
         self,
         which: int,
         *,
