@@ -39,7 +39,7 @@ def options(settings: Settings, given: Iterable[str]) -> list[str]:
         f"{_SKIP}{','.join(skipped)}",
         # A program that is executed checks when it ends. The process that runs the tests, which
         # does so when it wants to, changes this for itself.
-        f"--leak-check={'full' if settings.memcheck else 'no'}",
+        f"--leak-check={'full' if _checks_for_leaks(settings) else 'no'}",
         f"--show-leak-kinds={_kinds(settings)}",
         "--errors-for-leak-kinds=none",
     ]
@@ -103,9 +103,14 @@ def _prepare_late(settings: Settings) -> None:
 
 
 def _kinds(settings: Settings) -> str:
-    if not settings.memcheck:
+    if not _checks_for_leaks(settings):
         return "none"
     return ",".join(sorted(kind.name.lower() for kind in settings.leak_kinds))
+
+
+def _checks_for_leaks(settings: Settings) -> bool:
+    """Whether valgrind is to look for leaks: the native engine has done so in a run before."""
+    return settings.memcheck and not settings.heapcheck
 
 
 def _privileged_programs() -> list[str]:
