@@ -32,7 +32,8 @@ void pvh_begin_program(void);
 void pvh_begin_any_fork(void);
 /* What was allocated before that is the interpreter's own. */
 void pvh_begin_python(void);
-/* Looks for what was lost, once, and reports it: at the end of an interpreter, or of the process. */
+/* Looks for what was lost, once, and reports it: at the end of an interpreter, or of the
+   process. */
 void pvh_end_child(int is_end_of_python);
 
 /* What a check has found, and its clone has said. */

@@ -31,7 +31,8 @@ value_at_start(void)
     int file = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/environ", O_RDONLY | O_CLOEXEC);
     const char *found = NULL;
     ssize_t count;
-    while (file >= 0 && found == NULL && (count = syscall(SYS_read, file, chunk, sizeof chunk)) > 0) {
+    while (file >= 0 && found == NULL
+           && (count = syscall(SYS_read, file, chunk, sizeof chunk)) > 0) {
         for (ssize_t i = 0; i < count && found == NULL; i++) {
             if (chunk[i] != '\0') {
                 if (length < sizeof setting - 1) {

@@ -92,8 +92,8 @@ put_last(PyObject *object)
     PyObject_GC_Track(object);
 }
 
-/* Returns 0 if there is no memory. The object that is tracked last stands at the end of the youngest
-   generation, before that one's own place, and behind this are those of the others. */
+/* Returns 0 if there is no memory. The object that is tracked last stands at the end of the
+   youngest generation, before that one's own place, and behind this are those of the others. */
 static int
 find_ring(void)
 {

@@ -28,6 +28,8 @@ from pytest_valgrind.memcheck.object_files import ObjectFiles
 from pytest_valgrind.resources.child_processes import Child, ChildProcesses
 
 _SERVERS = re.compile(r"from multiprocessing\.(resource_tracker|forkserver)")
+# In place of the path of what the process executes.
+_THIS_PROGRAM = "/proc/self/exe"
 # Seconds that a program may take from its execution to its first instruction.
 _PATIENCE = 0.5
 # No test of this process is meant.
@@ -85,12 +87,6 @@ class Place(NamedTuple):
     object: str
     function: str
 
-    @classmethod
-    def of(cls, fields: Sequence[str]) -> Place:
-        """Return what four fields of a line say."""
-        here, there, path, function = fields
-        return cls(int(here, 16), int(there, 16), path, function)
-
 
 class ReportOfChild:
     """A child's report.
@@ -106,18 +102,20 @@ class ReportOfChild:
         self._is_fork = False
         self._program = ""
         self._command = ""
-        self._begins()
-        for line in text.split("\n")[:-1]:
-            word, _, rest = line.partition("\t")
-            self._take[word](self, rest.split("\t"))
-
-    def _begins(self) -> None:
-        self._frames = _Frames(self._program, self._owners)
-        self._events: list[GuardEvent] = []
+        self._frames = _Frames(self._owners)
+        #: Each with the program that was executed.
+        self._events: list[tuple[str, GuardEvent]] = []
         self._lost: list[LostBlock] = []
         self._said: list[str] = []
         self._signals: list[tuple[int, Place]] = []
         self._is_checked = False
+        self._is_broken = False
+        for line in text.split("\n")[:-1]:
+            word, _, rest = line.partition("\t")
+            try:
+                self._take[word](self, rest.split("\t"))
+            except (KeyError, ValueError):  # cut, as it was too long, or by a full disk
+                self._is_broken = True
 
     @property
     def process(self) -> str:
@@ -132,28 +130,33 @@ class ReportOfChild:
     @property
     def is_unchecked(self) -> bool:
         """Whether it has ended, as it seems, without being checked for leaks."""
-        return not (self._is_checked or self._signals or self.is_server)
+        is_checked = self._is_checked and not self._is_broken
+        return not (is_checked or self._signals or self.is_server)
 
     def findings(self, *, has_ended: bool) -> Sorted:  # noqa: ARG002
         """Return what was found in it, as far as it has been written."""
-        found = [
-            *Guards(self._frames).findings(self._events),
+        guards = Guards(self._frames)
+        found = [(by, seen) for by, event in self._events for seen in guards.findings([event])]
+        at_the_end = [
             *findings_of(self._lost, self._said, self._frames),
             *(self._fault(number, place) for number, place in self._signals if number in FAULTS),
         ]
+        found += [(self._program, finding) for finding in at_the_end]
+        with_lines = placed([finding for _, finding in found], lambda _: 0)
         sorted_out = Sorted([], [], [])
-        for finding in placed(found, lambda _: 0):
+        for (program, _), finding in zip(found, with_lines, strict=True):
             named = replace(finding, process=self.process, pid=self._pid, phase="", origin=None)
-            (sorted_out.of_system if self._is_of_system(named) else sorted_out.found).append(named)
+            is_of_system = self._is_of_system(program, named)
+            (sorted_out.of_system if is_of_system else sorted_out.found).append(named)
         return sorted_out
 
     def used_suppressions(self) -> set[str]:
         """Return nothing: the engine has none."""
         return set()
 
-    def _is_of_system(self, finding: Finding) -> bool:
+    def _is_of_system(self, program: str, finding: Finding) -> bool:
         """Whether only a system program has to do with it: the stacks are of one frame."""
-        if not is_program_of_system(self._owners, self._program):
+        if not is_program_of_system(self._owners, program):
             return False
         stacks = (finding.stack, *(further.stack for further in finding.further))
         return all(frame.owner is not Owner.EXTENSION for stack in stacks for frame in stack)
@@ -166,23 +169,21 @@ class ReportOfChild:
     # --- The lines, by their first word ---
 
     def _take_program(self, fields: list[str]) -> None:
-        """Begin, perhaps anew: a process has executed a program."""
+        """Take a program that the process has executed, perhaps in place of another."""
         parent, self._program, command = fields
         self.parent = int(parent)
         self._is_fork = False
         program, _, arguments = command.partition(" ")
         self._command = shortened(program, f" {arguments}" if arguments else "")
-        self._begins()
+        self._is_checked = False
 
     def _take_fork(self, fields: list[str]) -> None:
         self.parent = int(fields[0])
         self._is_fork = True
-        self._begins()
 
     def _take_event(self, fields: list[str]) -> None:
         kind, address, size, offset, length, written = fields[:6]
-        made_by, seen_by = Place.of(fields[6:10]), Place.of(fields[10:14])
-        self._frames.know(made_by, seen_by)
+        made_by, seen_by = self._place(fields[6:10]), self._place(fields[10:14])
         event = GuardEvent(
             kind=KINDS[int(kind)],
             maker=None,
@@ -195,12 +196,11 @@ class ReportOfChild:
             made_by=made_by.here,
             seen_by=seen_by.here,
         )
-        self._events.append(event)
+        self._events.append((self._program, event))
 
     def _take_lost(self, fields: list[str]) -> None:
         address, size, keeper, in_thread = fields[:4]
-        caller = Place.of(fields[4:8])
-        self._frames.know(caller)
+        caller = self._place(fields[4:8])
         block = LostBlock(
             address=int(address, 16),
             size=int(size),
@@ -215,9 +215,15 @@ class ReportOfChild:
         self._said.append("\t".join(fields))
 
     def _take_signal(self, fields: list[str]) -> None:
-        place = Place.of(fields[1:5])
+        self._signals.append((int(fields[0]), self._place(fields[1:5])))
+
+    def _place(self, fields: Sequence[str]) -> Place:
+        """Return what four fields of a line say."""
+        here, there, path, function = fields
+        path = self._program if path == _THIS_PROGRAM else path
+        place = Place(int(here, 16), int(there, 16), path, function)
         self._frames.know(place)
-        self._signals.append((int(fields[0]), place))
+        return place
 
     def _take_checked(self, fields: list[str]) -> None:  # noqa: ARG002
         self._is_checked = True
@@ -238,24 +244,20 @@ class ReportOfChild:
 
 
 class _Frames:
-    """Makes stack frames of the addresses in a child that its report names.
+    """Makes stack frames of the addresses in a child that its report names."""
 
-    :param program: path of what it executes.
-    """
-
-    def __init__(self, program: str, owners: ObjectFiles) -> None:
-        self._program = program
+    def __init__(self, owners: ObjectFiles) -> None:
         self._owners = owners
         self._places: dict[int, Place] = {}
 
-    def know(self, *places: Place) -> None:
-        """Have what a report says of some."""
-        self._places.update((place.here, place) for place in places)
+    def know(self, place: Place) -> None:
+        """Have what a report says of one."""
+        self._places[place.here] = place
 
     def at(self, address: int) -> Frame:
         """Return the frame of a function that goes on at an address."""
         place = self._places[address]
-        path = self._program if place.object == "/proc/self/exe" else place.object or None
+        path = place.object or None
         function = place.function or "???"
         owner = owner_in_child(self._owners, path, function)
         return Frame(place.there, function, object=path, owner=owner)

@@ -127,6 +127,15 @@ def test_of_fork():
     block = ctypes.c_void_p(libc.malloc(20))
     fork(libc.memset, block, 0, 21)
     libc.free(block)
+
+def write_and_execute():
+    block = ctypes.c_void_p(libc.malloc(30))
+    libc.memset(block, 0, 31)
+    libc.free(block)
+    os.execlp("true", "true")
+
+def test_before_another_program():
+    fork(write_and_execute)
 """
 WAIT = "import os, pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep(0.01)\n"
 LATE = f"""
@@ -196,13 +205,24 @@ def test_child_that_outlives_all_tests(late: Run) -> None:
     assert "test_late.py::test_leaves" in line
 
 
-def test_block_of_the_parent(tmp_path: Path, path: Path) -> None:
+@pytest.fixture(scope="module")
+def past_end(tmp_path_factory: pytest.TempPathFactory, path: Path) -> Run:
+    """Return a run of tests that write past the ends of blocks."""
+    made = native_suite(tmp_path_factory.mktemp("past"), path, {"test_past_end.py": PAST_END})
+    return run_natively(made, TRACE)
+
+
+def test_block_of_the_parent(past_end: Run) -> None:
     """A fork is told only of what it has overwritten itself."""
-    run = run_natively(native_suite(tmp_path, path, {"test_past_end.py": PAST_END}), TRACE)
-    assert "past the end of a block of 10 bytes" in run["test_of_parent"].text
-    assert "child process" not in run["test_of_parent"].text
-    assert "past the end of a block of 20 bytes" in run["test_of_fork"].text
-    assert run["test_of_fork"].text.count("in child process") == 1
+    assert "past the end of a block of 10 bytes" in past_end["test_of_parent"].text
+    assert "child process" not in past_end["test_of_parent"].text
+    assert "past the end of a block of 20 bytes" in past_end["test_of_fork"].text
+    assert past_end["test_of_fork"].text.count("in child process") == 1
+
+
+def test_program_in_place_of_another(past_end: Run) -> None:
+    """What the first one did is reported."""
+    assert "30 bytes" in past_end["test_before_another_program"].text
 
 
 def test_without_the_option(tmp_path: Path, path: Path) -> None:

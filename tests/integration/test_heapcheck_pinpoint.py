@@ -29,7 +29,7 @@ def without(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Run:
 @pytest.mark.parametrize("name", LINES)
 def test_lines(pinpointed: Run, name: str) -> None:
     """They are the same as under valgrind."""
-    assert lines_of(pinpointed, name) == places(LINES[name])
+    assert lines_of(pinpointed, name) == places(LINES[name]), pinpointed[name].text
 
 
 @pytest.mark.slow
