@@ -20,6 +20,9 @@ from pytest_valgrind.pinpoint.observer import Lost
 
 #: A place for a clone that nobody else uses.
 _PLACE = 2
+# Bytes, and how many of each size.
+_SIZES = range(0, 480, 16)
+_OF_EACH = 200
 
 
 class HeapObserver:
@@ -39,6 +42,7 @@ class HeapObserver:
         self._guards = Guards()
         self._count = 0
         self._events: list[GuardEvent] = []
+        self._taken: list[bytes] = []
 
     def forked(self, pid: int) -> None:
         """Do nothing: nobody takes it for a child of a test."""
@@ -50,6 +54,9 @@ class HeapObserver:
         """Have the guards tell only what the test does from here on."""
         # A block from there would have the number of its first use, which may be of no test.
         Garbage(freeze=False).empty_free_lists()
+        # What is free is taken, so that what the test loses lies where nothing was before: a word
+        # that still points to an object of old would hide it.
+        self._taken = [bytes(size) for size in _SIZES for _ in range(_OF_EACH)]
         self._engine.take_events()
 
     def count_errors(self) -> int:
