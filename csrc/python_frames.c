@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cpython.h"
+#include "heapcheck.h"
 
 /* A generator ends with its frame, and that with its variables and stack: behind the type's basic
    size (PyGenObject, and _PyInterpreterFrame in pycore_frame.h). */
@@ -119,11 +120,17 @@ pvg_forget_dead_variables(void *object)
 enum { FRAME_OF_OBJECT = 3 };
 
 void
-pvg_forget_room_in_frame(void *frame, size_t words, size_t used)
+pvg_forget_room_in_frame(void *frame, size_t variables, size_t words, size_t used)
 {
-    if (frame_words != 0) {
-        uintptr_t *variables = ((uintptr_t **)frame)[FRAME_OF_OBJECT] + frame_words;
-        size_t known = words_up_to_top(variables);
-        forget_behind(variables, known == SIZE_MAX ? used : known, words);
+    if (frame_words == 0) {
+        return;
+    }
+    uintptr_t *start = ((uintptr_t **)frame)[FRAME_OF_OBJECT] + frame_words;
+    size_t known = words_up_to_top(start);
+    const pvh_engine *heap = pvg_heap();
+    if (known != SIZE_MAX || used < words) {
+        forget_behind(start, known != SIZE_MAX ? known : used, words);
+    } else if (heap != NULL) {
+        heap->take_weakly(start + variables, start + words);
     }
 }

@@ -11,8 +11,9 @@ int pvg_find_python_frames(void);
 /* A frame that has ended still names its variables, and one that waits what it has taken from its
    stack. In the clone, with the GIL, for each object that the collector knows. */
 void pvg_forget_dead_variables(void *object);
-/* The same for the frame of a function that is traced. It has so many words for variables and
-   stack; `used` of them are in use if the frame does not say how many. */
-void pvg_forget_room_in_frame(void *frame, size_t words, size_t used);
+/* The same for the frame of a function that is executed. It has so many words for variables, and
+   in all with its stack; `used` of them are in use if the frame does not say how many. If all may
+   be, and the native engine is there, its stack keeps no block of a test. */
+void pvg_forget_room_in_frame(void *frame, size_t variables, size_t words, size_t used);
 
 #endif

@@ -261,13 +261,15 @@ def pointer_at(thing: object, place: int) -> int:
     return address
 
 
-def forget_room_in_frame(frame: FrameType, words: int, used: int) -> None:
+def forget_room_in_frame(frame: FrameType, variables: int, words: int, used: int) -> None:
     """Overwrite, in a clone, what lies behind the stack of a function that is executed (3.11 on).
 
-    :param words: places that it has for variables and stack.
-    :param used: how many of these are in use, if the frame does not say it: while it calls C.
+    :param variables: places that it has for these.
+    :param words: those, and the places of its stack.
+    :param used: how many of these are in use, if the frame does not say it: while it calls C. If
+        it is all of them, the stack keeps no block of a test for the native engine.
     """
-    lib.pvg_forget_room_in_frame(ffi.cast("void *", id(frame)), words, used)
+    lib.pvg_forget_room_in_frame(ffi.cast("void *", id(frame)), variables, words, used)
 
 
 def create_leak() -> int:

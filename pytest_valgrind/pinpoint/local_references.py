@@ -58,7 +58,7 @@ def _forget_dead_places() -> None:
         variables, words = _places(frame.f_code)
         left = _LEFT_ON_STACK.get(frame.f_code.co_code[frame.f_lasti])
         used = words if left is None else variables + left
-        client.forget_room_in_frame(frame, words, used)
+        client.forget_room_in_frame(frame, variables, words, used)
         frame = frame.f_back
 
 
