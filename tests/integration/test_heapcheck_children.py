@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import HERE, SUITES
+from forking import FORKING
 from heapcheck_runs import native_suite, run_natively, section
 from suite import Run
 
@@ -223,6 +224,34 @@ def test_block_of_the_parent(past_end: Run) -> None:
 def test_program_in_place_of_another(past_end: Run) -> None:
     """What the first one did is reported."""
     assert "30 bytes" in past_end["test_before_another_program"].text
+
+
+def test_forked_tests(tmp_path: Path, path: Path) -> None:
+    """With --forked, which asks for it, each test is a child that runs amid pytest."""
+    tests = """
+import defective
+import pytest
+
+def test_clean():
+    assert [str(number) for number in range(100)]
+
+def test_leak():
+    defective.leak(51)
+
+@pytest.mark.valgrind_known_leak
+def test_known():
+    defective.leak(52)
+
+def test_fails():
+    assert {}
+"""
+    made = native_suite(tmp_path, path, {"forking.py": FORKING, "test_forked.py": tests})
+    run = run_natively(made, "-p", "forking", "--forked")
+    assert "51 bytes in 1 block is definitely lost  (in child process" in run["test_leak"].text
+    assert run["test_known"].outcome == "skipped"
+    assert run["test_clean"].outcome == "passed"
+    assert "child process" not in run["test_fails"].text
+    assert "4 child processes of tests checked" in section(run)
 
 
 def test_without_the_option(tmp_path: Path, path: Path) -> None:
