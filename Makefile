@@ -99,6 +99,7 @@ tables: $(READY)
 	$(BIN)/python benchmarks/bench.py > docs/tables/speed.md
 	$(BIN)/python benchmarks/bench.py --suite trivial multidict numpy-linalg heap \
 	    --runner native malloc heapcheck heapcheck-one-run heapcheck-no-guards ours both \
+	    --once ours both \
 	    > docs/tables/heapcheck.md
 	$(BIN)/python benchmarks/bench.py --suite trivial --tests 2000 \
 	    --runner native resources memory-log limits hunt > docs/tables/checks.md

@@ -512,7 +512,8 @@ class Bench:
             too_slow = (
                 runner is FORMER and self._suite.former_minutes > 0 and not self._asked.runner
             )
-            if not too_slow and (number == 1 or not runner.once):
+            is_once = runner.once or runner.name in self._asked.once
+            if not too_slow and (number == 1 or not is_once):
                 yield runner
 
     def _run(self, runner: Runner, number: int) -> Run:
@@ -565,6 +566,13 @@ def _arguments() -> argparse.Namespace:
         nargs="+",
         choices=RUNNERS,
         help="which ways to run (default: all, but 0.2.0 only for suites where it is fast enough)",
+    )
+    option(
+        "--once",
+        nargs="+",
+        choices=RUNNERS,
+        default=[],
+        help="which of these to run in the first round only",
     )
     return parser.parse_args()
 
