@@ -35,7 +35,7 @@ class Option:
         another.
     :param negates: whether the setting is what the switch denies.
     :param dest: argparse's name, by which ``config.getoption`` finds it, if it is not made from the
-        oldest flag.
+        oldest flag that is ours.
     :param rival: a package whose plugin has the older flags as well: where it is installed, they
         are its own.
     """
@@ -66,8 +66,9 @@ class Option:
         self.default = default
         self.native_default = native_default
         self.negates = negates
-        self.dest = dest or _underscored(flags[-1])
-        self.rival = rival
+        #: Those that are declared.
+        self._own = flags[:1] if rival and find_spec(rival) else flags
+        self.dest = dest or _underscored(self._own[-1])
         #: Its names in the ini file, the first of which is shown.
         self.inis = tuple(map(_underscored, flags)) if has_ini else ()
 
@@ -108,8 +109,7 @@ class Option:
             attributes |= {"nargs": "?", "const": self.type.alone}
         shown = self.shown
         group.addoption(*shown, **attributes, help=self.help)
-        older = self.flags[len(shown) :]
-        for flag in () if self.rival and find_spec(self.rival) else older:
+        for flag in self._own[len(shown) :]:
             # Apart, as argparse would show both.
             group.addoption(flag, **attributes, help=argparse.SUPPRESS)
         for ini in self.inis:

@@ -240,6 +240,25 @@ def test_pytest_memray_does_the_work(tmp_path: Path) -> None:
     assert "starting again" not in run.output
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_option_of_pytest_memray(tmp_path: Path, *, is_first: bool) -> None:
+    """It is its own where both are installed, in whichever order they are loaded."""
+    suite = small_suite(tmp_path)
+    if not is_first:
+        suite.write("conftest.py", "pytest_plugins = ['pytest_memray']\n")
+    suite.write(
+        "pytest_memray.py",
+        "def pytest_addoption(parser):\n"
+        "    parser.addoption('--fail-on-increase', action='store_true')\n"
+        "def pytest_configure(config):\n"
+        "    assert config.getoption('fail_on_increase')\n"
+        "    config.pluginmanager.register(object(), 'memray_manager')\n",
+    )
+    words = ("-p", "pytest_memray") if is_first else ()
+    run = suite.run(*words, "--fail-on-increase", "--memory-fail-on-increase")
+    assert run.code == pytest.ExitCode.OK, run.errors
+
+
 def test_session_that_starts_again_ends_first(tmp_path: Path) -> None:
     """What a conftest has begun in the first process is ended before the second begins."""
     suite = small_suite(tmp_path, ONE.format(size="1"))
