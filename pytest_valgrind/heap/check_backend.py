@@ -12,6 +12,7 @@ from pytest_valgrind.findings.stack import Origin
 from pytest_valgrind.heap.c_places import CFrames, placed
 from pytest_valgrind.heap.engine import Engine
 from pytest_valgrind.heap.guards import Guards
+from pytest_valgrind.heap.live_frames import forget_dead_places
 from pytest_valgrind.heap.lost_blocks import explain, findings
 from pytest_valgrind.leaks.backend import CheckResult
 from pytest_valgrind.leaks.groups import SHARE
@@ -89,7 +90,10 @@ class HeapCheck:
         explains = partial(explain, self._engine, _PLACE)
         try:
             self._pid = self._engine.start_check(
-                _PLACE, untracks=self.sees_references, explain=explains
+                _PLACE,
+                untracks=self.sees_references,
+                prepare=forget_dead_places,
+                explain=explains,
             )
         except OSError:  # there cannot be another process
             self._pid = None

@@ -7,20 +7,14 @@ import gc
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from opcode import opmap
-from types import CodeType, FrameType
+from types import FrameType
 
 from pytest_valgrind import client
+from pytest_valgrind.heap.live_frames import forget_dead_places
 from pytest_valgrind.objects.type_facts import type_name
 
 #: Bytes: enough for a reference count and a type.
 _SIZE_OF_HEAD = 16
-#: By the instruction with which a function returns: how many places of its stack are in use then.
-_LEFT_ON_STACK = {
-    opmap[name]: left
-    for name, left in (("RETURN_VALUE", 1), ("RETURN_CONST", 0))
-    if name in opmap  # the second is 3.12's and 3.13's
-}
 
 
 def drop_locals(frames: Sequence[FrameType], dropped: Counter[int]) -> None:
@@ -44,29 +38,7 @@ def drop_locals(frames: Sequence[FrameType], dropped: Counter[int]) -> None:
             del value
         if fast is not None and sys.version_info < (3, 13):
             fast(ctypes.py_object(frame), ctypes.c_int(0))
-    _forget_dead_places()
-
-
-def _forget_dead_places() -> None:
-    """Forget, in the clone, what lies behind the stacks of the functions that are executed.
-
-    There is the argument of the call that has just ended, and objects of before that had the same
-    addresses.
-    """
-    frame: FrameType | None = sys._getframe()
-    while frame is not None:
-        variables, words = _places(frame.f_code)
-        left = _LEFT_ON_STACK.get(frame.f_code.co_code[frame.f_lasti])
-        used = words if left is None else variables + left
-        client.forget_room_in_frame(frame, variables, words, used)
-        frame = frame.f_back
-
-
-def _places(code: CodeType) -> tuple[int, int]:
-    """Return how many places the frames of a function have for variables, and in all."""
-    cells = {*code.co_cellvars}.difference(code.co_varnames)
-    variables = code.co_nlocals + len(cells) + len(code.co_freevars)
-    return variables, variables + code.co_stacksize
+    forget_dead_places()
 
 
 def unknown_references(frames: Sequence[FrameType], types: frozenset[str]) -> dict[str, bool]:
