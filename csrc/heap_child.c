@@ -77,12 +77,17 @@ watch_faults(void)
         .sa_sigaction = report_fault,
         .sa_flags = SA_SIGINFO | SA_RESETHAND | SA_NODEFER | SA_ONSTACK,
     };
+    /* In a fork of the process that runs tests, Python's faulthandler, which has this signal as
+       well, writes to where the stack of that process is looked for. What tests have set stays. */
+    struct sigaction of_faulthandler = {.sa_handler = SIG_DFL};
+    if (is_fork) {
+        sigaction(SIGBUS, NULL, &of_faulthandler);
+    }
     for (size_t i = 0; i < sizeof FAULTS / sizeof *FAULTS; i++) {
         struct sigaction before;
-        /* In a fork of the process that runs tests, Python's faulthandler writes to where the
-           stack of that process is looked for. */
         if (sigaction(FAULTS[i], NULL, &before) == 0
-            && (is_fork || before.sa_handler == SIG_DFL)) {
+            && (before.sa_handler == SIG_DFL
+                || before.sa_handler == of_faulthandler.sa_handler)) {
             sigaction(FAULTS[i], &ours, NULL);
         }
     }
@@ -173,6 +178,9 @@ pvh_report_check(int which)
     size_t count = pvh_lost_of(which, &lost);
     for (size_t i = 0; i < count; i++) {
         pvh_report_lost(&lost[i]);
+    }
+    if (pvh_account_of(which).unlisted > 0) {
+        pvh_report("more");
     }
     const char *text;
     size_t length = pvh_text_of(which, &text);

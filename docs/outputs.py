@@ -88,10 +88,7 @@ def first_failure() -> str:
         "def test_send():\n"
         "    send([1000, 1001])\n"
     )
-    text = _run_project(test, "--heapcheck", "--memory-pinpoint")
-    failure = re.search(r"^_+ test_send _+$.*?(?=^=+ heapcheck)", text, re.M | re.S)
-    assert failure, text
-    return _fenced(failure[0])
+    return _fenced(_heap_failure(test, "test_send", "--memory-pinpoint"))
 
 
 def workflow() -> str:
@@ -119,6 +116,14 @@ def leftovers() -> str:
     return _fenced(re.sub(r"download-\w+", "download-x", failures[0]))
 
 
+def _heap_failure(text_of_tests: str, name: str, *options: str) -> str:
+    """Return the failure of the last test that fails natively."""
+    text = _run_project(text_of_tests, "--heapcheck", *options)
+    failure = re.search(rf"^_+ {name} _+$.*?(?=^=+ heapcheck)", text, re.M | re.S)
+    assert failure, text
+    return failure[0]
+
+
 def heap_child() -> str:
     """Return the failure of a test whose child process loses a block."""
     test = (
@@ -128,10 +133,8 @@ def heap_child() -> str:
         "    code = 'import defective; defective.leak(41)'\n"
         "    subprocess.run([sys.executable, '-c', code], check=True)\n"
     )
-    text = _run_project(test, "--heapcheck", "--memory-trace-children")
-    failure = re.search(r"^_+ test_command _+$.*?(?=^=+ heapcheck)", text, re.M | re.S)
-    assert failure, text
-    return _fenced(re.sub(r"child process \d+", "child process 4711", failure[0]))
+    failure = _heap_failure(test, "test_command", "--memory-trace-children")
+    return _fenced(re.sub(r"child process \d+", "child process 4711", failure))
 
 
 def heap_pinpoint() -> str:
@@ -146,10 +149,7 @@ def heap_pinpoint() -> str:
         "    send(records)\n"
         "    assert records\n"
     )
-    text = _run_project(test, "--heapcheck", "--memory-pinpoint")
-    failure = re.search(r"^_+ test_send _+$.*?(?=^=+ heapcheck)", text, re.M | re.S)
-    assert failure, text
-    return _fenced(failure[0])
+    return _fenced(_heap_failure(test, "test_send", "--memory-pinpoint"))
 
 
 _GROWING = """\

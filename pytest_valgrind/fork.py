@@ -49,9 +49,7 @@ def forked(work: Callable[[], object]) -> int:
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
             _is_about_to_fork = True
-            pid = os.fork()
-            _is_about_to_fork = False
-            if pid == 0:
+            if (pid := os.fork()) == 0:
                 _is_fork = True
                 work()
                 code = 0

@@ -43,6 +43,14 @@ def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+@pytest.fixture(scope="session")
+def with_program(extension: Path) -> Path:
+    """Build a program in C next to the extension; return where they are."""
+    source = HERE / "extensions" / "program.c"
+    subprocess.run(["cc", "-g", "-O1", str(source), "-o", str(extension / "program")], check=True)
+    return extension
+
+
 def build_extension(source: Path, directory: Path, *flags: str) -> None:
     """Compile a module of a single file."""
     suffix = sysconfig.get_config_var("EXT_SUFFIX")

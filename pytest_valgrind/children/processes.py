@@ -178,8 +178,8 @@ class Children:
         if count := len(self._unchecked):
             named = ", ".join(self._unchecked[:_MOST_NAMED])
             yield (
-                f"{plural(count, 'child process', 'child processes')} not checked for leaks: "
-                f"ended from outside, or no check was possible: {named}"
+                f"{plural(count, 'child process', 'child processes')} not checked for leaks, or "
+                f"not wholly: ended from outside, no check possible, or too much lost: {named}"
                 f"{', ...' if count > _MOST_NAMED else ''}"
             )
         for child in self._alive:

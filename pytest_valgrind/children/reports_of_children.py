@@ -11,7 +11,6 @@ from time import monotonic, sleep  # by name, as tests replace the functions of 
 from typing import NamedTuple
 
 from pytest_valgrind.children.code_of_child import (
-    FAULTS,
     is_program_of_system,
     owner_in_child,
     shortened,
@@ -139,7 +138,7 @@ class ReportOfChild:
         found = [(by, seen) for by, event in self._events for seen in guards.findings([event])]
         at_the_end = [
             *findings_of(self._lost, self._said, self._frames),
-            *(self._fault(number, place) for number, place in self._signals if number in FAULTS),
+            *(self._fault(number, place) for number, place in self._signals),
         ]
         found += [(self._program, finding) for finding in at_the_end]
         with_lines = placed([finding for _, finding in found], lambda _: 0)
@@ -225,6 +224,10 @@ class ReportOfChild:
         self._frames.know(place)
         return place
 
+    def _take_more(self, fields: list[str]) -> None:  # noqa: ARG002
+        """Note that more was lost than could be listed."""
+        self._is_broken = True
+
     def _take_checked(self, fields: list[str]) -> None:  # noqa: ARG002
         self._is_checked = True
 
@@ -238,6 +241,7 @@ class ReportOfChild:
         "lost": _take_lost,
         "said": _take_said,
         "signal": _take_signal,
+        "more": _take_more,
         "checked": _take_checked,
         "unchecked": _take_unchecked,
     }

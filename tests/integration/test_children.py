@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 from children_rows import CHOSEN, CHOSEN_PASSED, FAILED, PASSED, SELDOM
-from conftest import HERE, INI, SUITES
+from conftest import INI, SUITES
 from suite import Run, Suite
 
 TRACE = "--valgrind-trace-children"
 
 
 @pytest.fixture(scope="module")
-def path(extension: Path) -> Path:
-    """Build the program, next to the extension; return where they are."""
-    source = HERE / "extensions" / "program.c"
-    subprocess.run(["cc", "-g", "-O1", str(source), "-o", str(extension / "program")], check=True)
-    return extension
-
-
-@pytest.fixture(scope="module")
-def children(tmp_path_factory: pytest.TempPathFactory, path: Path) -> Suite:
+def children(tmp_path_factory: pytest.TempPathFactory, with_program: Path) -> Suite:
     """Return the suite that starts processes."""
-    made = Suite(tmp_path_factory.mktemp("children"), path)
+    made = Suite(tmp_path_factory.mktemp("children"), with_program)
     made.write("pytest.ini", INI)
     made.copy(SUITES / "children")
     return made

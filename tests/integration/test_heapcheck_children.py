@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import HERE, SUITES
+from conftest import SUITES
 from forking import FORKING
 from heapcheck_runs import native_suite, run_natively, section
 from suite import Run
@@ -42,17 +41,9 @@ PASSED = (
 
 
 @pytest.fixture(scope="module")
-def path(extension: Path) -> Path:
-    """Build the program, next to the extension; return where they are."""
-    source = HERE / "extensions" / "program.c"
-    subprocess.run(["cc", "-g", "-O1", str(source), "-o", str(extension / "program")], check=True)
-    return extension
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, path: Path) -> Run:
+def run(tmp_path_factory: pytest.TempPathFactory, with_program: Path) -> Run:
     """Return a run with all processes reporting."""
-    made = native_suite(tmp_path_factory.mktemp("children"), path)
+    made = native_suite(tmp_path_factory.mktemp("children"), with_program)
     made.copy(SUITES / "children")
     return run_natively(made, TRACE, "-k", "not valgrind_of_its_own")
 
@@ -104,7 +95,7 @@ def test_summary_counts_children(run: Run) -> None:
 
 
 PAST_END = """
-import ctypes, os
+import ctypes, os, signal
 
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
@@ -137,6 +128,14 @@ def write_and_execute():
 
 def test_before_another_program():
     fork(write_and_execute)
+
+def test_handler_of_its_own():
+    before = signal.signal(signal.SIGABRT, lambda *_: os._exit(7))
+    pid = os.fork()
+    if pid == 0:
+        os.kill(os.getpid(), signal.SIGABRT)
+    signal.signal(signal.SIGABRT, before)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
 """
 WAIT = "import os, pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep(0.01)\n"
 LATE = f"""
@@ -207,9 +206,11 @@ def test_child_that_outlives_all_tests(late: Run) -> None:
 
 
 @pytest.fixture(scope="module")
-def past_end(tmp_path_factory: pytest.TempPathFactory, path: Path) -> Run:
+def past_end(tmp_path_factory: pytest.TempPathFactory, with_program: Path) -> Run:
     """Return a run of tests that write past the ends of blocks."""
-    made = native_suite(tmp_path_factory.mktemp("past"), path, {"test_past_end.py": PAST_END})
+    made = native_suite(
+        tmp_path_factory.mktemp("past"), with_program, {"test_past_end.py": PAST_END}
+    )
     return run_natively(made, TRACE)
 
 
@@ -221,12 +222,17 @@ def test_block_of_the_parent(past_end: Run) -> None:
     assert past_end["test_of_fork"].text.count("in child process") == 1
 
 
+def test_handlers_of_tests_stay(past_end: Run) -> None:
+    """A fork handles a signal as the test has it."""
+    assert past_end["test_handler_of_its_own"].outcome == "passed"
+
+
 def test_program_in_place_of_another(past_end: Run) -> None:
     """What the first one did is reported."""
     assert "30 bytes" in past_end["test_before_another_program"].text
 
 
-def test_forked_tests(tmp_path: Path, path: Path) -> None:
+def test_forked_tests(tmp_path: Path, with_program: Path) -> None:
     """With --forked, which asks for it, each test is a child that runs amid pytest."""
     tests = """
 import defective
@@ -245,7 +251,7 @@ def test_known():
 def test_fails():
     assert {}
 """
-    made = native_suite(tmp_path, path, {"forking.py": FORKING, "test_forked.py": tests})
+    made = native_suite(tmp_path, with_program, {"forking.py": FORKING, "test_forked.py": tests})
     run = run_natively(made, "-p", "forking", "--forked")
     assert "51 bytes in 1 block is definitely lost  (in child process" in run["test_leak"].text
     assert run["test_known"].outcome == "skipped"
@@ -254,19 +260,19 @@ def test_fails():
     assert "4 child processes of tests checked" in section(run)
 
 
-def test_without_the_option(tmp_path: Path, path: Path) -> None:
+def test_without_the_option(tmp_path: Path, with_program: Path) -> None:
     """Nothing that children do is seen, and they run as ever."""
-    made = native_suite(tmp_path, path)
+    made = native_suite(tmp_path, with_program)
     made.copy(SUITES / "children")
     run = run_natively(made, "-k", "python_leak or fork_error or program or known_leak")
     assert {case.outcome for case in run.cases.values()} == {"passed"}, run.output
     assert "child process" not in run.output
 
 
-def test_workers(tmp_path: Path, path: Path) -> None:
+def test_workers(tmp_path: Path, with_program: Path) -> None:
     """Each pytest-xdist worker has its own children."""
     pytest.importorskip("xdist")
-    made = native_suite(tmp_path, path)
+    made = native_suite(tmp_path, with_program)
     made.copy(SUITES / "children")
     chosen = "test_python_leak or test_python_clean or test_fork or worker or test_program_error"
     run = run_natively(made, TRACE, "-n2", "-k", chosen)
@@ -275,9 +281,9 @@ def test_workers(tmp_path: Path, path: Path) -> None:
         assert case.outcome == ("failed" if name in FAILED else "passed"), case.text
 
 
-def test_crash_after_children(tmp_path: Path, path: Path) -> None:
+def test_crash_after_children(tmp_path: Path, with_program: Path) -> None:
     """What children did is known; an interpreter that ends deep in calls has lost nothing."""
-    made = native_suite(tmp_path, path, {"test_ends.py": ENDS})
+    made = native_suite(tmp_path, with_program, {"test_ends.py": ENDS})
     made.copy(SUITES / "children")
     run = run_natively(made, TRACE, "-k", "test_python_leak or ends or dies", "-p", "no:randomly")
     assert "41 bytes in 1 block" in run["test_python_leak"].text

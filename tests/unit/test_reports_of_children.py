@@ -92,5 +92,6 @@ def test_end_without_a_check() -> None:
 def test_broken_lines() -> None:
     """The last one may still be written; of others it is told that something is missing."""
     assert not report(PROGRAM + "checked\nlost\t50").is_unchecked
+    assert report(PROGRAM + LOST + "more\nchecked\n").is_unchecked
     for broken in ("lost\t50\n", "nonsense\n", "\n"):
         assert report(PROGRAM + broken + "checked\n").is_unchecked
