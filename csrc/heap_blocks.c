@@ -14,6 +14,7 @@
 
 _Static_assert(sizeof(pvh_block) == 2 * PVH_ALIGNMENT, "a block is aligned behind it");
 
+enum { MOST_PADDING = (1 << 30) - 1 };
 static const uint32_t LIVE = 0x5EED5EED, FREED = 0xDEADF4EE;
 
 /* A copy of a block's head, in a buffer, is not one of a block. */
@@ -45,7 +46,8 @@ enter(char *real, size_t padding, size_t size, uintptr_t caller)
     block->size = size;
     block->caller = caller;
     block->test = pvh_test_of_thread;
-    block->padding = (uint32_t)(padding / PVH_ALIGNMENT) & INT32_MAX;
+    block->padding = (uint32_t)(padding / PVH_ALIGNMENT) & MOST_PADDING;
+    block->owner = pvh_owner & 1;
     block->in_thread = pvh_is_thread_of_test;
     block->mark = mark_at(address, LIVE);
     pvh_set_red_zone(address + size);
@@ -76,7 +78,7 @@ pvh_make(size_t size, size_t alignment, int is_zeroed, uintptr_t caller)
 {
     size_t padding = alignment <= 2 * PVH_ALIGNMENT ? 0 : alignment - sizeof(pvh_block);
     size_t besides = padding + sizeof(pvh_block) + pvh_red_zone();
-    if (size > PTRDIFF_MAX - besides || padding / PVH_ALIGNMENT > INT32_MAX) {
+    if (size > PTRDIFF_MAX - besides || padding / PVH_ALIGNMENT > MOST_PADDING) {
         errno = ENOMEM;
         return NULL;
     }
@@ -101,7 +103,8 @@ pvh_make(size_t size, size_t alignment, int is_zeroed, uintptr_t caller)
 static int
 leave(pvh_block *block)
 {
-    if (block->slot != PVH_NO_SLOT && !pvh_leave_slot(block->slot, (uintptr_t)(block + 1))) {
+    if (block->slot != PVH_NO_SLOT
+        && !pvh_leave_slot(block->slot, (uintptr_t)(block + 1), block->owner & pvh_owner)) {
         return 0;
     }
     block->mark = mark_at(block + 1, FREED);

@@ -11,8 +11,9 @@ typedef struct {
     uintptr_t caller;
     uint32_t slot;
     /* Before this, for the sake of the alignment: a sixteenth of the bytes. */
-    uint32_t padding : 31;
-    uint32_t in_thread : 1; /* that was started while tests ran */
+    uint32_t padding : 30;
+    uint32_t owner : 1;     /* whose slot it has (heap_atomic.h) */
+    uint32_t in_thread : 1; /* made by one that was started while tests ran */
 
     size_t size;            /* as the program asked for it */
     uint32_t test;

@@ -7,6 +7,13 @@ pvh_totals pvh_total;
 __thread int64_t pvh_bytes_of_thread;
 __thread int64_t pvh_peak_of_thread;
 
+static uint64_t
+live_bytes(void)
+{
+    return __atomic_load_n(&pvh_total.of[PVH_OF_OTHERS].bytes, __ATOMIC_RELAXED)
+           + __atomic_load_n(&pvh_total.of[PVH_OF_MAIN].bytes, __ATOMIC_RELAXED);
+}
+
 static void
 raise_to(uint64_t *highest, uint64_t bytes)
 {
@@ -28,17 +35,15 @@ pvh_raise_peaks(uint64_t bytes)
 void
 pvh_count_mapped(int64_t bytes)
 {
-    uint64_t mapped = pvh_add(&pvh_total.mapped_bytes, (uint64_t)bytes);
-    raise_to(&pvh_total.peak_of_all,
-             mapped + __atomic_load_n(&pvh_total.bytes, __ATOMIC_RELAXED));
+    uint64_t mapped = pvh_add(&pvh_total.mapped_bytes, (uint64_t)bytes, PVH_OF_OTHERS);
+    raise_to(&pvh_total.peak_of_all, mapped + live_bytes());
 }
 
 pvh_usage
 pvh_usage_now(void)
 {
     return (pvh_usage){
-        .bytes = __atomic_load_n(&pvh_total.bytes, __ATOMIC_RELAXED)
-                 + __atomic_load_n(&pvh_total.mapped_bytes, __ATOMIC_RELAXED),
+        .bytes = live_bytes() + __atomic_load_n(&pvh_total.mapped_bytes, __ATOMIC_RELAXED),
         .peak_bytes = __atomic_load_n(&pvh_total.peak_of_all, __ATOMIC_RELAXED),
         .thread_bytes = pvh_bytes_of_thread,
         .thread_peak_bytes = pvh_peak_of_thread,
@@ -90,18 +95,19 @@ pvh_counters
 pvh_counters_now(void)
 {
     return (pvh_counters){
-        .bytes = __atomic_load_n(&pvh_total.bytes, __ATOMIC_RELAXED),
+        .bytes = live_bytes(),
         .blocks = live_blocks(),
         .peak_bytes = __atomic_load_n(&pvh_total.peak_bytes, __ATOMIC_RELAXED),
-        .allocations = __atomic_load_n(&pvh_total.allocations, __ATOMIC_RELAXED),
+        .allocations =
+            __atomic_load_n(&pvh_total.of[PVH_OF_OTHERS].allocations, __ATOMIC_RELAXED)
+            + __atomic_load_n(&pvh_total.of[PVH_OF_MAIN].allocations, __ATOMIC_RELAXED),
     };
 }
 
 void
 pvh_reset_peak(void)
 {
-    uint64_t bytes = __atomic_load_n(&pvh_total.bytes, __ATOMIC_RELAXED);
-    __atomic_store_n(&pvh_total.peak_bytes, bytes, __ATOMIC_RELAXED);
+    __atomic_store_n(&pvh_total.peak_bytes, live_bytes(), __ATOMIC_RELAXED);
 }
 
 int64_t

@@ -109,7 +109,7 @@ pvh_is_invalid_free(void *address, uintptr_t caller)
         event.offset = -(int64_t)sizeof *block;
         event.length = sizeof *block;
         memcpy(event.written, block, sizeof event.written);
-        pvh_leave_slot(slot, wanted);
+        pvh_leave_slot(slot, wanted, PVH_OF_OTHERS);
     } else if (entry != 0 && wanted - pvh_address_of(entry) < block->size) {
         event = event_of(PVH_INVALID_FREE, block, caller);
         event.offset = (int64_t)(wanted - event.address);

@@ -123,15 +123,16 @@ add_regions(void)
     return 0;
 }
 
-int
-pvh_build_index(uint32_t first_test)
+/* Sorts the blocks into the index, and returns how many they are; -1 if there is no memory. The
+   peak of a process's memory is that of its clones: what is done with is given back at once. */
+static ptrdiff_t
+sort_blocks(uint32_t first_test)
 {
     uint32_t slots = pvh_slot_count();
-    uintptr_t *addresses = pvh_new_pages((slots + 1) * sizeof *addresses);
-    uintptr_t *sorted = pvh_new_pages((slots + 1) * sizeof *sorted);
-    pvh_indexed_block *blocks = pvh_new_pages((slots + 1) * sizeof *blocks);
-    regions = pvh_new_pages(MOST_REGIONS * sizeof *regions);
-    if (addresses == NULL || sorted == NULL || blocks == NULL || regions == NULL) {
+    size_t bytes = (slots + 1) * sizeof(uintptr_t);
+    uintptr_t *addresses = pvh_new_pages(bytes);
+    uintptr_t *room = pvh_new_pages(bytes);
+    if (addresses == NULL || room == NULL) {
         return -1;
     }
     size_t count = 0;
@@ -147,16 +148,30 @@ pvh_build_index(uint32_t first_test)
             any |= address;
         }
     }
-    addresses = sort(addresses, sorted, count, all ^ any);
+    uintptr_t *sorted = sort(addresses, room, count, all ^ any);
+    pvh_give_pages_back(sorted == addresses ? room : addresses, bytes);
+    pvh_indexed_block *blocks = pvh_new_pages((count + 1) * sizeof *blocks);
+    if (blocks == NULL) {
+        return -1;
+    }
     for (size_t i = 0; i < count; i++) {
-        blocks[i] = (pvh_indexed_block){addresses[i], pvh_block_at(addresses[i])->size};
+        blocks[i] = (pvh_indexed_block){sorted[i], pvh_block_at(sorted[i])->size};
     }
+    pvh_give_pages_back(sorted, bytes);
     pvh_indexed = (pvh_index){.blocks = blocks, .count = count};
-    if (count == 0) {
-        return 0;
+    return (ptrdiff_t)count;
+}
+
+int
+pvh_build_index(uint32_t first_test)
+{
+    regions = pvh_new_pages(MOST_REGIONS * sizeof *regions);
+    ptrdiff_t count = regions == NULL ? -1 : sort_blocks(first_test);
+    if (count <= 0) {
+        return (int)count;
     }
-    pvh_indexed.minus_start = -blocks[0].address;
-    pvh_indexed.length = end_of(count - 1) - blocks[0].address;
+    pvh_indexed.minus_start = -pvh_indexed.blocks[0].address;
+    pvh_indexed.length = end_of((size_t)count - 1) - pvh_indexed.blocks[0].address;
     return add_regions();
 }
 

@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "heap_threads.h"
+
 pvh_mode pvh_mode_now;
 pvh_guards pvh_guards_now = PVH_GUARDS_CHEAP;
 
@@ -73,6 +75,7 @@ pvh_decide(void)
     } else if (words != NULL && strstr(words, "guards=full") != NULL) {
         pvh_guards_now = PVH_GUARDS_FULL;
     }
+    pvh_begin_main_thread();
     pvh_mode_now = words != NULL ? PVH_TRACKS : PVH_PASSES_THROUGH;
     return pvh_mode_now;
 }

@@ -7,7 +7,7 @@
 
 pvh_entry *pvh_slots;
 uint32_t pvh_used_slots;
-uint64_t pvh_free_slots;
+uint64_t pvh_free_slots[2];
 
 /* Slots for which there are addresses, and those for which there is memory. */
 static uint32_t reserved, backed;
@@ -57,8 +57,8 @@ has_memory(uint32_t slot)
     return 1;
 }
 
-uint32_t
-pvh_fresh_slot(void)
+static uint32_t
+fresh_slot(void)
 {
     if (!has_addresses()) {
         return PVH_NO_SLOT;
@@ -75,6 +75,13 @@ pvh_fresh_slot(void)
     } while (!__atomic_compare_exchange_n(&pvh_used_slots, &slot, slot + 1, 1, __ATOMIC_ACQ_REL,
                                           __ATOMIC_RELAXED));
     return slot;
+}
+
+uint32_t
+pvh_other_slot(void)
+{
+    uint32_t slot = pvh_take_free_slot(PVH_OF_OTHERS);
+    return slot != PVH_NO_SLOT ? slot : fresh_slot();
 }
 
 void

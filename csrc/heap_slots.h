@@ -33,12 +33,16 @@ pvh_may_be_of_test(pvh_entry entry, uint32_t test)
 /* All slots, in a stretch of addresses of which only what is used is memory. */
 extern pvh_entry *pvh_slots;
 extern uint32_t pvh_used_slots;
-/* The slots that are free again: from the top, a number that changes with each use, as others may
-   have taken and given back the first one meanwhile; then the first slot, counted from 1. */
-extern uint64_t pvh_free_slots;
+/* The slots that are free again, by owner (heap_atomic.h): from the top, a number that changes with
+   each use, as others may have taken and given back the first one meanwhile; then the first slot,
+   counted from 1. The main thread's are those that it has taken itself, so that it never gathers
+   what others could use. */
+extern uint64_t pvh_free_slots[2];
 #pragma GCC visibility pop
 
-uint32_t pvh_fresh_slot(void);
+/* Of the calling thread, which has no free ones: a slot that is for anyone, or one that was never
+   used. */
+uint32_t pvh_other_slot(void);
 
 static inline pvh_entry
 pvh_entry_of(uintptr_t address, uint32_t test, pvh_entry before)
@@ -48,35 +52,44 @@ pvh_entry_of(uintptr_t address, uint32_t test, pvh_entry before)
            | ((before + NEXT_GENERATION) & GENERATION) | PVH_IS_LIVE;
 }
 
+/* Returns the first of an owner's free slots, PVH_NO_SLOT if there is none. */
+static inline uint32_t
+pvh_take_free_slot(uint32_t owner)
+{
+    uint64_t *first = &pvh_free_slots[owner];
+    uint64_t head = __atomic_load_n(first, __ATOMIC_ACQUIRE), changed;
+    uint32_t slot;
+    do {
+        slot = (uint32_t)head - 1;
+        if (slot == PVH_NO_SLOT) {
+            break;
+        }
+        /* If another thread has taken it by now this is nothing of the kind, and not used. */
+        uint32_t next = (uint32_t)(__atomic_load_n(&pvh_slots[slot], __ATOMIC_RELAXED) >> 20);
+        changed = ((head >> 32) + 1) << 32 | next;
+    } while (!pvh_exchange(first, &head, changed, owner));
+    return slot;
+}
+
 /* Returns the slot of a new block, PVH_NO_SLOT if there is no memory for it. */
 static inline uint32_t
 pvh_take_slot(uintptr_t address, uint32_t test)
 {
-    uint64_t head = __atomic_load_n(&pvh_free_slots, __ATOMIC_ACQUIRE), changed;
-    uint32_t slot;
-    pvh_entry *place;
-    do {
-        slot = (uint32_t)head - 1;
+    uint32_t slot = pvh_take_free_slot(pvh_owner);
+    if (__builtin_expect(slot == PVH_NO_SLOT, 0)) {
+        slot = pvh_other_slot();
         if (slot == PVH_NO_SLOT) {
-            slot = pvh_fresh_slot();
-            if (slot == PVH_NO_SLOT) {
-                return slot;
-            }
-            place = &pvh_slots[slot];
-            break;
+            return slot;
         }
-        place = &pvh_slots[slot];
-        /* If another thread has taken it by now this is nothing of the kind, and not used. */
-        uint32_t next = (uint32_t)(__atomic_load_n(place, __ATOMIC_RELAXED) >> 20);
-        changed = ((head >> 32) + 1) << 32 | next;
-    } while (!pvh_exchange(&pvh_free_slots, &head, changed));
+    }
+    pvh_entry *place = &pvh_slots[slot];
     __atomic_store_n(place, pvh_entry_of(address, test, *place), __ATOMIC_RELEASE);
     return slot;
 }
 
-/* Whether the slot was that of the block: it is not any more. */
+/* Whether the slot was that of the block: it is not any more, but free for its owner. */
 static inline int
-pvh_leave_slot(uint32_t slot, uintptr_t address)
+pvh_leave_slot(uint32_t slot, uintptr_t address, uint32_t owner)
 {
     if (slot >= __atomic_load_n(&pvh_used_slots, __ATOMIC_RELAXED)) {
         return 0;
@@ -86,13 +99,14 @@ pvh_leave_slot(uint32_t slot, uintptr_t address)
     if (!(entry & PVH_IS_LIVE) || pvh_address_of(entry) != address) {
         return 0;
     }
-    uint64_t head = __atomic_load_n(&pvh_free_slots, __ATOMIC_RELAXED), changed;
+    uint64_t *first = &pvh_free_slots[owner];
+    uint64_t head = __atomic_load_n(first, __ATOMIC_RELAXED), changed;
     do {
         /* Live no more, and the rest as it was but for the address. */
         __atomic_store_n(place, (pvh_entry)(uint32_t)head << 20 | (entry & 0xFFC),
                          __ATOMIC_RELEASE);
         changed = ((head >> 32) + 1) << 32 | (slot + 1);
-    } while (!pvh_exchange(&pvh_free_slots, &head, changed));
+    } while (!pvh_exchange(first, &head, changed, owner));
     return 1;
 }
 

@@ -8,12 +8,14 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "heap_atomic.h"
 #include "heap_blocks.h"
 #include "heap_options.h"
 #include "heap_real.h"
 
 __thread uint32_t pvh_test_of_thread;
 __thread uint32_t pvh_is_thread_of_test;
+__thread uint32_t pvh_owner;
 
 void
 pvh_set_test(uint32_t number)
@@ -55,8 +57,15 @@ pvh_threads_of(uint32_t test)
 }
 
 void
+pvh_begin_main_thread(void)
+{
+    pvh_owner = PVH_OF_MAIN;
+}
+
+void
 pvh_forget_threads(void)
 {
+    pvh_begin_main_thread();
     memset(tests_of_threads, 0, sizeof tests_of_threads);
     alive = alive_for_tests = 0;
 }

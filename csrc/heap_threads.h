@@ -16,6 +16,8 @@ uint32_t pvh_threads_alive(void);
 uint32_t pvh_threads_of_tests(void);
 uint32_t pvh_threads_of(uint32_t test);
 
+/* In a process that has one thread: it is the main thread from now on. */
+void pvh_begin_main_thread(void);
 /* A fork has the thread that made it, and no other. */
 void pvh_forget_threads(void);
 

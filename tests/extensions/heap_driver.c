@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "heap.h"
+#include "heap_blocks.h"
 
 static const pvh_engine *engine;
 
@@ -188,6 +189,7 @@ work(void *argument)
 static void
 start(pthread_t threads[THREADS])
 {
+    __atomic_store_n(&stops, 0, __ATOMIC_RELEASE);
     for (size_t i = 0; i < THREADS; i++) {
         REQUIRE(pthread_create(&threads[i], NULL, work, (void *)(i + 1)) == 0);
     }
@@ -219,6 +221,80 @@ threads_at_work(uint64_t milliseconds)
     usleep((useconds_t)milliseconds * 1000);
     stop(threads);
     REQUIRE(engine->threads_of(3) == 0);
+}
+
+/* The main thread has counters and slots of its own: neither is lost by what crosses over. */
+
+enum { AT_ONCE = 1000 };
+static void *crossing[AT_ONCE];
+static uint32_t highest_slot;
+
+static void *
+make_all(void *unused)
+{
+    for (size_t i = 0; i < AT_ONCE; i++) {
+        crossing[i] = malloc(24);
+        uint32_t slot = pvh_block_at((uintptr_t)crossing[i])->slot;
+        highest_slot = slot > highest_slot ? slot : highest_slot;
+    }
+    return unused;
+}
+
+static void *
+free_all(void *unused)
+{
+    for (size_t i = 0; i < AT_ONCE; i++) {
+        free(crossing[i]);
+    }
+    return unused;
+}
+
+static void
+elsewhere(void *(*routine)(void *))
+{
+    pthread_t thread;
+    REQUIRE(pthread_create(&thread, NULL, routine, NULL) == 0);
+    REQUIRE(pthread_join(thread, NULL) == 0);
+}
+
+static void
+crossings(uint64_t count)
+{
+    static model places[PLACES];
+    uint64_t state = 1;
+    pthread_t threads[THREADS];
+    /* What the C library keeps of threads for the next ones. */
+    start(threads);
+    stop(threads);
+    make_all(NULL);
+    elsewhere(free_all);
+    pvh_counters before = engine->counters();
+    uint32_t highest_before = highest_slot;
+    for (uint64_t i = 0; i < count; i++) {
+        make_all(NULL);
+        elsewhere(free_all);
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        elsewhere(make_all);
+        free_all(NULL);
+    }
+    REQUIRE(highest_slot < highest_before + 4 * AT_ONCE);
+    start(threads);
+    for (uint64_t i = 0; i < count; i++) {
+        operate(places, 1000, &state);
+    }
+    for (size_t i = 0; i < PLACES; i++) {
+        free(places[i].block);
+    }
+    stop(threads);
+    pvh_counters after = engine->counters();
+    REQUIRE(after.bytes == before.bytes);
+    REQUIRE(after.blocks == before.blocks);
+    REQUIRE(after.allocations >= before.allocations + 2 * AT_ONCE * count);
+    engine->reset_peak();
+    void *volatile large = malloc(1000 * 1000);
+    free(large);
+    REQUIRE(engine->counters().peak_bytes == before.bytes + 1000 * 1000);
 }
 
 static void
@@ -374,8 +450,10 @@ main(int count, char **arguments)
         const char *name;
         void (*run)(uint64_t);
     } parts[] = {
-        {"operations", random_operations}, {"threads", threads_at_work}, {"forks", forks},
-        {"checks", checks},                {"memory", out_of_memory},    {"accounts", accounts},
+        {"operations", random_operations}, {"threads", threads_at_work},
+        {"crossings", crossings},          {"forks", forks},
+        {"checks", checks},                {"memory", out_of_memory},
+        {"accounts", accounts},
     };
     const pvh_engine *(*find)(void);
     *(void **)&find = dlsym(RTLD_DEFAULT, PVH_FIND_ENGINE);

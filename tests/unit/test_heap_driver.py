@@ -63,6 +63,7 @@ def run(program: Path, part: str, number: int, guards: str, **variables: str) ->
     [
         ("operations", 100_000),
         ("threads", 200),
+        ("crossings", 50),
         ("forks", 5),
         ("checks", 3),
         ("memory", 300),
@@ -87,5 +88,7 @@ def test_sanitizer_finds_no_undefined_behaviour(tmp_path: Path) -> None:
     options = ["-O1", "-rdynamic", *OWN_ALLOCATOR, *engine]
     checks = ["-fsanitize=undefined", "-fno-sanitize-recover=all"]
     program = build(tmp_path, *options, *checks)
-    for part, number in [("operations", 100_000), ("threads", 200), ("forks", 3), ("checks", 3)]:
+    for part, number in [("operations", 100_000), ("threads", 200), ("crossings", 50)]:
+        run(program, part, number, "guards=cheap")
+    for part, number in [("forks", 3), ("checks", 3)]:
         run(program, part, number, "guards=cheap")
