@@ -22,6 +22,20 @@ static const char *const weak_names[] = {"ref", "ProxyType", "CallableProxyType"
 static PyObject *(*get_defaults)(PyObject *);
 static int (*set_defaults)(PyObject *, PyObject *);
 
+/* Places in PyTypeObject, in words, from 3.10 to 3.14 (Include/cpython/object.h). */
+enum { TYPE_BASES = 42, TYPE_SUBCLASSES = 45 };
+/* Whether they are these here: of no debug build, for one. */
+static int knows_types;
+
+static void
+find_places_of_types(void)
+{
+    PyObject *type = (PyObject *)&PyType_Type;
+    PyObject *bases = PyObject_GetAttrString(type, "__bases__");
+    knows_types = bases != NULL && ((PyObject **)(void *)type)[TYPE_BASES] == bases;
+    Py_XDECREF(bases);
+}
+
 int
 pvg_find_collector(void)
 {
@@ -39,6 +53,7 @@ pvg_find_collector(void)
     }
     *(void **)&get_defaults = dlsym(RTLD_DEFAULT, "PyFunction_GetDefaults");
     *(void **)&set_defaults = dlsym(RTLD_DEFAULT, "PyFunction_SetDefaults");
+    find_places_of_types();
     function_type = pvg_attribute("types", "FunctionType");
     unfreeze = pvg_attribute("gc", "unfreeze");
     if (function_type == NULL || unfreeze == NULL) {
@@ -95,6 +110,22 @@ forget_subclasses(PyObject *dictionary)
     /* 3.10 leaves the hashes. */
     PyDict_Clear(dictionary);
     Py_XDECREF(keys);
+}
+
+/* What is frozen is not listed: neither is the dict of a frozen class, which a new one is in. */
+static void
+forget_subclass(PyObject *type)
+{
+    PyObject *bases = ((PyObject **)(void *)type)[TYPE_BASES];
+    for (Py_ssize_t i = 0; i < PyTuple_Size(bases); i++) {
+        PyObject *base = PyTuple_GetItem(bases, i);
+        PyObject *subclasses = ((PyObject **)(void *)base)[TYPE_SUBCLASSES];
+        /* From 3.12 on a class of the interpreter's own has a number there. */
+        enum { LARGEST_NUMBER = 4096 };
+        if ((uintptr_t)subclasses > LARGEST_NUMBER && is_of_subclasses(subclasses)) {
+            forget_subclasses(subclasses);
+        }
+    }
 }
 
 /* From 3.13 on the interpreter knows functions by the versions that they have
@@ -172,6 +203,8 @@ pvg_untrack(int which)
             PyObject *object = PyList_GetItem(objects, i);
             if (is_of_subclasses(object)) {
                 forget_subclasses(object);
+            } else if (!takes_all && knows_types && PyType_Check(object)) {
+                forget_subclass(object);
             }
         }
         blind = calloc((size_t)count, sizeof *blind);

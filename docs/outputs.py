@@ -35,7 +35,7 @@ WINGS = (
         "pytest_phases",
     ),
     *("session_kind", "command", "fork", "memory_size", "parent_death", "standard_library"),
-    *("preload", "package", "valgrind", "client"),
+    *("user_code", "preload", "package", "valgrind", "client"),
 )
 
 

@@ -14,7 +14,7 @@ from types import CodeType, FrameType
 from typing import Any, Protocol
 
 from pytest_valgrind.findings.stack import PythonLine
-from pytest_valgrind.memcheck.python_functions import runs_tests
+from pytest_valgrind.user_code import is_written, runs_tests
 
 
 class Numbering(Protocol):
@@ -44,7 +44,8 @@ class AllocationLines:
         self._roots: list[int] = []
         self._numbers: dict[tuple[int, CodeType, int], int] = {}
         self._here: dict[int, int] = {}
-        self._is_user: dict[CodeType, bool] = {}
+        #: Of the code of a function, whether it is numbered, and if pytest calls it, too.
+        self._is_numbered: dict[CodeType, tuple[bool, bool]] = {}
 
     def start(self) -> None:
         """Begin to number the lines of this thread, and of those that it starts."""
@@ -90,14 +91,19 @@ class AllocationLines:
 
     def _trace(self, frame: FrameType, _event: str, _argument: object) -> Any:
         code = frame.f_code
-        is_user = self._is_user.get(code)
-        if is_user is None:
-            is_user = self._is_user[code] = not runs_tests(code.co_filename)
-        if not is_user:
+        known = self._is_numbered.get(code)
+        if known is None:
+            file = code.co_filename
+            known = self._is_numbered[code] = not runs_tests(file), is_written(file)
+        below_another, below_pytest = known
+        if not below_another:
             return None
         thread = threading.get_ident()
         caller = self._here.get(thread, self._root)
         if caller == self._root:
+            if not below_pytest:
+                # For a test that fails it walks whole syntax trees.
+                return None
             # Free lists hold what pytest has made and freed: it would be of no line.
             gc.collect()
 

@@ -6,7 +6,7 @@ import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 
 from pytest_valgrind.hunt.rates import things_per_run
-from pytest_valgrind.hunt.user_code import is_users, place
+from pytest_valgrind.user_code import is_users, place
 
 #: Of calls, in which a line of the tests is looked for.
 _DEPTH = 16

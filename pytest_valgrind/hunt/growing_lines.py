@@ -13,7 +13,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from pytest_valgrind.findings.stack import PythonLine
-from pytest_valgrind.hunt.user_code import is_tests
+from pytest_valgrind.user_code import is_tests
 
 #: Of lines that are looked at, in all runs.
 _MOST_EVENTS = 20_000

@@ -27,7 +27,7 @@ from pytest_valgrind.hunt.counters import (
 from pytest_valgrind.hunt.growing_lines import GrowingLines
 from pytest_valgrind.hunt.leaks import Leaks
 from pytest_valgrind.hunt.observer import Observer
-from pytest_valgrind.hunt.user_code import place
+from pytest_valgrind.user_code import place
 
 #: Times that it shall leak while it is looked at, and the most runs for that.
 _TIMES = 16

@@ -20,7 +20,7 @@ import pytest
 from pytest_valgrind.limits.live_memory import NOTHING, Sizes
 from pytest_valgrind.limits.stacks import Allocations, Stack, StackFrame, merged
 from pytest_valgrind.limits.waiting_fork import WaitingFork
-from pytest_valgrind.memcheck.python_functions import runs_tests
+from pytest_valgrind.user_code import runs_tests
 
 #: How much of what the test has left must be seen in the fork for it to be the same.
 _NEARLY = 0.9

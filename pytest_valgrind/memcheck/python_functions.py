@@ -8,30 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-import _pytest
-import pluggy
-
 from pytest_valgrind import client
-from pytest_valgrind.package import PACKAGE
+from pytest_valgrind.user_code import RUNNERS
 
 _FIELDS = 3
-
-
-#: What runs tests, and is not where a defect is looked for.
-RUNNERS = tuple(
-    str(path)
-    for path in (*(Path(file).parent for file in (_pytest.__file__, pluggy.__file__)), PACKAGE)
-)
-
-
-def runs_tests(file: str) -> bool:
-    """Whether code in a file runs tests, or imports modules: such frames are not shown."""
-    return (
-        not file
-        or file.startswith((*RUNNERS, "<frozen "))
-        or file.endswith(("/pytest/__main__.py", "/bin/pytest"))
-        or "/importlib/" in file
-    )
 
 
 class PythonFunction(NamedTuple):

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_valgrind.findings.finding import Finding
 from pytest_valgrind.findings.stack import Frame, Further, Owner
-from pytest_valgrind.memcheck.python_functions import runs_tests
+from pytest_valgrind.user_code import runs_tests
 
 # As Python/traceback.c in CPython's source has them; names of threads come with 3.14.
 _THREAD = r"(Current thread|Thread) (0x[0-9a-f]+)(?: \[(.*)\])? \(most recent call"

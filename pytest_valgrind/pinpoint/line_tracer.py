@@ -13,7 +13,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from pytest_valgrind.findings.stack import PythonLine
-from pytest_valgrind.memcheck.python_functions import runs_tests
+from pytest_valgrind.user_code import runs_tests
 
 #: Of the line before a checkpoint, its number among them, and the frames of the test by then.
 AtCheckpoint = Callable[["tuple[PythonLine, ...]", int, "list[FrameType]"], None]

@@ -72,6 +72,25 @@ print(json.dumps(sorted(is_kept for _, size, is_kept in lost() if size == 1000))
     assert run(source) == [False, True, True]
 
 
+def test_class_is_lost_though_a_frozen_one_knows_it() -> None:
+    """By its address, which is the hash of a key."""
+    source = """
+class Base: pass
+class Other(Base): pass
+def lose():
+    class Lost(Base): pass
+    incref(Lost)
+gc.freeze()
+engine.begin_test(7)
+lose()
+engine.end_test()
+gc.collect()
+os.waitpid(engine.start_check(0, untracks=True, since=7), WCLONE)
+print(json.dumps(max((block.size for block in engine.lost(0)), default=0)))
+"""
+    assert run(source) >= type.__basicsize__
+
+
 def test_what_is_acknowledged_is_not_listed_again() -> None:
     source = """
 engine.begin_test(7)
