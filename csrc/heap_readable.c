@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <signal.h>
+#include <stddef.h>
 
 enum { PAGE = 4096 };
 static const int FAULTS[] = {SIGSEGV, SIGBUS};

@@ -3,6 +3,7 @@
 #include "heap_real.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -10,7 +11,6 @@
 
 static struct {
     void *(*malloc)(size_t);
-    void *(*calloc)(size_t, size_t);
     void *(*realloc)(void *, size_t);
     void *(*aligned_alloc)(size_t, size_t);
     void (*free)(void *);
@@ -39,7 +39,6 @@ is_found(void)
     static int looks;
     if (real.free == NULL && !__atomic_exchange_n(&looks, 1, __ATOMIC_ACQ_REL)) {
         *(void **)&real.malloc = dlsym(RTLD_NEXT, "malloc");
-        *(void **)&real.calloc = dlsym(RTLD_NEXT, "calloc");
         *(void **)&real.realloc = dlsym(RTLD_NEXT, "realloc");
         *(void **)&real.aligned_alloc = dlsym(RTLD_NEXT, "aligned_alloc");
         *(void **)&real.free = dlsym(RTLD_NEXT, "free");
@@ -53,10 +52,17 @@ pvh_real_malloc(size_t size)
     return is_found() ? real.malloc(size) : from_store(size);
 }
 
+/* Not the C library's own: musl's takes its block from malloc, which is ours (calloc.c). */
 void *
 pvh_real_calloc(size_t count, size_t size)
 {
-    return is_found() ? real.calloc(count, size) : from_store(count * size);
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    void *block = pvh_real_malloc(bytes);
+    return block == NULL ? NULL : memset(block, 0, bytes);
 }
 
 void *

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.skipif(HEAP is None or COMPILER is None, reason="Linux,
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "tests" / "extensions" / "heap_driver.c"
+#: Of another C library.
+MUSL = shutil.which("musl-gcc")
 GUARDS = ("guards=off", "guards=cheap", "guards=full")
 # As setup.py has them: a compiler makes a call of calloc out of the calloc of the engine.
 OWN_ALLOCATOR = [
@@ -25,16 +27,20 @@ OWN_ALLOCATOR = [
 ]
 
 
+#: The engine.
+SOURCES = [str(path) for path in sorted((ROOT / "csrc").glob("heap_*.c"))]
+
+
+def compiled(compiler: str, output: Path, *options: str) -> Path:
+    """Compile something."""
+    command = [compiler, "-g", f"-I{ROOT / 'csrc'}", *options, "-o", str(output)]
+    subprocess.run([*command, "-ldl", "-lpthread"], check=True)
+    return output
+
+
 def build(directory: Path, *options: str) -> Path:
     """Compile the driver."""
-    program = directory / "heap_driver"
-    sources = [str(SOURCE), *options]
-    libraries = ["-ldl", "-lpthread"]
-    subprocess.run(
-        ["cc", "-g", "-w", f"-I{ROOT / 'csrc'}", *sources, "-o", str(program), *libraries],
-        check=True,
-    )
-    return program
+    return compiled("cc", directory / "heap_driver", "-w", str(SOURCE), *options)
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +63,7 @@ def run(program: Path, part: str, number: int, guards: str, **variables: str) ->
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("guards", GUARDS)
-@pytest.mark.parametrize(
+all_parts = pytest.mark.parametrize(
     ("part", "number"),
     [
         ("operations", 100_000),
@@ -70,8 +75,29 @@ def run(program: Path, part: str, number: int, guards: str, **variables: str) ->
         ("accounts", 20_000),
     ],
 )
+
+
+@pytest.mark.parametrize("guards", GUARDS)
+@all_parts
 def test_part(driver: Path, part: str, number: int, guards: str) -> None:
     run(driver, part, number, guards, LD_PRELOAD=str(HEAP))
+
+
+@pytest.fixture(scope="module")
+def with_musl(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return the driver and the engine for another C library."""
+    assert MUSL is not None
+    directory = tmp_path_factory.mktemp("musl")
+    options = ["-O2", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror", *OWN_ALLOCATOR]
+    engine = compiled(MUSL, directory / "heap.so", *options, *SOURCES)
+    return compiled(MUSL, directory / "heap_driver", "-O2", "-w", str(SOURCE)), engine
+
+
+@pytest.mark.skipif(MUSL is None, reason="needs musl")
+@all_parts
+def test_part_with_musl(with_musl: tuple[Path, Path], part: str, number: int) -> None:
+    driver, engine = with_musl
+    run(driver, part, number, "guards=cheap", LD_PRELOAD=str(engine))
 
 
 @pytest.mark.slow
@@ -83,9 +109,8 @@ def test_a_million_random_operations(driver: Path, guards: str) -> None:
 @pytest.mark.slow
 def test_sanitizer_finds_no_undefined_behaviour(tmp_path: Path) -> None:
     # AddressSanitizer cannot be: it allocates before its own memory is there.
-    engine = [str(path) for path in sorted((ROOT / "csrc").glob("heap_*.c"))]
     # So that dlsym finds the engine in the program.
-    options = ["-O1", "-rdynamic", *OWN_ALLOCATOR, *engine]
+    options = ["-O1", "-rdynamic", *OWN_ALLOCATOR, *SOURCES]
     checks = ["-fsanitize=undefined", "-fno-sanitize-recover=all"]
     program = build(tmp_path, *options, *checks)
     for part, number in [("operations", 100_000), ("threads", 200), ("crossings", 50)]:
