@@ -32,10 +32,10 @@ note(uintptr_t start, uintptr_t end)
 }
 
 static void *
-map(size_t bytes, int rights, int flags)
+map(size_t bytes, int flags)
 {
     /* Not by mmap, which the engine counts for the program. */
-    long address = syscall(SYS_mmap, NULL, bytes, rights,
+    long address = syscall(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE,
                            flags | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0L);
     if (address == -1) {
         return NULL;
@@ -47,25 +47,13 @@ map(size_t bytes, int rights, int flags)
 void *
 pvh_new_pages(size_t bytes)
 {
-    return map(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+    return map(bytes, MAP_PRIVATE);
 }
 
 void *
 pvh_new_shared_pages(size_t bytes)
 {
-    return map(bytes, PROT_READ | PROT_WRITE, MAP_SHARED);
-}
-
-void *
-pvh_new_addresses(size_t bytes)
-{
-    return map(bytes, PROT_NONE, MAP_PRIVATE);
-}
-
-int
-pvh_back_with_memory(void *start, size_t bytes)
-{
-    return (int)syscall(SYS_mprotect, start, bytes, PROT_READ | PROT_WRITE);
+    return map(bytes, MAP_SHARED);
 }
 
 void

@@ -10,9 +10,6 @@
 void *pvh_new_pages(size_t bytes);
 /* Shared with the forks of this process. */
 void *pvh_new_shared_pages(size_t bytes);
-/* Addresses without memory, and memory for a part of them; -1 if there is none. */
-void *pvh_new_addresses(size_t bytes);
-int pvh_back_with_memory(void *start, size_t bytes);
 void pvh_give_pages_back(void *pages, size_t bytes);
 
 /* The first range of them that ends behind an address; `start` is UINTPTR_MAX if there is none. */

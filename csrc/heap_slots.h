@@ -30,8 +30,10 @@ pvh_may_be_of_test(pvh_entry entry, uint32_t test)
 }
 
 #pragma GCC visibility push(hidden)
-/* All slots, in a stretch of addresses of which only what is used is memory. */
-extern pvh_entry *pvh_slots;
+/* All slots, a part at a time: the program may limit its addresses (RLIMIT_AS), and what was put by
+   for many more blocks would be missing then. */
+enum { PVH_PART_BITS = 20, PVH_PART = 1 << PVH_PART_BITS, PVH_MOST_PARTS = 256 };
+extern pvh_entry *pvh_parts[PVH_MOST_PARTS];
 extern uint32_t pvh_used_slots;
 /* The slots that are free again, by owner (heap_atomic.h): from the top, a number that changes with
    each use, as others may have taken and given back the first one meanwhile; then the first slot,
@@ -39,6 +41,13 @@ extern uint32_t pvh_used_slots;
    what others could use. */
 extern uint64_t pvh_free_slots[2];
 #pragma GCC visibility pop
+
+/* Of a slot that was ever used. */
+static inline pvh_entry *
+pvh_slot_place(uint32_t slot)
+{
+    return &pvh_parts[slot >> PVH_PART_BITS][slot & (PVH_PART - 1)];
+}
 
 /* Of the calling thread, which has no free ones: a slot that is for anyone, or one that was never
    used. */
@@ -65,7 +74,7 @@ pvh_take_free_slot(uint32_t owner)
             break;
         }
         /* If another thread has taken it by now this is nothing of the kind, and not used. */
-        uint32_t next = (uint32_t)(__atomic_load_n(&pvh_slots[slot], __ATOMIC_RELAXED) >> 20);
+        uint32_t next = (uint32_t)(__atomic_load_n(pvh_slot_place(slot), __ATOMIC_RELAXED) >> 20);
         changed = ((head >> 32) + 1) << 32 | next;
     } while (!pvh_exchange(first, &head, changed, owner));
     return slot;
@@ -82,7 +91,7 @@ pvh_take_slot(uintptr_t address, uint32_t test)
             return slot;
         }
     }
-    pvh_entry *place = &pvh_slots[slot];
+    pvh_entry *place = pvh_slot_place(slot);
     __atomic_store_n(place, pvh_entry_of(address, test, *place), __ATOMIC_RELEASE);
     return slot;
 }
@@ -94,7 +103,7 @@ pvh_leave_slot(uint32_t slot, uintptr_t address, uint32_t owner)
     if (slot >= __atomic_load_n(&pvh_used_slots, __ATOMIC_RELAXED)) {
         return 0;
     }
-    pvh_entry *place = &pvh_slots[slot];
+    pvh_entry *place = pvh_slot_place(slot);
     pvh_entry entry = __atomic_load_n(place, __ATOMIC_RELAXED);
     if (!(entry & PVH_IS_LIVE) || pvh_address_of(entry) != address) {
         return 0;
@@ -127,7 +136,7 @@ pvh_fetch_block_soon(uint32_t slot, uint32_t count)
     enum { SOON = 8, HEAD = 32 };
     if (slot + SOON < count) {
         /* Of a slot that is free this is nothing's, and the processor takes no notice. */
-        uintptr_t address = pvh_address_of(pvh_slots[slot + SOON]);
+        uintptr_t address = pvh_address_of(*pvh_slot_place(slot + SOON));
         __builtin_prefetch((const void *)(address - HEAD));
         __builtin_prefetch((const void *)(address + HEAD));
     }
