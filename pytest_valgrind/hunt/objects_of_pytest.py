@@ -15,13 +15,15 @@ from pytest_valgrind import client
 
 #: Types of what hangs on a test, or on a report, and of what has no name for others. Where a
 #: release calls them otherwise, they are counted.
-_OF_PYTEST = frozenset({"FuncFixtureInfo", "NodeId", "NodeKeywords", "Stash"})
+_OF_PYTEST = frozenset({"FuncFixtureInfo", "NodeId", "NodeKeywords", "Stash", "TopRequest"})
 _CONTAINERS = (dict, list, set)
 #: From a test by its attributes, or its dictionary of these, to what these have.
 _DEPTH = 2
-#: Tests that must have run since they were looked for, and what part of all that have.
+#: Tests that must have run since they were looked for; and what part of those that have, and of all
+#: that there are, as it takes longer the more there are of either.
 _LEAST = 50
 _PART = 4
+_PART_OF_ALL = 16
 
 
 class ObjectsOfPytest:
@@ -43,7 +45,8 @@ class ObjectsOfPytest:
             stats = getattr(reporter, "stats", {})
             reports = [report for listed in stats.values() for report in listed]
             client.leave_out(list(_with_parts([*session.items, *reports])), gc.freeze)
-            self._next = self._tests + max(_LEAST, self._tests // _PART)
+            of_all = len(session.items) // _PART_OF_ALL
+            self._next = self._tests + max(_LEAST, self._tests // _PART, of_all)
         self._tests += 1
 
     def forget(self) -> None:
