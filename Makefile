@@ -35,7 +35,8 @@ test-all: $(READY)
 test-native: EXTRAS = [test]
 test-native: $(READY)
 	$(BIN)/pytest -n auto --dist loadfile -o asyncio_default_fixture_loop_scope=function \
-	    tests/integration/test_heapcheck_planted.py tests/integration/test_memory_check.py
+	    tests/integration/test_heapcheck_planted.py tests/integration/test_heapcheck_pinpoint.py \
+	    tests/integration/test_memory_check.py
 
 ## Style, types, and the C compiler's warnings.
 lint: $(READY)

@@ -157,8 +157,7 @@ typedef struct {
     /* In the process: takes a lost block as known, so that no later check lists it. */
     void (*acknowledge)(const pvh_lost *lost);
 
-    /* Whether memory is mapped and readable, as of the first such question or, in a clone, its
-       beginning. */
+    /* Whether memory is mapped and readable. */
     int (*is_readable)(const void *address, size_t size);
 } pvh_engine;
 

@@ -11,7 +11,7 @@
 #include "heap_mappings.h"
 #include "heap_mark.h"
 #include "heap_options.h"
-#include "heap_ranges.h"
+#include "heap_readable.h"
 #include "heap_threads.h"
 
 static const pvh_engine engine = {

@@ -108,19 +108,3 @@ pvh_range_with(uintptr_t address)
     }
     return low < range_count && ranges[low].start <= address ? &ranges[low] : NULL;
 }
-
-int
-pvh_is_readable(const void *address, size_t size)
-{
-    if (ranges == NULL && pvh_read_ranges() < 0) {
-        return 0;
-    }
-    uintptr_t start = (uintptr_t)address;
-    const pvh_range *range = pvh_range_with(start);
-    if (range != NULL) {
-        return size <= range->end - start;
-    }
-    /* What a clone has allocated since. */
-    pvh_own_range own = pvh_own_range_behind(start);
-    return own.start <= start && size <= own.end - start;
-}

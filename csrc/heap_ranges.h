@@ -18,7 +18,5 @@ int pvh_read_ranges(void);
 size_t pvh_ranges(const pvh_range **first);
 /* The one in which an address lies, NULL if none is. */
 const pvh_range *pvh_range_with(uintptr_t address);
-/* Reads them if they were never read. */
-int pvh_is_readable(const void *address, size_t size);
 
 #endif

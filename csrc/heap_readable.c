@@ -2,9 +2,12 @@
 #define _GNU_SOURCE
 #include "heap_readable.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 enum { PAGE = 4096 };
 static const int FAULTS[] = {SIGSEGV, SIGBUS};
@@ -57,4 +60,31 @@ pvh_readable_up_to(uintptr_t start, uintptr_t end)
         sigaction(FAULTS[i], &before[i], NULL);
     }
     return reached < end ? reached : end;
+}
+
+/* The kernel reads a set of signals before it finds that nothing is to be done with it
+   (rt_sigprocmask(2), kernel/signal.c). A list of what is mapped would be out of date at once. */
+static int
+is_word_readable(uintptr_t address)
+{
+    enum { WORD = 8, DO_NOTHING = -1 };
+    uintptr_t word = address & ~(uintptr_t)(WORD - 1);
+    /* NULL stands for no set, which is not read. */
+    return word != 0 && syscall(SYS_rt_sigprocmask, DO_NOTHING, word, NULL, WORD) != 0
+           && errno != EFAULT;
+}
+
+int
+pvh_is_readable(const void *address, size_t size)
+{
+    uintptr_t start = (uintptr_t)address, end;
+    if (size == 0 || __builtin_add_overflow(start, size, &end)) {
+        return 0;
+    }
+    int error = errno, is_readable = 1;
+    for (uintptr_t next = start; is_readable && next < end; next = pvh_next_page(next)) {
+        is_readable = is_word_readable(next);
+    }
+    errno = error;
+    return is_readable;
 }

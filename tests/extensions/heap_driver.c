@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -467,6 +468,21 @@ accounts(uint64_t blocks)
 #endif
 }
 
+/* What can be read is so at this moment: not as of an earlier question. */
+static void
+readable(uint64_t pages)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), size = pages * page;
+    REQUIRE(engine->is_readable(&pages, sizeof pages));
+    char *mapped = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(mapped != MAP_FAILED && engine->is_readable(mapped, size));
+    REQUIRE(mprotect(mapped + size - page, page, PROT_NONE) == 0);
+    REQUIRE(engine->is_readable(mapped, size - page) && !engine->is_readable(mapped, size));
+    REQUIRE(munmap(mapped, size) == 0 && !engine->is_readable(mapped, 8));
+    errno = 0;
+    REQUIRE(!engine->is_readable(NULL, 8) && !engine->is_readable((void *)-8, 16) && errno == 0);
+}
+
 int
 main(int count, char **arguments)
 {
@@ -477,7 +493,7 @@ main(int count, char **arguments)
         {"operations", random_operations}, {"threads", threads_at_work},
         {"crossings", crossings},          {"forks", forks},
         {"checks", checks},                {"memory", out_of_memory},
-        {"accounts", accounts},
+        {"accounts", accounts},            {"readable", readable},
     };
     const pvh_engine *(*find)(void);
     *(void **)&find = dlsym(RTLD_DEFAULT, PVH_FIND_ENGINE);

@@ -73,6 +73,7 @@ all_parts = pytest.mark.parametrize(
         ("checks", 3),
         ("memory", 300),
         ("accounts", 20_000),
+        ("readable", 3),
     ],
 )
 
