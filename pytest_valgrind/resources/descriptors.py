@@ -43,9 +43,9 @@ class Descriptors:
 
     def __init__(self, openings: Openings | None = None) -> None:
         self._openings = openings
-        #: Of the last reading: events before it, the listing, and what that meant.
+        #: Of the last reading: events before it, the numbers, and what they meant.
         self._count = -1
-        self._listing: tuple[int, list[str]] = (-1, [])
+        self._numbers: frozenset[int] = frozenset()
         self._last: frozenset[Descriptor] = frozenset()
 
     def read(self) -> frozenset[Descriptor]:
@@ -53,14 +53,28 @@ class Descriptors:
         # Where nothing was opened, a number stands for the same as before. To ask for each takes
         # four times as long as to list them.
         count = self._openings.count if self._openings else self._count + 1
+        if count == self._count and self._are_the_same():
+            return self._last
         own = _lowest_free()
         names = os.listdir(_DIRECTORY)  # noqa: PTH208 (paths take three times as long)
-        if count != self._count or (own, names) != self._listing:
-            numbers = set(map(int, names)).difference(_STANDARD, (own,), kept_descriptors())
-            found = map(_descriptor, numbers)
+        numbers = frozenset(map(int, names)).difference((own,))
+        if count != self._count or numbers != self._numbers:
+            found = map(_descriptor, numbers.difference(_STANDARD, kept_descriptors()))
             self._last = frozenset(descriptor for descriptor in found if descriptor)
-        self._count, self._listing = count, (own, names)
+        self._count, self._numbers = count, numbers
         return self._last
+
+    def _are_the_same(self) -> bool:
+        """Whether the numbers are those of the last reading: a third of the time to list them."""
+        try:
+            # From Linux 6.2 on, how many there are (fs/proc/fd.c).
+            if not self._numbers or _size(_DIRECTORY) != len(self._numbers):
+                return False
+            for number in self._numbers:
+                fcntl.fcntl(number, fcntl.F_GETFD)
+        except OSError:
+            return False
+        return True
 
     def settled(self, new: frozenset[Descriptor]) -> frozenset[Descriptor]:
         """Return those that are still open."""
@@ -109,6 +123,10 @@ def _leads_to(path: object, target: str) -> bool:
     given = Path(os.fsdecode(path))
     # The working directory may have been another.
     return given.name == PurePath(target).name or str(given.resolve()) == target
+
+
+def _size(directory: str) -> int:
+    return os.stat(directory).st_size  # noqa: PTH116 (paths take three times as long)
 
 
 def _lowest_free() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import subprocess
@@ -158,6 +159,18 @@ def test_reading_does_not_read_itself() -> None:
     assert [new.fd for new in known.read() - before] == [number]
     os.close(number)
     assert known.read() == before
+
+
+def test_as_many_as_before() -> None:
+    """One was closed and another is open, of which no event tells."""
+    known = Descriptors(Openings())
+    closed = os.dup(0)
+    before = known.read()
+    assert known.read() is before
+    opened = fcntl.fcntl(0, fcntl.F_DUPFD, closed + 1)
+    os.close(closed)
+    assert [new.fd for new in known.read() - before] == [opened]
+    os.close(opened)
 
 
 @pytest.mark.parametrize(
