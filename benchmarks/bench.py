@@ -560,7 +560,8 @@ def _arguments() -> argparse.Namespace:
     option("--rounds", type=int, default=3, metavar="N", help="runs of each kind (%(default)s)")
     option("--timeout", type=float, default=900, help="seconds for one run (%(default)s)")
     option("--former-timeout", type=float, default=300, help="the same for 0.2.0 (%(default)s)")
-    option("--suite", nargs="+", choices=SUITES, default=list(SUITES), help="which suites")
+    usual = [suite.name for suite in SUITES.values() if not suite.takes_long]
+    option("--suite", nargs="+", choices=SUITES, default=usual, help="which suites")
     option(
         "--runner",
         nargs="+",

@@ -31,6 +31,8 @@ class Suite:
     #: What 0.2.0 would take, if that is too long to wait for: some four seconds a test, reckoned
     #: from how far it came in 150 or 300 seconds.
     former_minutes: int = 0
+    #: Whether it takes minutes natively, and runs only where it is asked for.
+    takes_long: bool = False
 
 
 def _trivial(tests: int) -> str:
@@ -123,6 +125,14 @@ SUITES = {
             _none,
             requirements=("numpy", "hypothesis"),
             words=("--pyargs", "numpy.linalg"),
+        ),
+        Suite(
+            "numpy-core",
+            "numpy's tests of arrays and types",
+            _none,
+            requirements=("numpy", "hypothesis"),
+            words=("--pyargs", "numpy._core"),
+            takes_long=True,
         ),
         Suite("leaky", "tests of under 1 ms, of which every tenth leaks", _leaky),
         Suite("heap", "tests of under 1 ms, a million blocks live", _heap),
