@@ -180,6 +180,17 @@ sum_frozen_references(PyObject *self, PyObject *const *arguments, Py_ssize_t cou
 }
 
 static PyObject *
+sum_frozen_items(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    (void)self;
+    if (count != 1 || !PyCallable_Check(arguments[0])) {
+        PyErr_SetString(PyExc_TypeError, "gc.freeze is needed");
+        return NULL;
+    }
+    return PyLong_FromLongLong(pvg_sum_frozen_items(arguments[0]));
+}
+
+static PyObject *
 leave_out(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 {
     (void)self;
@@ -198,6 +209,7 @@ static PyMethodDef calls[] = {
     {"object_in", (PyCFunction)(void (*)(void))object_in, METH_FASTCALL, NULL},
     {"sum_references", (PyCFunction)(void (*)(void))sum_references, METH_FASTCALL, NULL},
     {"leave_out", (PyCFunction)(void (*)(void))leave_out, METH_FASTCALL, NULL},
+    {"sum_frozen_items", (PyCFunction)(void (*)(void))sum_frozen_items, METH_FASTCALL, NULL},
     {"sum_frozen_references", (PyCFunction)(void (*)(void))sum_frozen_references, METH_FASTCALL,
      NULL},
 };

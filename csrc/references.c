@@ -120,9 +120,10 @@ find_ring(void)
    waiting for memory. They are seldom others than the last time, so that they can be asked for
    ahead; a wrong address does no harm there. */
 static long long
-walk(long long *sum)
+walk(long long *references, long long *items)
 {
     long long count = 0;
+    *references = *items = 0;
     const place *start = (place *)anchor - 1;
     const place *at = start;
     const place *stop = start;
@@ -138,8 +139,9 @@ walk(long long *sum)
                 remembered[count] = (uintptr_t)at ^ HIDE;
             }
             PyObject *object = (PyObject *)(at + 1);
-            int32_t references = count_of(object);
-            *sum += (references > 0 ? references : 0) + items_of(object);
+            int32_t counted = count_of(object);
+            *references += counted > 0 ? counted : 0;
+            *items += items_of(object);
             count++;
         }
         at = next_of(at);
@@ -178,9 +180,9 @@ is_ring(PyObject *freeze)
         return 0;
     }
     if (!is_known) {
-        long long sum = 0;
+        long long references, items;
         is_known = 1;
-        is_usable = is_usable && walk(&sum) == count_frozen();
+        is_usable = is_usable && walk(&references, &items) == count_frozen();
     }
     return is_usable;
 }
@@ -188,12 +190,23 @@ is_ring(PyObject *freeze)
 long long
 pvg_sum_frozen_references(void *freeze)
 {
-    long long sum = 0;
+    long long references, items;
     if (!is_ring(freeze)) {
         return -1;
     }
-    walk(&sum);
-    return sum;
+    walk(&references, &items);
+    return references + items;
+}
+
+long long
+pvg_sum_frozen_items(void *freeze)
+{
+    long long references, items;
+    if (!is_ring(freeze)) {
+        return -1;
+    }
+    walk(&references, &items);
+    return items;
 }
 
 void

@@ -15,7 +15,10 @@ long long pvg_sum_references(void *objects);
    free-threaded builds. */
 long long pvg_sum_frozen_references(void *freeze);
 
-/* Has that leave out the objects of a list from now on, in place of those of the last call. What
+/* The items alone. */
+long long pvg_sum_frozen_items(void *freeze);
+
+/* Has both leave out the objects of a list from now on, in place of those of the last call. What
    collects all objects (gc.unfreeze) has it count them again. */
 void pvg_leave_out(void *objects, void *freeze);
 

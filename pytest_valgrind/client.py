@@ -209,6 +209,13 @@ if TYPE_CHECKING:
         :return: -1 if this interpreter's collector keeps its objects in another way.
         """
 
+    def sum_frozen_items(freeze: Callable[[], None]) -> int:
+        """Freeze all objects, and return how many items there are: the same without references.
+
+        :param freeze: ``gc.freeze``.
+        :return: -1 if this interpreter's collector keeps its objects in another way.
+        """
+
     def leave_out(objects: list[Any], freeze: Callable[[], None]) -> None:
         """Have :func:`sum_frozen_references` leave objects out, in place of those before.
 
@@ -224,6 +231,7 @@ else:
     object_in = _calls["object_in"]
     sum_references = _calls["sum_references"]
     sum_frozen_references = _calls["sum_frozen_references"]
+    sum_frozen_items = _calls["sum_frozen_items"]
     leave_out = _calls["leave_out"]
 
 

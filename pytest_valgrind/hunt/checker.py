@@ -74,7 +74,8 @@ class LeakChecker:
         #: Runs to warm up, and that are compared, if they do not double.
         self.stab = _STAB if settings.stab is None else settings.stab
         self.run = _RUN if settings.run is None else settings.run
-        self._counters = Counters(freezes=settings.freeze)
+        # With runs of given numbers, the numbers are those of pytest-leaks.
+        self._counters = Counters(freezes=settings.freeze, counts_items=settings.is_doubling)
         self._garbage = Garbage(freeze=settings.freeze)
         self._of_pytest = ObjectsOfPytest(freezes=settings.freeze)
         self._reports: DeferredReports | None = None

@@ -42,10 +42,13 @@ class Counters:
     allocator for small objects, and of the C library.
 
     :param freezes: whether objects are frozen (``gc.freeze``) while something is repeated.
+    :param counts_items: whether a debug build's own number of references is to tell of references
+        to what lives for ever as well, by items; it does not, from 3.12 on (PEP 683).
     """
 
-    def __init__(self, *, freezes: bool) -> None:
+    def __init__(self, *, freezes: bool, counts_items: bool = False) -> None:
         self._freezes = freezes
+        self._counts_items = counts_items and freezes and sys.version_info >= (3, 12)
         try:
             self._engine: Engine | None = Engine()
         except RuntimeError:
@@ -128,7 +131,8 @@ class Counters:
 
     def _references(self) -> int:
         if self._total_references is not None:
-            return self._total_references()
+            items = client.sum_frozen_items(gc.freeze) if self._counts_items else 0
+            return self._total_references() + items
         # Without a list of them, which takes ten times as long, if that can be.
         total = client.sum_frozen_references(gc.freeze) if self._freezes else -1
         if total < 0:

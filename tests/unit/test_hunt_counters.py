@@ -157,6 +157,38 @@ def test_new_object_among_all() -> None:
     assert after - before == 2
 
 
+def test_items_among_all() -> None:
+    """Each is one, whether or not references to it are counted."""
+    gc.collect()
+    try:
+        start = client.sum_frozen_items(gc.freeze)
+        kept.extend([None] * 10)
+        assert client.sum_frozen_items(gc.freeze) - start == 10
+        add_reference(ctypes.py_object(kept))
+        assert client.sum_frozen_items(gc.freeze) - start == 10
+        drop_reference(ctypes.py_object(kept))
+    finally:
+        gc.unfreeze()
+        kept.clear()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="None has a count of its own")
+@pytest.mark.parametrize("counts_items", [True, False])
+def test_items_on_a_debug_build(monkeypatch: pytest.MonkeyPatch, *, counts_items: bool) -> None:
+    """Its own number says nothing of None; pytest-leaks has no other."""
+    monkeypatch.setattr(sys, "gettotalrefcount", lambda: 1000, raising=False)
+    known = counters.Counters(freezes=True, counts_items=counts_items)
+    before, after = counters.new_reading(), counters.new_reading()
+    try:
+        known.read(before)
+        kept.extend([None] * 10)
+        known.read(after)
+    finally:
+        gc.unfreeze()
+        kept.clear()
+    assert after[counters.REFERENCES] - before[counters.REFERENCES] == 10 * counts_items
+
+
 def test_references_to_what_is_left_out() -> None:
     """They are not counted, and those to others are, for as long as all is frozen."""
     others: list[object] = []
