@@ -140,6 +140,9 @@ typedef struct {
        or for none; 0 ends that. It is several times as fast, and misses what is kept by a block
        that is lost itself. */
     void (*look_since)(uint32_t test);
+    /* In the process: of blocks whose second word is this, as it is that of objects of a type, only
+       so many bytes at the beginning have pointers in them. */
+    void (*limit_pointers)(uintptr_t second_word, size_t bytes);
     /* In the clone: adds to the text that the process reads; -1 if there is no room. */
     int (*say)(const char *text, size_t length);
     /* In the process: its forks are to report what is found in them, each into a file of the
@@ -161,7 +164,7 @@ typedef struct {
     int (*is_readable)(const void *address, size_t size);
 } pvh_engine;
 
-enum { PVH_VERSION = 6, PVH_CHECKS = 3, PVH_NO_CHECK = -1, PVH_MOST_LOST = 1 << 14 };
+enum { PVH_VERSION = 7, PVH_CHECKS = 3, PVH_NO_CHECK = -1, PVH_MOST_LOST = 1 << 14 };
 
 /* The one symbol besides the replaced ones: it takes nothing and returns the table, NULL in a
    process that is not tracked. */

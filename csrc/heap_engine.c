@@ -39,6 +39,7 @@ static const pvh_engine engine = {
     .follow_forks = pvh_follow_forks,
     .begin_fork = pvh_begin_fork,
     .report_check = pvh_report_check,
+    .limit_pointers = pvh_limit_pointers,
     .say = pvh_say,
     .is_done = pvh_is_done,
     .account = pvh_account_of,

@@ -76,6 +76,24 @@ look_into(uintptr_t start, uintptr_t end)
     }
 }
 
+static uintptr_t limited_word;
+static size_t limited_bytes = SIZE_MAX;
+
+void
+pvh_limit_pointers(uintptr_t second_word, size_t bytes)
+{
+    limited_word = second_word;
+    limited_bytes = bytes;
+}
+
+/* Where the words of a block end that may be pointers. */
+static uintptr_t
+end_of_pointers(uintptr_t start, size_t size)
+{
+    int is_limited = size > limited_bytes && ((words)start)[1] == limited_word;
+    return start + (is_limited ? limited_bytes : size);
+}
+
 static void
 fetch_soon(size_t number)
 {
@@ -99,7 +117,7 @@ look_into_reached(void)
         }
         fetch_soon(done_count);
         pvh_indexed_block block = pvh_indexed.blocks[reached[done_count++]];
-        look_into(block.address, block.address + block.size);
+        look_into(block.address, end_of_pointers(block.address, block.size));
     }
 }
 
@@ -211,7 +229,7 @@ look_into_earlier(uint32_t first_test)
         uintptr_t start = pvh_address_of(entry);
         if (entry & PVH_IS_LIVE && pvh_block_at(start)->test < first_test) {
             size_t size = pvh_block_at(start)->size;
-            look_into(start, start + size);
+            look_into(start, end_of_pointers(start, size));
             bytes += size;
         }
     }
@@ -277,7 +295,7 @@ follow(uint32_t first, unsigned char mark)
     while (waiting_count > 0) {
         uint32_t place = waiting[--waiting_count];
         uintptr_t start = pvh_indexed.blocks[place].address;
-        uintptr_t end = start + pvh_indexed.blocks[place].size;
+        uintptr_t end = end_of_pointers(start, pvh_indexed.blocks[place].size);
         for (words word = aligned(start); (uintptr_t)(word + 1) <= end; word++) {
             uint32_t other = pvh_block_of(*word);
             if (other == PVH_NO_BLOCK || pvh_marks[other] & (PVH_IS_REACHED | mark)) {

@@ -2,6 +2,7 @@
 #ifndef PVH_MARK_H
 #define PVH_MARK_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Of each block of the index. */
@@ -11,6 +12,9 @@ enum {
     PVH_IS_KEPT = 2,
 };
 extern unsigned char *pvh_marks;
+
+/* Of blocks with such a second word, what is behind so many bytes points to nothing. */
+void pvh_limit_pointers(uintptr_t second_word, size_t bytes);
 
 /* From here on a range is, as the stack of the calling thread, a weak root. */
 void pvh_take_weakly(void *start, void *end);

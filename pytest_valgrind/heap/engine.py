@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from types import CodeType
 from typing import Any, NamedTuple
 
 from pytest_valgrind import client
@@ -98,6 +99,10 @@ class Engine:
         self._events = ffi.new("pvh_event[16]")
         # Looked up once: each look-up fills free lists with objects that are of no test.
         self._set_test: Callable[[int], None] = self._engine.set_test
+        # From 3.11 on the instructions stand at the end of code, and change while it runs. What
+        # looks like an address among them is one by chance, or that of an object to which the
+        # interpreter has no reference (inline caches, Include/internal/pycore_code.h).
+        self._engine.limit_pointers(id(CodeType), CodeType.__basicsize__)
 
     def begin_test(self, place: int) -> None:
         """Have what the calling thread makes from now on belong to a test.

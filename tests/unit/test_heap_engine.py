@@ -44,6 +44,23 @@ print(json.dumps(lost()))
     assert run(source) == []
 
 
+@pytest.mark.parametrize(("place", "count"), [("types.CodeType.__basicsize__", 1), ("16", 0)])
+def test_instructions_point_to_nothing(place: str, count: int) -> None:
+    """Behind the beginning of code, whose second word is its type."""
+    source = f"""
+import types
+code = ctypes.c_void_p(malloc(2000))
+ctypes.memset(code, 0, 2000)
+words = (ctypes.c_size_t * 250).from_address(code.value)
+words[1] = id(types.CodeType)
+engine.begin_test(7)
+words[{place} // 8] = malloc(50)
+engine.end_test()
+print(json.dumps([size for _, size, _ in lost() if size == 50]))
+"""
+    assert run(source) == [50] * count
+
+
 def test_lost_list_keeps_its_items() -> None:
     # The collection empties the free lists, whose blocks are of no test.
     source = """
@@ -77,12 +94,9 @@ def test_class_is_lost_though_a_frozen_one_knows_it() -> None:
     source = """
 class Base: pass
 class Other(Base): pass
-def lose():
-    class Lost(Base): pass
-    incref(Lost)
 gc.freeze()
 engine.begin_test(7)
-lose()
+incref(type("Lost", (Base,), {}))
 engine.end_test()
 gc.collect()
 os.waitpid(engine.start_check(0, untracks=True, since=7), WCLONE)
