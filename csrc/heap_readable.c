@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "heap_ranges.h"
+
 enum { PAGE = 4096 };
 static const int FAULTS[] = {SIGSEGV, SIGBUS};
 enum { MOST_FAULTS = sizeof FAULTS / sizeof *FAULTS };
@@ -74,6 +76,25 @@ is_word_readable(uintptr_t address)
            && errno != EFAULT;
 }
 
+/* An emulator (qemu-user) does not read the set. In the first page there is nothing to read. */
+static int
+kernel_tells(void)
+{
+    enum { UNKNOWN, YES, NO };
+    static int tells;
+    if (tells == UNKNOWN) {
+        tells = is_word_readable(sizeof(uintptr_t)) ? NO : YES;
+    }
+    return tells == YES;
+}
+
+static int
+is_in_range(uintptr_t start, size_t size)
+{
+    const pvh_range *range = pvh_read_ranges() < 0 ? NULL : pvh_range_with(start);
+    return range != NULL && size <= range->end - start;
+}
+
 int
 pvh_is_readable(const void *address, size_t size)
 {
@@ -82,6 +103,10 @@ pvh_is_readable(const void *address, size_t size)
         return 0;
     }
     int error = errno, is_readable = 1;
+    if (!kernel_tells()) {
+        is_readable = is_in_range(start, size);
+        end = start;
+    }
     for (uintptr_t next = start; is_readable && next < end; next = pvh_next_page(next)) {
         is_readable = is_word_readable(next);
     }
