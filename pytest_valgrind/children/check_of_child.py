@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import sys
 from functools import partial
 
 from pytest_valgrind import client
 from pytest_valgrind.heap.engine import Engine
+from pytest_valgrind.heap.live_frames import forget_dead_places
 from pytest_valgrind.heap.lost_blocks import explain
 from pytest_valgrind.leaks.garbage import Garbage
 
@@ -29,7 +31,7 @@ def report(is_ending: int) -> None:
         _PLACE,
         untracks=bool(is_ending),
         forgets=True,
-        prepare=_empty_free_lists,
+        prepare=_forget,
         explain=partial(explain, engine, _PLACE),
     )
     client.wait_for_clone(pid)
@@ -38,7 +40,11 @@ def report(is_ending: int) -> None:
     engine.report_check(_PLACE)
 
 
-def _empty_free_lists() -> None:
-    """Do so in the clone: old objects in them point to what is lost."""
+def _forget() -> None:
+    """Forget, in the clone, what old objects in free lists and dead places point to."""
     gc.freeze()  # no finalizer is called
     Garbage(freeze=False).empty_free_lists()
+    # A fork amid pytest, whose functions hold nothing that the fork has made. Those of others may:
+    # whatever has called os._exit has not returned.
+    if user_code := sys.modules.get("pytest_valgrind.user_code"):
+        forget_dead_places(user_code.runs_tests)

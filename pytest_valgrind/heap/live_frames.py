@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from opcode import opmap
 from types import CodeType, FrameType
 
@@ -16,19 +17,23 @@ _LEFT_ON_STACK = {
 }
 
 
-def forget_dead_places() -> None:
+def forget_dead_places(concerns: Callable[[str], bool] = bool) -> None:
     """Forget, in the clone, what lies behind the stacks of the functions that are executed.
 
     There is the argument of the call that has just ended, and objects of before that had the same
     addresses: they would hide what was lost. Where the end of a stack is not known, as its function
     calls C, none of it keeps a block of a test. Between tests it holds nothing of them.
+
+    :param concerns: whether this is about the functions of a file; all, unless it is given.
     """
     frame: FrameType | None = sys._getframe()
     while frame is not None:
-        variables, words = _places(frame.f_code)
-        left = _LEFT_ON_STACK.get(frame.f_code.co_code[frame.f_lasti])
-        used = words if left is None else variables + left
-        client.forget_room_in_frame(frame, variables, words, used)
+        code = frame.f_code
+        if concerns(code.co_filename):
+            variables, words = _places(code)
+            left = _LEFT_ON_STACK.get(code.co_code[frame.f_lasti])
+            used = words if left is None else variables + left
+            client.forget_room_in_frame(frame, variables, words, used)
         frame = frame.f_back
 
 
