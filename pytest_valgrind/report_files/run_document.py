@@ -101,7 +101,8 @@ def document(
         "version": VERSION,
         "tool": {"name": "pytest-valgrind", "version": version("pytest-valgrind")},
         "run": {
-            "started": start.isoformat(timespec="seconds"),
+            # Two runs may begin in the same second: their starts tell them apart.
+            "started": start.isoformat(timespec="milliseconds"),
             "seconds": round(ended.seconds, 3),
             "command": shlex.join(["pytest", *arguments]),
             "rootdir": str(config.rootpath),

@@ -75,6 +75,14 @@ def test_the_second_run_knows_the_first(suite: Suite, two_runs: list[Run]) -> No
     assert [run["tests"] for run in page(suite, TREND)["runs"]] == [2, 2]
 
 
+def test_runs_of_the_same_second_are_told_apart(suite: Suite, two_runs: list[Run]) -> None:
+    """By their starts, which are known to the millisecond."""
+    assert two_runs
+    starts = [run["started"] for run in page(suite, TREND)["runs"]]
+    assert all(start[-10:-6].startswith(".") for start in starts)
+    assert len(set(starts)) == 2
+
+
 def test_the_terminal_says_where_the_page_is(two_runs: list[Run]) -> None:
     assert "report.html written" in two_runs[0].output
 
