@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from collections.abc import Callable
 from opcode import opmap
 from types import CodeType, FrameType
@@ -26,7 +28,18 @@ def forget_dead_places(concerns: Callable[[str], bool] = bool) -> None:
 
     :param concerns: whether this is about the functions of a file; all, unless it is given.
     """
-    frame: FrameType | None = sys._getframe()
+    here = threading.get_ident()
+    for thread, last in sys._current_frames().items():
+        # Of other threads, that in which a worker of pytest-xdist gets its messages.
+        _forget_in(last, concerns if thread == here else _is_of_execnet)
+
+
+def _is_of_execnet(file: str) -> bool:
+    return f"{os.sep}execnet{os.sep}" in file
+
+
+def _forget_in(last: FrameType, concerns: Callable[[str], bool]) -> None:
+    frame: FrameType | None = last
     while frame is not None:
         code = frame.f_code
         if concerns(code.co_filename):
