@@ -169,25 +169,27 @@ sum_references(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 }
 
 static PyObject *
-sum_frozen_references(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+sum_frozen(PyObject *const *arguments, Py_ssize_t count, long long (*sum)(void *))
 {
-    (void)self;
     if (count != 1 || !PyCallable_Check(arguments[0])) {
         PyErr_SetString(PyExc_TypeError, "gc.freeze is needed");
         return NULL;
     }
-    return PyLong_FromLongLong(pvg_sum_frozen_references(arguments[0]));
+    return PyLong_FromLongLong(sum(arguments[0]));
+}
+
+static PyObject *
+sum_frozen_references(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    (void)self;
+    return sum_frozen(arguments, count, pvg_sum_frozen_references);
 }
 
 static PyObject *
 sum_frozen_items(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 {
     (void)self;
-    if (count != 1 || !PyCallable_Check(arguments[0])) {
-        PyErr_SetString(PyExc_TypeError, "gc.freeze is needed");
-        return NULL;
-    }
-    return PyLong_FromLongLong(pvg_sum_frozen_items(arguments[0]));
+    return sum_frozen(arguments, count, pvg_sum_frozen_items);
 }
 
 static PyObject *

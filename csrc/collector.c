@@ -24,7 +24,7 @@ static int (*set_defaults)(PyObject *, PyObject *);
 
 /* Places in PyTypeObject, in words, from 3.10 to 3.14 (Include/cpython/object.h). */
 enum { TYPE_BASES = 42, TYPE_SUBCLASSES = 45 };
-/* Whether they are these here: of no debug build, for one. */
+/* Whether they are these here: in a free-threaded build, for one, they are not. */
 static int knows_types;
 
 static void
@@ -117,7 +117,7 @@ static void
 forget_subclass(PyObject *type)
 {
     PyObject *bases = ((PyObject **)(void *)type)[TYPE_BASES];
-    for (Py_ssize_t i = 0; i < PyTuple_Size(bases); i++) {
+    for (Py_ssize_t i = 0; bases != NULL && i < PyTuple_Size(bases); i++) {
         PyObject *base = PyTuple_GetItem(bases, i);
         PyObject *subclasses = ((PyObject **)(void *)base)[TYPE_SUBCLASSES];
         /* From 3.12 on a class of the interpreter's own has a number there. */

@@ -62,7 +62,7 @@ enum {
     /* The last version whose collector was read. */
     NEWEST = 14,
     /* Places that are remembered, and how long before its turn one is asked for. */
-    REMEMBERED = 1 << 22,
+    REMEMBERED = 1 << 18,
     AHEAD = 16
 };
 
