@@ -73,6 +73,12 @@ def test_full_cache_is_no_leak() -> None:
     assert not hunt(Runs(counters.BLOCKS, lambda number: number <= 1000))
 
 
+def test_what_was_freed_hides_no_leak() -> None:
+    """There was something for a moment when it was counted for the first time."""
+    runs = Runs(counters.BLOCKS, lambda number: -17 if number == 3 else 1)
+    assert "memory blocks" in hunt(runs)
+
+
 @pytest.mark.parametrize("counter", counters.SCARCE)
 def test_what_is_scarce_leaks_after_three_windows(counter: int) -> None:
     runs = Runs(counter, lambda _: 1)
@@ -111,3 +117,24 @@ def test_numbers_are_those_of_regrtest() -> None:
     leaks = EachRun(3, 4).hunt(runs, runs.repeat)  # type: ignore[arg-type]
     assert leaks == {"memory blocks": [2, 2, 2, 2]}
     assert runs.count == 7
+
+
+@pytest.mark.parametrize("disturbed", range(4, 8))
+def test_one_disturbed_run_hides_no_leak(disturbed: int) -> None:
+    runs = Runs(counters.BLOCKS, lambda number: -17 if number == disturbed else 1)
+    leaks = EachRun(3, 4).hunt(runs, runs.repeat)  # type: ignore[arg-type]
+    assert leaks == {"memory blocks": [1, 1, 1, 1]}
+    assert runs.count == 12
+
+
+def test_what_grows_in_half_of_the_runs_is_not_counted_again() -> None:
+    runs = Runs(counters.BLOCKS, lambda number: number % 2)
+    assert EachRun(3, 4).hunt(runs, runs.repeat) == {}  # type: ignore[arg-type]
+    assert runs.count == 7
+
+
+def test_descriptor_of_the_first_runs_is_kept() -> None:
+    """Where others grew in all runs but one."""
+    runs = Runs(counters.DESCRIPTORS, lambda number: number in (4, 5, 6))
+    leaks = EachRun(3, 4).hunt(runs, runs.repeat)  # type: ignore[arg-type]
+    assert leaks == {"file descriptors": [1, 1, 1, 0]}
