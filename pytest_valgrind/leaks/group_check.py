@@ -123,8 +123,9 @@ class GroupCheck:
             repeats = len(self._loss_records) > _MOST_REPEATED and not self._backend.sees_references
             self._close(in_process=repeats)
             tests += self._ended()
-        # After the last test, its reports are all that comes before the next check.
-        self._is_free_of_garbage &= self._queue.is_at_end
+        # After the last test, its reports are all that comes before the next check, unless those of
+        # a group come as well.
+        self._is_free_of_garbage &= self._queue.is_at_end and not tests
         return tests
 
     def settle_all(self) -> list[ItemRun]:

@@ -128,6 +128,8 @@ class Conclusions:
         for test in settled:
             self._outside(test.log)
         self.write_down(settled, changed)
+        for test in settled:
+            test.suspects = ()  # it is among those of others: a circle, for the garbage collector
 
     def count(self, settled: Iterable[ItemRun]) -> None:
         """Count tests by how far they got, before their reports are changed."""

@@ -98,22 +98,6 @@ def test_shows():
 
 def test_after(): pass
 """
-#: Each collection leaves more dicts in the free list than pytest makes between two tests.
-FREE_DICTS = """\
-import gc
-
-def make_and_free(_phase, _info):
-    for number in [{"number": number} for number in range(200)]:
-        pass
-
-gc.callbacks.append(make_and_free)
-
-def test_a(): pass
-def test_b(): pass
-def test_fails(): assert False
-def test_c(): pass
-def test_fails_as_well(): assert False
-"""
 
 
 @pytest.fixture
@@ -147,13 +131,6 @@ def test_ini_file(native: Suite) -> None:
     # Without a second run there is the C function, and no line of Python.
     assert "  > leak (defective.c:" in run["test_b"].text
     assert "  py " not in run["test_b"].text
-
-
-def test_arguments_of_calls_that_go_on(tmp_path: Path, extension: Path) -> None:
-    """They are not lost, though they lie in what a test has freed, and C alone knows of them."""
-    suite = native_suite(tmp_path, extension, {"test_free.py": FREE_DICTS})
-    run = run_natively(suite, "--maxfail=2")
-    assert "nothing found, 5 tests checked" in section(run)
 
 
 def test_loss_that_is_seen_late(tmp_path: Path, extension: Path) -> None:

@@ -177,6 +177,27 @@ def test_everything_is_looked_at_once_at_the_end(is_last: bool, seconds: float, 
     assert garbage.looks == looks
 
 
+def test_everything_is_looked_at_again_after_reports_of_other_tests() -> None:
+    """Those that a check held back until the last test had run: they leave garbage."""
+    process, item_numbers = Process(has_clones=True), ItemNumbers(NUMBERS)
+    process.sees_references = True
+    garbage = CountedGarbage(freeze=True)
+    check = GroupCheck(process, ProcessState(garbage, item_numbers, LossRecords()))
+    check.begin()
+    process.patience = 1  # its check ends after the next test
+    for name, seconds, is_last in (("t0", 1000.0, False), ("t1", 0.0, True)):
+        test = ItemRun(cast(pytest.Item, None), name, item_numbers.enter(name))
+        test.seconds, test.is_last = seconds, is_last
+        if check.may_follow(test):  # as the runner does
+            garbage.settle_everything(thoroughly=True)
+        check.add(test)
+        settled = check.settled()
+    assert [settled_test.nodeid for settled_test in settled] == ["t0"]
+    looks = garbage.looks
+    check.settle_all()
+    assert garbage.looks == looks + 1
+
+
 def test_tail_is_a_view_of_the_tests_from_one_on() -> None:
     """Thousands of leaks of a group of thousands would have millions of copies."""
     group = Group()
