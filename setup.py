@@ -44,6 +44,8 @@ class BuildExtension(build_ext):
         return True
 
 
+# Else a change of these alone would build nothing.
+HEADERS = sorted(str(path) for path in Path("csrc").glob("*.h"))
 # Windows has no valgrind: there the plugin installs, and `--valgrind` says so.
 HAS_VALGRIND = sys.platform != "win32"
 # The loader gives a preloaded object room for its thread-local variables at once. The compiler
@@ -69,6 +71,7 @@ setup(
             "pytest_valgrind._heap",
             sorted(str(path) for path in Path("csrc").glob("heap_*.c")),
             include_dirs=["csrc"],
+            depends=HEADERS,
             libraries=["dl", "pthread"],
             extra_compile_args=HEAP_OPTIONS,
         )
@@ -79,6 +82,7 @@ setup(
             "pytest_valgrind._counting",
             sorted(str(path) for path in Path("csrc").glob("counting_*.c")),
             include_dirs=["csrc"],
+            depends=HEADERS,
             libraries=["dl"],
             extra_compile_args=HEAP_OPTIONS,
         )

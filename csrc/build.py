@@ -45,6 +45,7 @@ ffibuilder.set_source(
     # What the first describes is preloaded.
     sources=[f"csrc/{name}.c" for name in CONCEPTS if name != "heap"],
     include_dirs=["csrc"],
+    depends=sorted(str(path) for path in Path("csrc").glob("*.h")),
     # Timers are in there before glibc 2.34.
     libraries=["rt"],
     # A stack frame with file and line is what the whole project is about.

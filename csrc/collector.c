@@ -198,7 +198,7 @@ pvg_untrack(int which)
             pvg_forget_room_in_deque(object);
             pvg_forget_dead_variables(object);
         }
-        count = which == PVG_UNTRACKS_NOTHING_AND_FORGETS ? 0 : count;
+        count = which == PVG_UNTRACKS_NOTHING_AND_FORGETS || count < 0 ? 0 : count;
         for (Py_ssize_t i = 0; i < count; i++) {
             PyObject *object = PyList_GetItem(objects, i);
             if (is_of_subclasses(object)) {

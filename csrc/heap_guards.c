@@ -55,7 +55,7 @@ pvh_look_closely_at_red_zone(pvh_block *block, uintptr_t caller)
 }
 
 void
-pvh_look_at_freed(pvh_block *block)
+pvh_look_closely_at_freed(pvh_block *block)
 {
     unsigned char *start = (unsigned char *)(block + 1);
     if (!is_all(start, block->size, PVH_FREED_BYTE)) {

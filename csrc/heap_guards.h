@@ -14,12 +14,13 @@
    zero either; and, with full guards, in new memory. */
 enum { PVH_RED_BYTE = 0xA5, PVH_FREED_BYTE = 0xDD, PVH_NEW_BYTE = 0xCB };
 
-/* Bytes behind each block. */
+/* Bytes behind each block. Without guards there are some as well: the C library has the last eight
+   of a block for the head of the next one, so that its pointer to that one would keep the block. */
 static inline size_t
 pvh_red_zone(void)
 {
     static const unsigned char sizes[] = {
-        [PVH_GUARDS_OFF] = 0, [PVH_GUARDS_CHEAP] = 16, [PVH_GUARDS_FULL] = 128};
+        [PVH_GUARDS_OFF] = 8, [PVH_GUARDS_CHEAP] = 16, [PVH_GUARDS_FULL] = 128};
     return sizes[pvh_guards_now];
 }
 
@@ -55,10 +56,19 @@ pvh_fill_new(char *start, size_t size)
     }
 }
 
+/* What comes from a pool again was overwritten when it was freed. */
+static inline void
+pvh_fill_reused(char *start, size_t size)
+{
+    if (__builtin_expect(pvh_guards_now == PVH_GUARDS_FULL, 0)) {
+        memset(start, PVH_NEW_BYTE, size);
+    }
+}
+
 /* Note what was overwritten, if anything was, and put it right. The caller is where the function
    goes on that frees the block, 0 if none does. */
 void pvh_look_closely_at_red_zone(pvh_block *block, uintptr_t caller);
-void pvh_look_at_freed(pvh_block *block);
+void pvh_look_closely_at_freed(pvh_block *block);
 
 static inline void
 pvh_look_at_red_zone(pvh_block *block, uintptr_t caller)
@@ -74,6 +84,30 @@ pvh_look_at_red_zone(pvh_block *block, uintptr_t caller)
     if (pvh_guards_now != PVH_GUARDS_OFF) {
         pvh_look_closely_at_red_zone(block, caller);
     }
+}
+
+/* Most freed blocks are small, and as they were: it is looked at sixteen bytes at a time, the last
+   of which may have been looked at already. */
+static inline void
+pvh_look_at_freed(pvh_block *block)
+{
+    enum { SMALL = 256 };
+    typedef uint64_t pair __attribute__((vector_size(16), may_alias));
+    static const pair FREED = {0xDDDDDDDDDDDDDDDD, 0xDDDDDDDDDDDDDDDD};
+    const char *start = (const char *)(block + 1);
+    size_t size = block->size;
+    if (size >= sizeof FREED && size <= SMALL) {
+        pair last;
+        memcpy(&last, start + size - sizeof last, sizeof last);
+        pair others = last ^ FREED;
+        for (const char *next = start; next < start + size - sizeof last; next += sizeof last) {
+            others |= *(const pair *)next ^ FREED;
+        }
+        if ((others[0] | others[1]) == 0) {
+            return;
+        }
+    }
+    pvh_look_closely_at_freed(block);
 }
 
 void pvh_note_double_free(pvh_block *block, uintptr_t caller);

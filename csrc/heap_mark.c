@@ -308,6 +308,13 @@ follow(uint32_t first, unsigned char mark)
     }
 }
 
+static int
+is_large(size_t place)
+{
+    enum { LARGE = 1024 };
+    return pvh_indexed.blocks[place].size > LARGE;
+}
+
 int
 pvh_mark_kept(void)
 {
@@ -318,17 +325,23 @@ pvh_mark_kept(void)
     }
     /* No block leads to a first one that was followed before it, but one that was followed later
        may. So they are followed once more, the last of them first: what is met then is kept. Of
-       blocks in a circle, to which no other leads, one remains (memcheck's manual, 4.2.8). */
-    for (size_t place = 0; place < pvh_indexed.count; place++) {
-        if (!(pvh_marks[place] & (PVH_IS_REACHED | WAS_FOLLOWED))) {
-            pvh_marks[place] |= IS_FIRST;
-            follow((uint32_t)place, WAS_FOLLOWED);
+       blocks in a circle, to which no other leads, one remains (memcheck's manual, 4.2.8): a small
+       one if there is any, as that is the object, and a large one what it works with. */
+    for (int large = 0; large <= 1; large++) {
+        for (size_t place = 0; place < pvh_indexed.count; place++) {
+            if (is_large(place) == large && !(pvh_marks[place] & (PVH_IS_REACHED | WAS_FOLLOWED))) {
+                pvh_marks[place] |= IS_FIRST;
+                follow((uint32_t)place, WAS_FOLLOWED);
+            }
         }
     }
-    for (size_t place = pvh_indexed.count; place-- > 0;) {
-        if (pvh_marks[place] & IS_FIRST && !(pvh_marks[place] & PVH_IS_KEPT)) {
-            follow((uint32_t)place, PVH_IS_KEPT);
-            pvh_marks[place] &= (unsigned char)~PVH_IS_KEPT;
+    for (int large = 1; large >= 0; large--) {
+        for (size_t place = pvh_indexed.count; place-- > 0;) {
+            if (is_large(place) == large && pvh_marks[place] & IS_FIRST
+                && !(pvh_marks[place] & PVH_IS_KEPT)) {
+                follow((uint32_t)place, PVH_IS_KEPT);
+                pvh_marks[place] &= (unsigned char)~PVH_IS_KEPT;
+            }
         }
     }
     return 0;

@@ -5,6 +5,7 @@
 #ifndef PVH_SLOTS_H
 #define PVH_SLOTS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "heap_atomic.h"
@@ -117,6 +118,35 @@ pvh_leave_slot(uint32_t slot, uintptr_t address, uint32_t owner)
         changed = ((head >> 32) + 1) << 32 | (slot + 1);
     } while (!pvh_exchange(first, &head, changed, owner));
     return 1;
+}
+
+/* Of a slot that its block keeps while it is free: the place, NULL if it is not as that says. */
+static inline pvh_entry *
+pvh_kept_place(uint32_t slot, uintptr_t address, pvh_entry is_live)
+{
+    if (slot >= __atomic_load_n(&pvh_used_slots, __ATOMIC_RELAXED)) {
+        return NULL;
+    }
+    pvh_entry *place = pvh_slot_place(slot);
+    pvh_entry entry = __atomic_load_n(place, __ATOMIC_RELAXED);
+    return (entry & PVH_IS_LIVE) == is_live && pvh_address_of(entry) == address ? place : NULL;
+}
+
+static inline void
+pvh_take_again(pvh_entry *place, uintptr_t address, uint32_t test)
+{
+    __atomic_store_n(place, pvh_entry_of(address, test, *place), __ATOMIC_RELEASE);
+}
+
+/* Whether the slot was that of the block: it keeps it, and is not live any more. */
+static inline int
+pvh_keep_slot(uint32_t slot, uintptr_t address)
+{
+    pvh_entry *place = pvh_kept_place(slot, address, PVH_IS_LIVE);
+    if (place != NULL) {
+        __atomic_store_n(place, *place & ~(pvh_entry)PVH_IS_LIVE, __ATOMIC_RELEASE);
+    }
+    return place != NULL;
 }
 
 /* As long as no other thread uses it. */

@@ -74,6 +74,8 @@ all_parts = pytest.mark.parametrize(
         ("memory", 300),
         ("accounts", 20_000),
         ("readable", 3),
+        ("overflows", 8),
+        ("overflows", 24),
     ],
 )
 
@@ -82,6 +84,11 @@ all_parts = pytest.mark.parametrize(
 @all_parts
 def test_part(driver: Path, part: str, number: int, guards: str) -> None:
     run(driver, part, number, guards, LD_PRELOAD=str(HEAP))
+
+
+def test_handlers_of_signals_may_allocate(driver: Path) -> None:
+    """Without guards, which may have the thread give blocks back to the C library at that time."""
+    run(driver, "signals", 1000, "guards=off", LD_PRELOAD=str(HEAP))
 
 
 @pytest.fixture(scope="module")

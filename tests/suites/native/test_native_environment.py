@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 _HIDDEN = ("LD_PRELOAD", "PYTHONMALLOC", "PYTEST_HEAPCHECK")
 
 
@@ -54,22 +56,31 @@ def test_usable_size() -> None:
         libc.free(block)
 
 
-def test_counters_of_libc() -> None:
-    """They go up and down with what is allocated."""
+class Mallinfo2(ctypes.Structure):
+    """Of the C library: bytes in use are those of blocks and those of mappings."""
 
-    class Mallinfo2(ctypes.Structure):
-        _fields_ = tuple((f"n{index}", ctypes.c_size_t) for index in range(10))
+    _fields_ = tuple((f"n{index}", ctypes.c_size_t) for index in range(10))
 
+    @property
+    def used(self) -> int:
+        return self.n4 + self.n7
+
+
+@pytest.mark.parametrize("size", [60, 600, 10_000_000])
+def test_counters_of_libc(size: int) -> None:
+    """They go up and down with what is allocated, in small blocks or in large ones."""
     libc = ctypes.CDLL(None)
     libc.mallinfo2.restype = Mallinfo2
-    before = libc.mallinfo2()
-    block = bytearray(10_000_000)
-    during = libc.mallinfo2()
-    del block
-    after = libc.mallinfo2()
-    used = [info.n4 + info.n7 for info in (before, during, after)]
-    assert used[1] - used[0] >= 10_000_000
-    assert used[1] - used[2] >= 10_000_000
+    number = 20_000_000 // size
+    blocks = [None] * number
+    before = libc.mallinfo2().used
+    for index in range(number):
+        blocks[index] = bytearray(size)
+    during = libc.mallinfo2().used
+    blocks.clear()
+    after = libc.mallinfo2().used
+    assert during - before >= number * size
+    assert during - after >= number * size
 
 
 def test_trim() -> None:
