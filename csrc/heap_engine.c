@@ -11,6 +11,7 @@
 #include "heap_mappings.h"
 #include "heap_mark.h"
 #include "heap_options.h"
+#include "heap_pages.h"
 #include "heap_readable.h"
 #include "heap_threads.h"
 
@@ -73,6 +74,7 @@ begin(void)
     if (pvh_mode_of_process() != PVH_TRACKS) {
         return;
     }
+    pvh_note_own_variables();
     pthread_atfork(pvh_lock_mappings, pvh_unlock_mappings, begin_fork);
 #ifdef M_ARENA_MAX
     mallopt(M_ARENA_MAX, 1);

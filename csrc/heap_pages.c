@@ -1,7 +1,8 @@
-/* For syscall. */
+/* For syscall and dl_iterate_phdr. */
 #define _GNU_SOURCE
 #include "heap_pages.h"
 
+#include <link.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -42,6 +43,32 @@ map(size_t bytes, int flags)
     }
     note((uintptr_t)address, ((uintptr_t)address + bytes + PAGE - 1) & ~(uintptr_t)(PAGE - 1));
     return (void *)address;
+}
+
+/* Of one of the object files of the process: whether it is this one. */
+static int
+note_variables(struct dl_phdr_info *object, size_t unused, void *nothing)
+{
+    (void)unused, (void)nothing;
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+        uintptr_t start = object->dlpi_addr + part->p_vaddr;
+        if (part->p_type == PT_LOAD && (uintptr_t)ranges - start < part->p_memsz) {
+            /* The program has none of these names: there, its own variables are beside. */
+            if (object->dlpi_name[0] != '\0') {
+                note(start & ~(uintptr_t)(PAGE - 1),
+                     (start + part->p_memsz + PAGE - 1) & ~(uintptr_t)(PAGE - 1));
+            }
+            return 1;
+        }
+    }
+    return 0;
+}
+
+void
+pvh_note_own_variables(void)
+{
+    dl_iterate_phdr(note_variables, NULL);
 }
 
 void *

@@ -12,6 +12,9 @@ void *pvh_new_pages(size_t bytes);
 void *pvh_new_shared_pages(size_t bytes);
 void pvh_give_pages_back(void *pages, size_t bytes);
 
+/* At the start: what the engine counts, and where its events were, looks like addresses. */
+void pvh_note_own_variables(void);
+
 /* The first range of them that ends behind an address; `start` is UINTPTR_MAX if there is none. */
 typedef struct {
     uintptr_t start, end;

@@ -340,6 +340,11 @@ lose(void)
     /* What the C library knows behind the first one does not keep it. */
     void *volatile behind = malloc(LARGE);
     free(behind);
+    /* Nor does an event of it, which has been taken. */
+    ((volatile char *)first)[LARGE] = 'x';
+    engine->look_at_guards(7);
+    pvh_event event;
+    engine->take_events(PVH_NO_CHECK, &event, 1);
     engine->set_test(0);
 }
 
