@@ -77,7 +77,7 @@ enter_pooled(pvh_block *block, size_t size, uintptr_t caller)
 {
     uintptr_t address = (uintptr_t)(block + 1);
     /* Read before the rest is written, as it may not be in the processor's cache. */
-    pvh_entry *place = pvh_kept_place(block->slot, address, 0);
+    pvh_entry *place = pvh_place_of(block->slot, address, 0);
     describe(block, size, caller);
     if (__builtin_expect(place != NULL, 1)) {
         pvh_take_again(place, address, block->test);

@@ -56,6 +56,10 @@ typedef struct {
 } pvh_pool_bytes;
 pvh_pool_bytes pvh_count_pools(void);
 
+/* Gives memory in which no block is left back to the kernel; whether there was any. Of the main
+   thread alone. */
+int pvh_trim_pools(void);
+
 /* Returns a block of so many bytes in all, NULL if it is not for the pools. Its slot is that which
    it had before, PVH_NO_SLOT if it is new. */
 static inline pvh_block *

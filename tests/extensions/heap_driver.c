@@ -504,6 +504,38 @@ accounts(uint64_t blocks)
 
 /* --- Small blocks, which lie in pools --- */
 
+/* What memory is given back of has no block, and is used again. */
+static void
+trims(uint64_t count)
+{
+    static model places[PLACES];
+    pthread_t threads[THREADS];
+    uint64_t state = 1;
+    start(threads);
+    for (uint64_t i = 0; i < count; i++) {
+        operate(places, 5000, &state);
+        for (size_t j = 0; j < PLACES; j++) {
+            if (places[j].block != NULL && next(&state) % 10 != 0) {
+                verify(&places[j]);
+                free(places[j].block);
+                places[j].block = NULL;
+            }
+        }
+#ifdef __GLIBC__
+        malloc_trim(0);
+#endif
+        for (size_t j = 0; j < PLACES; j++) {
+            if (places[j].block != NULL) {
+                verify(&places[j]);
+            }
+        }
+    }
+    stop(threads);
+    for (size_t i = 0; i < PLACES; i++) {
+        free(places[i].block);
+    }
+}
+
 static volatile uint64_t handled;
 
 /* Whatever the thread is at, but for the C library: what it allocates there is as good. */
@@ -610,6 +642,7 @@ main(int count, char **arguments)
         {"checks", checks},                {"memory", out_of_memory},
         {"accounts", accounts},            {"readable", readable},
         {"signals", signals},              {"overflows", overflows},
+        {"trims", trims},
     };
     const pvh_engine *(*find)(void);
     *(void **)&find = dlsym(RTLD_DEFAULT, PVH_FIND_ENGINE);

@@ -76,6 +76,7 @@ all_parts = pytest.mark.parametrize(
         ("readable", 3),
         ("overflows", 8),
         ("overflows", 24),
+        ("trims", 50),
     ],
 )
 
@@ -122,5 +123,5 @@ def test_sanitizer_finds_no_undefined_behaviour(driver: Path, tmp_path: Path) ->
     engine = compiled("cc", tmp_path / "heap.so", *options, *checks, *SOURCES)
     for part, number in [("operations", 100_000), ("threads", 200), ("crossings", 50)]:
         run(driver, part, number, "guards=cheap", LD_PRELOAD=str(engine))
-    for part, number in [("forks", 3), ("checks", 3), ("overflows", 24)]:
+    for part, number in [("forks", 3), ("checks", 3), ("overflows", 24), ("trims", 50)]:
         run(driver, part, number, "guards=cheap", LD_PRELOAD=str(engine))

@@ -63,7 +63,7 @@ class Mallinfo2(ctypes.Structure):
 
     @property
     def used(self) -> int:
-        return self.n4 + self.n7
+        return int(self.n4 + self.n7)
 
 
 @pytest.mark.parametrize("size", [60, 600, 10_000_000])
@@ -72,7 +72,7 @@ def test_counters_of_libc(size: int) -> None:
     libc = ctypes.CDLL(None)
     libc.mallinfo2.restype = Mallinfo2
     number = 20_000_000 // size
-    blocks = [None] * number
+    blocks: list[bytearray | None] = [None] * number
     before = libc.mallinfo2().used
     for index in range(number):
         blocks[index] = bytearray(size)
@@ -83,6 +83,20 @@ def test_counters_of_libc(size: int) -> None:
     assert during - after >= number * size
 
 
+def resident() -> int:
+    """Return the pages of memory that the process has."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1])
+
+
 def test_trim() -> None:
-    """It does what it does without the engine."""
-    assert ctypes.CDLL(None).malloc_trim(0) in (0, 1)
+    """What was freed goes back to the system, in small blocks as well."""
+    libc = ctypes.CDLL(None)
+    libc.malloc_trim(0)
+    before = resident()
+    blocks = [bytearray(100) for _ in range(200_000)]
+    during = resident()
+    del blocks
+    assert libc.malloc_trim(0) == 1
+    assert resident() - before < (during - before) / 4
+    assert [bytearray(100) for _ in range(1000)] == [bytes(100)] * 1000

@@ -1,4 +1,5 @@
-/* What the C library says of its allocator (mallinfo(3)), with the blocks in pools. */
+/* What the C library says of its allocator and gives back to the kernel, with the blocks in pools:
+   mallinfo(3), malloc_trim(3). */
 
 /* For RTLD_NEXT. Not <malloc.h>, which declares one of these functions as out of date. */
 #define _GNU_SOURCE
@@ -23,6 +24,7 @@ typedef struct {
 #define REPLACED __attribute__((visibility("default")))
 REPLACED numbers mallinfo2(void);
 REPLACED short_numbers mallinfo(void);
+REPLACED int malloc_trim(size_t kept);
 
 /* From 2.33 on. */
 static numbers
@@ -64,6 +66,17 @@ mallinfo(void)
         shortened(found.fsmblks), shortened(found.uordblks), shortened(found.fordblks),
         shortened(found.keepcost),
     };
+}
+
+int
+malloc_trim(size_t kept)
+{
+    static int (*real)(size_t);
+    if (real == NULL) {
+        *(void **)&real = dlsym(RTLD_NEXT, "malloc_trim");
+    }
+    int has_given_back = real == NULL ? 0 : real(kept);
+    return (pvh_mode_of_process() == PVH_TRACKS && pvh_trim_pools()) || has_given_back;
 }
 
 #endif
