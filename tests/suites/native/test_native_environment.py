@@ -6,6 +6,7 @@ import ctypes
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -85,8 +86,7 @@ def test_counters_of_libc(size: int) -> None:
 
 def resident() -> int:
     """Return the pages of memory that the process has."""
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1])
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
 
 
 def test_trim() -> None:
