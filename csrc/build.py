@@ -20,6 +20,7 @@ CONCEPTS = (
     "collector",
     "references",
     "malloc_numbers",
+    "interpreter_lock",
     "clones",
     "lost_blocks",
     "timer",

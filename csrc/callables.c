@@ -5,6 +5,7 @@
 #include "clones.h"
 #include "collector.h"
 #include "frames.h"
+#include "interpreter_lock.h"
 #include "lost_blocks.h"
 #include "references.h"
 #include "threads.h"
@@ -128,12 +129,11 @@ clone_process(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
             return NULL;
         }
     }
-    /* Let the threads that wait for the lock of the interpreter have it now. In the
-       clone, where there are none, it would be given up for them and never come
-       back. */
-    Py_BEGIN_ALLOW_THREADS;
-    Py_END_ALLOW_THREADS;
+    double interval = pvg_let_others_go_first();
     int pid = pvg_clone_and_check((int)which, arguments[1] == Py_True, work);
+    int error = errno;
+    pvg_let_others_interrupt(interval);
+    errno = error;
     return pid < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(pid);
 }
 

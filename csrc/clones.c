@@ -91,26 +91,37 @@ end_if_idle(int unused)
     last = now;
 }
 
+enum { SECONDS = 20 };
+
+static void
+unblock(int number, void (*handler)(int))
+{
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, number);
+    signal(number, handler);
+    sigprocmask(SIG_UNBLOCK, &one, NULL);
+}
+
+static void
+limit_idleness(void)
+{
+    struct itimerval limit = {.it_value = {.tv_sec = 3 * SECONDS}};
+    limit.it_interval = limit.it_value;
+    unblock(SIGALRM, end_if_idle);
+    setitimer(ITIMER_REAL, &limit, NULL);
+}
+
 /* Objects that have been lost may be broken, and looking at them go on for
    ever. What the clone has found by then is not lost. By processor time, as what
    is found must not depend on what else the machine does. */
 static void
 limit_time(void)
 {
-    enum { SECONDS = 20 };
     struct itimerval limit = {.it_value = {.tv_sec = SECONDS}};
-    sigset_t alarm;
-    sigemptyset(&alarm);
-    sigaddset(&alarm, SIGPROF);
-    sigaddset(&alarm, SIGALRM);
-    signal(SIGPROF, SIG_DFL);
-    signal(SIGALRM, end_if_idle);
-    sigprocmask(SIG_UNBLOCK, &alarm, NULL);
+    unblock(SIGPROF, SIG_DFL);
     pvg_change_option("--leak-check=no");
     setitimer(ITIMER_PROF, &limit, NULL);
-    limit.it_value.tv_sec = 3 * SECONDS;
-    limit.it_interval = limit.it_value;
-    setitimer(ITIMER_REAL, &limit, NULL);
 }
 
 static void
@@ -135,6 +146,7 @@ check(pid_t parent, int which, pvg_clone_work work)
         while (!__atomic_load_n(&own->may_check, __ATOMIC_ACQUIRE)) {
             syscall(SYS_futex, &own->may_check, FUTEX_WAIT, 0, NULL, NULL, 0);
         }
+        limit_idleness();
         if (work.prepare != NULL) {
             work.prepare(work.prepare_argument);
         }

@@ -9,6 +9,7 @@
 #include "heap_events.h"
 #include "heap_guards.h"
 #include "heap_index.h"
+#include "heap_kept.h"
 #include "heap_mark.h"
 #include "heap_options.h"
 #include "heap_pages.h"

@@ -86,9 +86,8 @@ pvh_limit_pointers(uintptr_t second_word, size_t bytes)
     limited_bytes = bytes;
 }
 
-/* Where the words of a block end that may be pointers. */
-static uintptr_t
-end_of_pointers(uintptr_t start, size_t size)
+uintptr_t
+pvh_end_of_pointers(uintptr_t start, size_t size)
 {
     int is_limited = size > limited_bytes && ((words)start)[1] == limited_word;
     return start + (is_limited ? limited_bytes : size);
@@ -117,7 +116,7 @@ look_into_reached(void)
         }
         fetch_soon(done_count);
         pvh_indexed_block block = pvh_indexed.blocks[reached[done_count++]];
-        look_into(block.address, end_of_pointers(block.address, block.size));
+        look_into(block.address, pvh_end_of_pointers(block.address, block.size));
     }
 }
 
@@ -176,6 +175,22 @@ look_beside_own(uintptr_t start, uintptr_t end)
     return bytes;
 }
 
+/* The loader has pointers to what it has allocated. What it has unmapped again, as its cache of
+   libraries, may now be the middle of a block. */
+static uint64_t
+look_for_heads(uintptr_t start, uintptr_t end)
+{
+    enum { HEAD = 64 };
+    for (words word = aligned(start); (uintptr_t)(word + 1) <= end; word++) {
+        uintptr_t value = *word;
+        uint32_t place = pvh_block_of(value);
+        if (place != PVH_NO_BLOCK && value - pvh_indexed.blocks[place].address < HEAD) {
+            look_at(value);
+        }
+    }
+    return end - start;
+}
+
 static void
 look_at_weakly(uintptr_t word)
 {
@@ -229,7 +244,7 @@ look_into_earlier(uint32_t first_test)
         uintptr_t start = pvh_address_of(entry);
         if (entry & PVH_IS_LIVE && pvh_block_at(start)->test < first_test) {
             size_t size = pvh_block_at(start)->size;
-            look_into(start, end_of_pointers(start, size));
+            look_into(start, pvh_end_of_pointers(start, size));
             bytes += size;
         }
     }
@@ -256,7 +271,8 @@ pvh_mark_reached(uintptr_t stack, int stack_keeps, uint32_t first_test)
         if (ranges[i].start <= stack && stack < ranges[i].end) {
             own_stack = &ranges[i];
         } else {
-            bytes += look_beside_own(ranges[i].start, ranges[i].end);
+            bytes += ranges[i].is_loader ? look_for_heads(ranges[i].start, ranges[i].end)
+                                         : look_beside_own(ranges[i].start, ranges[i].end);
             look_into_reached();
         }
     }
@@ -272,77 +288,4 @@ pvh_mark_reached(uintptr_t stack, int stack_keeps, uint32_t first_test)
         bytes += own_stack->end - stack;
     }
     return bytes;
-}
-
-/* Of a block that is kept, the one that leads to it, to which no other one leads. */
-static uint32_t *keepers;
-
-uint32_t
-pvh_keeper_of(uint32_t place)
-{
-    return pvh_marks[place] & PVH_IS_KEPT ? keepers[place] : place;
-}
-
-/* Marks a lost block and whatever it leads to, but what has the mark already. */
-static void
-follow(uint32_t first, unsigned char mark)
-{
-    /* There is room for those that were not reached. */
-    uint32_t *waiting = reached;
-    size_t waiting_count = 0;
-    waiting[waiting_count++] = first;
-    pvh_marks[first] |= mark;
-    while (waiting_count > 0) {
-        uint32_t place = waiting[--waiting_count];
-        uintptr_t start = pvh_indexed.blocks[place].address;
-        uintptr_t end = end_of_pointers(start, pvh_indexed.blocks[place].size);
-        for (words word = aligned(start); (uintptr_t)(word + 1) <= end; word++) {
-            uint32_t other = pvh_block_of(*word);
-            if (other == PVH_NO_BLOCK || pvh_marks[other] & (PVH_IS_REACHED | mark)) {
-                continue;
-            }
-            pvh_marks[other] |= mark;
-            keepers[other] = first;
-            waiting[waiting_count++] = other;
-        }
-    }
-}
-
-static int
-is_large(size_t place)
-{
-    enum { LARGE = 1024 };
-    return pvh_indexed.blocks[place].size > LARGE;
-}
-
-int
-pvh_mark_kept(void)
-{
-    enum { WAS_FOLLOWED = 4, IS_FIRST = 8 };
-    keepers = pvh_new_pages((pvh_indexed.count + 1) * sizeof *keepers);
-    if (keepers == NULL) {
-        return -1;
-    }
-    /* No block leads to a first one that was followed before it, but one that was followed later
-       may. So they are followed once more, the last of them first: what is met then is kept. Of
-       blocks in a circle, to which no other leads, one remains (memcheck's manual, 4.2.8): a small
-       one if there is any, as that is the object, and a large one what it works with. */
-    for (int large = 0; large <= 1; large++) {
-        for (size_t place = 0; place < pvh_indexed.count; place++) {
-            if (is_large(place) == large && !(pvh_marks[place] & (PVH_IS_REACHED | WAS_FOLLOWED))) {
-                pvh_marks[place] |= IS_FIRST;
-                follow((uint32_t)place, WAS_FOLLOWED);
-            }
-        }
-    }
-    for (int large = 1; large >= 0; large--) {
-        for (size_t place = pvh_indexed.count; place-- > 0;) {
-            if (is_large(place) == large && pvh_marks[place] & IS_FIRST
-                && !(pvh_marks[place] & PVH_IS_KEPT)) {
-                follow((uint32_t)place, PVH_IS_KEPT);
-                pvh_marks[place] &= (unsigned char)~PVH_IS_KEPT;
-            }
-        }
-    }
-    return 0;
 }

@@ -15,6 +15,8 @@ extern unsigned char *pvh_marks;
 
 /* Of blocks with such a second word, what is behind so many bytes points to nothing. */
 void pvh_limit_pointers(uintptr_t second_word, size_t bytes);
+/* Where the words of a block end that may be pointers. */
+uintptr_t pvh_end_of_pointers(uintptr_t start, size_t size);
 
 /* From here on a range is, as the stack of the calling thread, a weak root. */
 void pvh_take_weakly(void *start, void *end);
@@ -24,11 +26,5 @@ void pvh_take_weakly(void *start, void *end);
    stack of the calling thread, from `stack` up, is a weak root unless it keeps: of the blocks to
    which it points only those that are not looked for are reached by that. */
 uint64_t pvh_mark_reached(uintptr_t stack, int stack_keeps, uint32_t first_test);
-
-/* Marks, of the blocks that are not reached, those to which another one leads; -1 if there is no
-   memory. */
-int pvh_mark_kept(void);
-/* The place of the lost block that leads to a lost one: its own if none does. */
-uint32_t pvh_keeper_of(uint32_t place);
 
 #endif

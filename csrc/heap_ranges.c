@@ -51,6 +51,7 @@ take(const char *line, const char *end)
                       || (!range->is_private && has(rights, end, " /")
                           && !has(rights, end, " /dev/zero"));
     range->is_heap = has(rights, end, "[heap]");
+    range->is_loader = has(rights, end, "/ld-linux");
     range->is_root = rights[1] == 'w' && !is_anybodys && !range->is_heap;
     if (!has(rights, end, "[v")) {
         range_count++;

@@ -10,6 +10,7 @@ typedef struct {
     int is_root;    /* writable, and not the memory of the allocator, of devices or of others */
     int is_private; /* to this process */
     int is_heap;    /* what brk(2) has made */
+    int is_loader;  /* of ld.so(8), apart from the C library */
 } pvh_range;
 
 /* Reads them again. Returns -1 if that cannot be. */

@@ -300,3 +300,26 @@ found = sorted((each.address - start, each.length) for each in engine.mappings_o
 print(json.dumps(found))
 """
     assert run(source) == [[0, 4096], [8192, 12288]]
+
+
+def test_clone_keeps_the_lock_of_the_interpreter() -> None:
+    """Threads that ask for it are not in the clone, and would never give it back."""
+    source = """
+import threading, time
+def contend():
+    while True:
+        time.sleep(0.0005)
+for _ in range(4):
+    threading.Thread(target=contend, daemon=True).start()
+def work():
+    sum(number for number in range(3000))
+done = []
+for _ in range(10):
+    end = time.perf_counter() + 0.002
+    while time.perf_counter() < end:
+        pass
+    os.waitpid(engine.start_check(0, untracks=True, prepare=work, explain=work), WCLONE)
+    done.append(engine.is_done(0))
+print(json.dumps([done, sys.getswitchinterval()]))
+"""
+    assert run(source) == [[True] * 10, 0.005]
