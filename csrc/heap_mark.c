@@ -175,16 +175,18 @@ look_beside_own(uintptr_t start, uintptr_t end)
     return bytes;
 }
 
-/* The loader has pointers to what it has allocated. What it has unmapped again, as its cache of
-   libraries, may now be the middle of a block. */
+/* What the loader has unmapped again, as its cache of libraries, may now be the middle of a large
+   block. To its own blocks, which are small, it may have pointers of any kind. */
 static uint64_t
-look_for_heads(uintptr_t start, uintptr_t end)
+look_into_loader(uintptr_t start, uintptr_t end)
 {
-    enum { HEAD = 64 };
+    enum { LARGE = 64 * 1024, HEAD = 64 };
     for (words word = aligned(start); (uintptr_t)(word + 1) <= end; word++) {
         uintptr_t value = *word;
         uint32_t place = pvh_block_of(value);
-        if (place != PVH_NO_BLOCK && value - pvh_indexed.blocks[place].address < HEAD) {
+        if (place != PVH_NO_BLOCK
+            && (pvh_indexed.blocks[place].size < LARGE
+                || value - pvh_indexed.blocks[place].address < HEAD)) {
             look_at(value);
         }
     }
@@ -271,7 +273,7 @@ pvh_mark_reached(uintptr_t stack, int stack_keeps, uint32_t first_test)
         if (ranges[i].start <= stack && stack < ranges[i].end) {
             own_stack = &ranges[i];
         } else {
-            bytes += ranges[i].is_loader ? look_for_heads(ranges[i].start, ranges[i].end)
+            bytes += ranges[i].is_loader ? look_into_loader(ranges[i].start, ranges[i].end)
                                          : look_beside_own(ranges[i].start, ranges[i].end);
             look_into_reached();
         }
