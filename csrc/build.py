@@ -20,6 +20,7 @@ CONCEPTS = (
     "collector",
     "references",
     "malloc_numbers",
+    "ended_threads",
     "interpreter_lock",
     "clones",
     "lost_blocks",

@@ -4,6 +4,7 @@
 
 #include "clones.h"
 #include "collector.h"
+#include "ended_threads.h"
 #include "frames.h"
 #include "interpreter_lock.h"
 #include "lost_blocks.h"
@@ -129,6 +130,7 @@ clone_process(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
             return NULL;
         }
     }
+    pvg_wait_for_ended_threads();
     double interval = pvg_let_others_go_first();
     int pid = pvg_clone_and_check((int)which, arguments[1] == Py_True, work);
     int error = errno;

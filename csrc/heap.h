@@ -125,6 +125,9 @@ typedef struct {
 
     /* Threads that run and work for a test. */
     uint32_t (*threads_of)(uint32_t test);
+    /* Lists at most so many of the threads that tests have started and that run, as pthread_self()
+       has them. */
+    size_t (*list_threads)(uintptr_t *into, size_t most);
 
     /* A check, in a clone of the process, `which` of PVH_CHECKS. In the process, before the
        clone is made; -1 if there is no memory: */
@@ -164,7 +167,7 @@ typedef struct {
     int (*is_readable)(const void *address, size_t size);
 } pvh_engine;
 
-enum { PVH_VERSION = 7, PVH_CHECKS = 3, PVH_NO_CHECK = -1, PVH_MOST_LOST = 1 << 14 };
+enum { PVH_VERSION = 8, PVH_CHECKS = 3, PVH_NO_CHECK = -1, PVH_MOST_LOST = 1 << 14 };
 
 /* The one symbol besides the replaced ones: it takes nothing and returns the table, NULL in a
    process that is not tracked. */

@@ -32,6 +32,7 @@ static const pvh_engine engine = {
     .take_events = pvh_take_events_of,
     .missed_events = pvh_missed_events,
     .threads_of = pvh_threads_of,
+    .list_threads = pvh_list_threads,
     .prepare_check = pvh_prepare_check,
     .enter_clone = pvh_enter_clone,
     .take_weakly = pvh_take_weakly,

@@ -32,6 +32,8 @@ pvh_test(void)
 /* The tests of the threads that run; of more than these only the number is known. */
 enum { MOST_THREADS = 4096 };
 static uint32_t tests_of_threads[MOST_THREADS];
+/* Of each that has one, once it runs. */
+static uintptr_t ids_of_threads[MOST_THREADS];
 static uint32_t alive, alive_for_tests;
 
 uint32_t
@@ -56,6 +58,19 @@ pvh_threads_of(uint32_t test)
     return count;
 }
 
+size_t
+pvh_list_threads(uintptr_t *into, size_t most)
+{
+    size_t count = 0;
+    for (size_t i = 0; pvh_threads_of_tests() > 0 && i < MOST_THREADS && count < most; i++) {
+        uintptr_t id = __atomic_load_n(&ids_of_threads[i], __ATOMIC_RELAXED);
+        if (id != 0) {
+            into[count++] = id;
+        }
+    }
+    return count;
+}
+
 void
 pvh_begin_main_thread(void)
 {
@@ -67,6 +82,7 @@ pvh_forget_threads(void)
 {
     pvh_begin_main_thread();
     memset(tests_of_threads, 0, sizeof tests_of_threads);
+    memset(ids_of_threads, 0, sizeof ids_of_threads);
     alive = alive_for_tests = 0;
 }
 
@@ -102,6 +118,7 @@ static void
 leave(size_t place)
 {
     if (place < MOST_THREADS) {
+        __atomic_store_n(&ids_of_threads[place], 0, __ATOMIC_RELAXED);
         __atomic_store_n(&tests_of_threads[place], 0, __ATOMIC_RELAXED);
     }
     if (place != NO_TEST) {
@@ -148,6 +165,10 @@ run(void *argument)
     pvh_real_free(argument);
     pvh_test_of_thread = started.test;
     pvh_is_thread_of_test = started.test != 0;
+    if (started.place < MOST_THREADS) {
+        __atomic_store_n(&ids_of_threads[started.place], (uintptr_t)pthread_self(),
+                         __ATOMIC_RELAXED);
+    }
     void *result;
     /* A thread may be cancelled, or end in pthread_exit. */
     pthread_cleanup_push(end, &started.place);

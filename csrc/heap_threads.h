@@ -2,6 +2,7 @@
 #ifndef PVH_THREADS_H
 #define PVH_THREADS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 extern __thread uint32_t pvh_test_of_thread __attribute__((tls_model("initial-exec")));
@@ -15,6 +16,8 @@ uint32_t pvh_test(void);
 uint32_t pvh_threads_alive(void);
 uint32_t pvh_threads_of_tests(void);
 uint32_t pvh_threads_of(uint32_t test);
+/* At most so many of those of tests, as pthread_self() has them. */
+size_t pvh_list_threads(uintptr_t *into, size_t most);
 
 /* In a process that has one thread: it is the main thread from now on. */
 void pvh_begin_main_thread(void);
