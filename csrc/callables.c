@@ -6,6 +6,7 @@
 #include "collector.h"
 #include "ended_threads.h"
 #include "frames.h"
+#include "heapcheck.h"
 #include "interpreter_lock.h"
 #include "lost_blocks.h"
 #include "references.h"
@@ -130,8 +131,16 @@ clone_process(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
             return NULL;
         }
     }
-    pvg_wait_for_ended_threads();
-    double interval = pvg_let_others_go_first();
+    /* Under valgrind the stack is a root: what is called here would leave pointers on it. */
+    int is_native = pvg_heap() != NULL;
+    double interval = 0;
+    if (is_native) {
+        pvg_wait_for_ended_threads();
+        interval = pvg_let_others_go_first();
+    }
+    /* Threads that have asked for the interpreter's lock get it now. */
+    Py_BEGIN_ALLOW_THREADS;
+    Py_END_ALLOW_THREADS;
     int pid = pvg_clone_and_check((int)which, arguments[1] == Py_True, work);
     int error = errno;
     pvg_let_others_interrupt(interval);

@@ -122,6 +122,7 @@ limit_time(void)
     unblock(SIGPROF, SIG_DFL);
     pvg_change_option("--leak-check=no");
     setitimer(ITIMER_PROF, &limit, NULL);
+    limit_idleness();
 }
 
 static void
@@ -146,7 +147,9 @@ check(pid_t parent, int which, pvg_clone_work work)
         while (!__atomic_load_n(&own->may_check, __ATOMIC_ACQUIRE)) {
             syscall(SYS_futex, &own->may_check, FUTEX_WAIT, 0, NULL, NULL, 0);
         }
-        limit_idleness();
+        if (heap != NULL) {
+            limit_idleness();
+        }
         if (work.prepare != NULL) {
             work.prepare(work.prepare_argument);
         }

@@ -51,8 +51,6 @@ pvg_let_others_go_first(void)
     struct timespec rest = {.tv_nsec = (long)((interval + MARGIN) * 1e9)};
     while (nanosleep(&rest, &rest) != 0) {
     }
-    Py_BEGIN_ALLOW_THREADS;
-    Py_END_ALLOW_THREADS;
     return interval;
 }
 
