@@ -7,7 +7,6 @@
 #include "heap_counters.h"
 #include "heap_guards.h"
 #include "heap_options.h"
-#include "heap_pools.h"
 #include "heap_quarantine.h"
 #include "heap_real.h"
 #include "heap_slots.h"
@@ -15,6 +14,7 @@
 
 _Static_assert(sizeof(pvh_block) == 2 * PVH_ALIGNMENT, "a block is aligned behind it");
 
+enum { MOST_PADDING = (1 << 30) - 1 };
 static const uint32_t LIVE = 0x5EED5EED, FREED = 0xDEADF4EE;
 
 /* A copy of a block's head, in a buffer, is not one of a block. */
@@ -32,60 +32,29 @@ has_mark(const void *address, uint32_t state)
            && ((const uint32_t *)address)[-1] == mark_at(address, state);
 }
 
-/* Bytes before the head of a block, for the sake of its alignment. */
-static size_t
-padding_of(size_t alignment)
-{
-    return alignment <= sizeof(pvh_block) ? 0 : alignment - sizeof(pvh_block);
-}
-
 static char *
 real_of(pvh_block *block)
 {
-    return (char *)block - padding_of((size_t)1 << block->alignment);
+    return (char *)block - (size_t)block->padding * PVH_ALIGNMENT;
 }
 
-static void
-describe(pvh_block *block, size_t size, uintptr_t caller)
+static void *
+enter(char *real, size_t padding, size_t size, uintptr_t caller)
 {
-    char *address = (char *)(block + 1);
+    char *address = real + padding + sizeof(pvh_block);
+    pvh_block *block = (pvh_block *)address - 1;
     block->size = size;
     block->caller = caller;
     block->test = pvh_test_of_thread;
+    block->padding = (uint32_t)(padding / PVH_ALIGNMENT) & MOST_PADDING;
+    block->owner = pvh_owner & 1;
     block->in_thread = pvh_is_thread_of_test;
     block->mark = mark_at(address, LIVE);
     pvh_set_red_zone(address + size);
-}
-
-static void *
-enter(char *real, size_t alignment, size_t size, uintptr_t caller)
-{
-    pvh_block *block = (pvh_block *)(real + padding_of(alignment));
-    describe(block, size, caller);
-    block->pool = 0;
-    block->alignment = (uint32_t)__builtin_ctzl(alignment) & 63;
-    block->owner = pvh_owner & 1;
     /* Without a slot it is not looked for, and that is all. */
-    block->slot = pvh_take_slot((uintptr_t)(block + 1), block->test);
+    block->slot = pvh_take_slot((uintptr_t)address, block->test);
     pvh_count_made(size);
-    return block + 1;
-}
-
-/* The same of a block from a pool, whose head has its slot already. */
-static void *
-enter_pooled(pvh_block *block, size_t size, uintptr_t caller)
-{
-    uintptr_t address = (uintptr_t)(block + 1);
-    /* Read before the rest is written, as it may not be in the processor's cache. */
-    pvh_entry *place = pvh_place_of(block->slot, address, 0);
-    describe(block, size, caller);
-    if (__builtin_expect(place != NULL, 1)) {
-        pvh_take_again(place, address, block->test);
-    } else {
-        block->slot = pvh_take_slot(address, block->test);
-    }
-    pvh_count_made(size);
-    return block + 1;
+    return address;
 }
 
 void *
@@ -96,29 +65,23 @@ pvh_make_plain(size_t size, uintptr_t caller)
             size > PTRDIFF_MAX - besides || pvh_mode_now == PVH_IS_CLONE, 0)) {
         return pvh_make(size, PVH_ALIGNMENT, 0, caller);
     }
-    pvh_block *pooled = pvh_take_from_pool(besides + size);
-    if (__builtin_expect(pooled != NULL, 1)) {
-        pvh_fill_reused((char *)(pooled + 1), size);
-        return enter_pooled(pooled, size, caller);
-    }
     char *real = pvh_real_malloc(besides + size);
     if (real == NULL) {
         return NULL;
     }
     pvh_fill_new(real + sizeof(pvh_block), size);
-    return enter(real, PVH_ALIGNMENT, size, caller);
+    return enter(real, 0, size, caller);
 }
 
 void *
 pvh_make(size_t size, size_t alignment, int is_zeroed, uintptr_t caller)
 {
-    size_t padding = padding_of(alignment);
-    size_t besides = sizeof(pvh_block) + pvh_red_zone();
-    if (padding > PTRDIFF_MAX - besides || size > PTRDIFF_MAX - besides - padding) {
+    size_t padding = alignment <= 2 * PVH_ALIGNMENT ? 0 : alignment - sizeof(pvh_block);
+    size_t besides = padding + sizeof(pvh_block) + pvh_red_zone();
+    if (size > PTRDIFF_MAX - besides || padding / PVH_ALIGNMENT > MOST_PADDING) {
         errno = ENOMEM;
         return NULL;
     }
-    besides += padding;
     char *real;
     if (__builtin_expect(pvh_mode_now == PVH_IS_CLONE, 0)) {
         real = pvh_allocate_in_clone(besides + size, alignment);
@@ -128,31 +91,20 @@ pvh_make(size_t size, size_t alignment, int is_zeroed, uintptr_t caller)
             memset(real + padding + sizeof(pvh_block), 0, size);
         }
     } else {
-        pvh_block *pooled = pvh_take_from_pool(besides + size);
-        if (pooled != NULL) {
-            if (is_zeroed) {
-                memset(pooled + 1, 0, size);
-            } else {
-                pvh_fill_reused((char *)(pooled + 1), size);
-            }
-            return enter_pooled(pooled, size, caller);
-        }
         real = is_zeroed ? pvh_real_calloc(1, besides + size) : pvh_real_malloc(besides + size);
     }
     if (real != NULL && !is_zeroed) {
         pvh_fill_new(real + padding + sizeof(pvh_block), size);
     }
-    return real == NULL ? NULL : enter(real, alignment, size, caller);
+    return real == NULL ? NULL : enter(real, padding, size, caller);
 }
 
 /* Takes a block out of the table; whether it was there. */
 static int
 leave(pvh_block *block)
 {
-    uintptr_t address = (uintptr_t)(block + 1);
     if (block->slot != PVH_NO_SLOT
-        && !(block->pool ? pvh_keep_slot(block->slot, address)
-                         : pvh_leave_slot(block->slot, address, block->owner & pvh_owner))) {
+        && !pvh_leave_slot(block->slot, (uintptr_t)(block + 1), block->owner & pvh_owner)) {
         return 0;
     }
     block->mark = mark_at(block + 1, FREED);
@@ -163,11 +115,7 @@ leave(pvh_block *block)
 static void
 give_back(pvh_block *block)
 {
-    if (block->pool) {
-        pvh_give_to_pool(block);
-    } else {
-        pvh_real_free(real_of(block));
-    }
+    pvh_real_free(real_of(block));
 }
 
 void
@@ -195,7 +143,7 @@ pvh_release(void *address, uintptr_t caller)
         return;
     }
     pvh_look_at_red_zone(block, caller);
-    if (!block->pool && pvh_is_mapped(real_of(block))) {
+    if (pvh_is_mapped(real_of(block))) {
         give_back(block);
         return;
     }
@@ -204,7 +152,7 @@ pvh_release(void *address, uintptr_t caller)
         give_back(block);
         return;
     }
-    for (pvh_block *out; (out = pvh_let_go()) != NULL;) {
+    for (pvh_block *out = pvh_let_go(); out != NULL; out = pvh_let_go()) {
         pvh_look_at_freed(out);
         give_back(out);
     }
@@ -246,11 +194,11 @@ resize_by_real(pvh_block *block, size_t size, uintptr_t caller)
     }
     char *real = pvh_real_realloc(block, sizeof *block + size + pvh_red_zone());
     if (real != NULL) {
-        return enter(real, PVH_ALIGNMENT, size, caller);
+        return enter(real, 0, size, caller);
     }
     uint32_t test = pvh_test_of_thread;
     pvh_test_of_thread = before.test;
-    enter((char *)block, PVH_ALIGNMENT, before.size, before.caller);
+    enter((char *)block, 0, before.size, before.caller);
     pvh_test_of_thread = test;
     return NULL;
 }
@@ -285,8 +233,7 @@ pvh_resize(void *address, size_t size, uintptr_t caller)
         return resize_in_place(block, size, caller);
     }
     int by_real = size < block->size || block->size >= LARGE;
-    int is_plain = block->pool == 0 && real_of(block) == (char *)block;
-    if (by_real && is_plain && pvh_mode_now != PVH_IS_CLONE) {
+    if (by_real && block->padding == 0 && pvh_mode_now != PVH_IS_CLONE) {
         return resize_by_real(block, size, caller);
     }
     void *moved = pvh_make(size, PVH_ALIGNMENT, 0, caller);

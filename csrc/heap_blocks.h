@@ -7,12 +7,11 @@
 
 /* Stands before each block. Together with the red zone it takes 48 bytes, and the slot 8. */
 typedef struct {
-    /* When it is freed, the C library overwrites these sixteen bytes; its pool the first eight. */
+    /* When it is freed, the C library overwrites these sixteen bytes. */
     uintptr_t caller;
     uint32_t slot;
-    uint32_t pool : 6;      /* to which it belongs (heap_pools.h); 0 if it is the C library's */
-    /* The power of two at which it had to begin, with as much before this; 0 if at any. */
-    uint32_t alignment : 6;
+    /* Before this, for the sake of the alignment: a sixteenth of the bytes. */
+    uint32_t padding : 30;
     uint32_t owner : 1;     /* whose slot it has (heap_atomic.h) */
     uint32_t in_thread : 1; /* made by one that was started while tests ran */
 

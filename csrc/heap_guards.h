@@ -56,15 +56,6 @@ pvh_fill_new(char *start, size_t size)
     }
 }
 
-/* What comes from a pool again was overwritten when it was freed. */
-static inline void
-pvh_fill_reused(char *start, size_t size)
-{
-    if (__builtin_expect(pvh_guards_now == PVH_GUARDS_FULL, 0)) {
-        memset(start, PVH_NEW_BYTE, size);
-    }
-}
-
 /* Note what was overwritten, if anything was, and put it right. The caller is where the function
    goes on that frees the block, 0 if none does. */
 void pvh_look_closely_at_red_zone(pvh_block *block, uintptr_t caller);

@@ -12,7 +12,7 @@
    block before overwrites that. */
 typedef struct {
     pvh_block *block;
-    uint64_t slot_and_pool;
+    uint64_t slot_and_place;
     size_t size;
 } pvh_held;
 
@@ -37,8 +37,8 @@ int pvh_begin_quarantine(void);
 static inline pvh_block *
 pvh_put_right(const pvh_held *held)
 {
-    memcpy((char *)held->block + offsetof(pvh_block, slot), &held->slot_and_pool,
-           sizeof held->slot_and_pool);
+    memcpy((char *)held->block + offsetof(pvh_block, slot), &held->slot_and_place,
+           sizeof held->slot_and_place);
     held->block->size = held->size;
     return held->block;
 }
@@ -59,8 +59,8 @@ pvh_hold(pvh_block *block)
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     pvh_held *held = &own->held[(own->first + own->count) & (own->most_blocks - 1)];
     held->block = block;
-    memcpy(&held->slot_and_pool, (const char *)block + offsetof(pvh_block, slot),
-           sizeof held->slot_and_pool);
+    memcpy(&held->slot_and_place, (const char *)block + offsetof(pvh_block, slot),
+           sizeof held->slot_and_place);
     held->size = size;
     own->count++;
     own->bytes += size;

@@ -5,7 +5,6 @@
 #ifndef PVH_SLOTS_H
 #define PVH_SLOTS_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "heap_atomic.h"
@@ -97,10 +96,18 @@ pvh_take_slot(uintptr_t address, uint32_t test)
     return slot;
 }
 
-/* Makes it a free one. */
-static inline void
-pvh_free_slot(uint32_t slot, pvh_entry *place, pvh_entry entry, uint32_t owner)
+/* Whether the slot was that of the block: it is not any more, but free for its owner. */
+static inline int
+pvh_leave_slot(uint32_t slot, uintptr_t address, uint32_t owner)
 {
+    if (slot >= __atomic_load_n(&pvh_used_slots, __ATOMIC_RELAXED)) {
+        return 0;
+    }
+    pvh_entry *place = pvh_slot_place(slot);
+    pvh_entry entry = __atomic_load_n(place, __ATOMIC_RELAXED);
+    if (!(entry & PVH_IS_LIVE) || pvh_address_of(entry) != address) {
+        return 0;
+    }
     uint64_t *first = &pvh_free_slots[owner];
     uint64_t head = __atomic_load_n(first, __ATOMIC_RELAXED), changed;
     do {
@@ -109,58 +116,7 @@ pvh_free_slot(uint32_t slot, pvh_entry *place, pvh_entry entry, uint32_t owner)
                          __ATOMIC_RELEASE);
         changed = ((head >> 32) + 1) << 32 | (slot + 1);
     } while (!pvh_exchange(first, &head, changed, owner));
-}
-
-/* The place of a slot, NULL if it is not that of the block, or not live, or not free. */
-static inline pvh_entry *
-pvh_place_of(uint32_t slot, uintptr_t address, pvh_entry is_live)
-{
-    if (slot >= __atomic_load_n(&pvh_used_slots, __ATOMIC_RELAXED)) {
-        return NULL;
-    }
-    pvh_entry *place = pvh_slot_place(slot);
-    pvh_entry entry = __atomic_load_n(place, __ATOMIC_RELAXED);
-    return (entry & PVH_IS_LIVE) == is_live && pvh_address_of(entry) == address ? place : NULL;
-}
-
-/* Whether the slot was that of the block: it is not any more, but free for its owner. */
-static inline int
-pvh_leave_slot(uint32_t slot, uintptr_t address, uint32_t owner)
-{
-    pvh_entry *place = pvh_place_of(slot, address, PVH_IS_LIVE);
-    if (place != NULL) {
-        pvh_free_slot(slot, place, *place, owner);
-    }
-    return place != NULL;
-}
-
-/* Others keep their slot while they are free. Whether the slot was that of the block: it still is,
-   and is not live any more. */
-static inline int
-pvh_keep_slot(uint32_t slot, uintptr_t address)
-{
-    pvh_entry *place = pvh_place_of(slot, address, PVH_IS_LIVE);
-    if (place != NULL) {
-        __atomic_store_n(place, *place & ~(pvh_entry)PVH_IS_LIVE, __ATOMIC_RELEASE);
-    }
-    return place != NULL;
-}
-
-/* Of a place that was kept. */
-static inline void
-pvh_take_again(pvh_entry *place, uintptr_t address, uint32_t test)
-{
-    __atomic_store_n(place, pvh_entry_of(address, test, *place), __ATOMIC_RELEASE);
-}
-
-/* Of the main thread: it keeps it no longer. */
-static inline void
-pvh_give_slot_up(uint32_t slot, uintptr_t address)
-{
-    pvh_entry *place = pvh_place_of(slot, address, 0);
-    if (place != NULL) {
-        pvh_free_slot(slot, place, *place, PVH_OF_MAIN);
-    }
+    return 1;
 }
 
 /* As long as no other thread uses it. */
