@@ -91,6 +91,7 @@ end_if_idle(int unused)
     last = now;
 }
 
+/* Of processor time, for what is said about lost objects; an idle clone has three times as much. */
 enum { SECONDS = 20 };
 
 static void

@@ -12,6 +12,15 @@ from pathlib import Path
 from conftest import INI, SUITES
 from suite import Run, Suite
 
+#: Two tests that lose something, and two that do not.
+MIXED = """\
+from defective import leak, leak_reference
+
+def test_a(): pass
+def test_b(): leak(21)
+def test_c(): leak_reference([1, 2])
+def test_d(): pass
+"""
 #: There is always time enough to run a test again, on a busy machine as well.
 PATIENT = "--heapcheck-stacks-seconds=600"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from heapcheck_runs import native_suite, run_natively, section
+from heapcheck_runs import MIXED, native_suite, run_natively, section
 
 #: Each collection leaves more dicts in the free list than pytest makes between two tests.
 FREE_DICTS = """\
@@ -21,15 +21,6 @@ def test_b(): pass
 def test_fails(): assert False
 def test_c(): pass
 def test_fails_as_well(): assert False
-"""
-
-LEAKS = """\
-from defective import leak, leak_reference
-
-def test_a(): pass
-def test_b(): leak(21)
-def test_c(): leak_reference([1, 2])
-def test_d(): pass
 """
 #: The check of the first two tests begins after the second and ends after the last one.
 SLOW_CHECK = """\
@@ -62,7 +53,7 @@ def test_arguments_of_calls_that_go_on(tmp_path: Path, extension: Path) -> None:
 
 def test_what_reports_leave_is_not_lost(tmp_path: Path, extension: Path) -> None:
     """Those of earlier tests, which a check held back until the last test had run."""
-    files = {"test_leaks.py": LEAKS, "conftest.py": SLOW_CHECK}
+    files = {"test_mixed.py": MIXED, "conftest.py": SLOW_CHECK}
     suite = native_suite(tmp_path, extension, files)
     run = run_natively(suite)
     assert {name for name, case in run.cases.items() if case.outcome != "passed"} == {

@@ -10,17 +10,9 @@ from pathlib import Path
 
 import pytest
 from conftest import INI
-from heapcheck_runs import lost_bytes, native_suite, run_natively, section
+from heapcheck_runs import MIXED, lost_bytes, native_suite, run_natively, section
 from suite import Suite
 
-MIXED = """\
-from defective import leak, leak_reference
-
-def test_a(): pass
-def test_b(): leak(21)
-def test_c(): leak_reference([1, 2])
-def test_d(): pass
-"""
 #: One test makes what another loses.
 ACROSS = """\
 import os
